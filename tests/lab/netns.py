@@ -1,0 +1,51 @@
+"""Network namespaces and the cables between them."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from tests.lab.shell import run
+
+
+class Namespace:
+    """A named network namespace; destroyed by close(), whatever is still in it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        run("ip", "netns", "delete", name, check=False)
+        run("ip", "netns", "add", name)
+        self.run("ip", "link", "set", "lo", "up")
+
+    def run(self, *argv: str | Path, **kwargs: Any) -> str:
+        """Run a command in here."""
+        return run("ip", "netns", "exec", self.name, *argv, **kwargs)
+
+    def popen(self, *argv: str | Path, **kwargs: Any) -> subprocess.Popen[str]:
+        """Start a command in here, its standard output a pipe of text."""
+        command = ["ip", "netns", "exec", self.name, *map(str, argv)]
+        kwargs.setdefault("stdin", subprocess.PIPE)
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **kwargs)
+
+    def close(self) -> None:
+        """Remove the namespace; its veths go with it."""
+        run("ip", "netns", "delete", self.name, check=False)
+
+
+class Switch(Namespace):
+    """A bridge in a namespace of its own."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._ports = 0
+        self.run("ip", "link", "add", "br0", "type", "bridge", "forward_delay", "0")
+        self.run("ip", "link", "set", "br0", "up")
+
+    def plug(self, other: Namespace, interface: str) -> None:
+        """Lay a cable: `interface` appears in the other namespace, down."""
+        self._ports += 1
+        port = f"port{self._ports}"
+        self.run("ip", "link", "add", port, "type", "veth", "peer", "name", interface,
+                 "netns", other.name)  # fmt: skip
+        self.run("ip", "link", "set", port, "master", "br0", "up")

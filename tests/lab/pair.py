@@ -1,0 +1,166 @@
+"""The lab's network: two nodes, a client beside them, a gateway, and a client behind it.
+
+    far (10.78.0.50) -- gateway (10.78.0.100 | 10.77.0.100) -- switch -- a (10.77.0.1)
+                                     near (10.77.0.50) --------------/ \\- b (10.77.0.2)
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.lab.netns import Namespace, Switch
+from tests.lab.node import Node
+from tests.lab.shell import LabError, run
+
+INTERFACE = "ens160"
+VIP = "10.77.0.10"
+VIPS3 = (VIP, "10.77.0.11", "10.77.0.12")
+GATEWAY = "10.77.0.100"
+OWN = {"a": "10.77.0.1", "b": "10.77.0.2"}
+PRIORITY = {"a": 110, "b": 100}
+#: Where the files live that both nodes' namespaces may reach: a disk, not the tmpfs of a runner.
+SCRATCH = "/var/tmp"
+
+NETWORK = """[Match]
+Name={interface}
+
+[Network]
+Address={own}/24
+Gateway={gateway}
+"""
+
+KEEPALIVED = """global_defs {{
+    router_id {name}
+}}
+
+vrrp_instance VI_1 {{
+    state BACKUP
+    interface {interface}
+    virtual_router_id 51
+    priority {priority}
+    advert_int 1
+    nopreempt
+    virtual_ipaddress {{
+{vips}
+    }}
+}}
+"""
+
+
+def keepalived_conf(name: str, vips: Sequence[str] = (VIP,)) -> str:
+    """An ordinary keepalived.conf, as an operator writes it."""
+    lines = "\n".join(f"        {vip}/24" for vip in vips)
+    return KEEPALIVED.format(name=name, interface=INTERFACE, priority=PRIORITY[name], vips=lines)
+
+
+class Pair:
+    """Two nodes and their surroundings; close() removes all of it."""
+
+    def __init__(self, suite: str, vips: Sequence[str] = (VIP,)) -> None:
+        self.suite = suite
+        self.vips = tuple(vips)
+        self._scratch = Path(tempfile.mkdtemp(prefix="netvip-lab-", dir=SCRATCH))
+        self._open: list[Namespace | Node] = []
+        try:
+            self._lay_cables()
+            self.a, self.b = (self._node(name) for name in ("a", "b"))
+            self._boot()
+        except BaseException:
+            self.close()
+            raise
+
+    def _space(self, name: str) -> Namespace:
+        space = Namespace(f"nv{self._tag}-{name}")
+        self._open.append(space)
+        return space
+
+    def _lay_cables(self) -> None:
+        self._tag = self._scratch.name[-4:].replace("_", "x")
+        self.switch = Switch(f"nv{self._tag}-sw")
+        self._open.append(self.switch)
+        self.near, self.far, self.gateway = map(self._space, ("near", "far", "gw"))
+        backbone = Switch(f"nv{self._tag}-bb")
+        self._open.append(backbone)
+        for switch, space, interface, address in (
+            (self.switch, self.near, "eth0", "10.77.0.50/24"),
+            (self.switch, self.gateway, "eth0", f"{GATEWAY}/24"),
+            (backbone, self.gateway, "eth1", "10.78.0.100/24"),
+            (backbone, self.far, "eth0", "10.78.0.50/24"),
+        ):
+            switch.plug(space, interface)
+            space.run("ip", "address", "add", address, "dev", interface)
+            space.run("ip", "link", "set", interface, "up")
+        self.gateway.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+        self.far.run("ip", "route", "add", "default", "via", "10.78.0.100")
+
+    def _node(self, name: str) -> Node:
+        net = self._space(f"node-{name}")
+        self.switch.plug(net, INTERFACE)
+        node = Node(name, self.suite, net, self._scratch)
+        self._open.append(node)
+        network = NETWORK.format(interface=INTERFACE, own=OWN[name], gateway=GATEWAY)
+        assert "KeepConfiguration" not in network
+        node.write("/etc/systemd/network/10-lan.network", network)
+        node.write("/etc/keepalived/keepalived.conf", keepalived_conf(name, self.vips))
+        return node
+
+    def _boot(self) -> None:
+        for node in self.nodes:
+            node.boot()
+        for node in self.nodes:
+            node.ready()
+        self.wait_master(self.a)
+
+    @property
+    def nodes(self) -> tuple[Node, Node]:
+        """Both nodes."""
+        return (self.a, self.b)
+
+    def holder(self, vip: str = VIP) -> list[Node]:
+        """The nodes that have the VIP on their interface."""
+        return [node for node in self.nodes if has_address(node, vip)]
+
+    def wait_master(self, node: Node, limit: float = 30.0) -> None:
+        """Wait until this node alone holds every VIP."""
+        deadline = time.monotonic() + limit
+        while time.monotonic() < deadline:
+            if all(self.holder(vip) == [node] for vip in self.vips):
+                return
+            time.sleep(0.05)  # polled from outside: the nodes' own events are under test
+        raise LabError(f"{node.name} did not become the sole holder: {self.state()}")
+
+    def state(self) -> str:
+        """What both nodes have, for an error message."""
+        shown = [f"{n.name}:\n{n.net.run('ip', 'address')}" for n in self.nodes]
+        logs = [n.run("journalctl", "-q", "-n", "40", check=False) for n in self.nodes]
+        return "\n".join(shown + logs)
+
+    def close(self) -> None:
+        """Tear everything down, in the reverse order."""
+        for part in reversed(self._open):
+            part.close()
+        self._open.clear()
+        for point in _mounts_below(self._scratch):
+            run("umount", "-l", point, check=False)
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def __enter__(self) -> Pair:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def has_address(node: Node, address: str, interface: str = INTERFACE) -> bool:
+    """Whether the address is on the node's interface."""
+    shown = node.net.run("ip", "-o", "address", "show", "dev", interface, "to", address)
+    return bool(shown.strip())
+
+
+def _mounts_below(directory: Path) -> list[str]:
+    points = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    return [point for point in reversed(points) if point.startswith(str(directory))]

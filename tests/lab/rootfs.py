@@ -1,0 +1,81 @@
+"""Root file systems of the nodes: one per Debian suite, built once, kept outside the tree."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.lab.shell import run
+
+PACKAGES = (
+    "systemd systemd-sysv udev dbus iproute2 keepalived networkd-dispatcher python3 "
+    "python3-pyroute2 python3-dbus-next iputils-ping procps apt netbase"
+).split()
+
+#: Units of no use in a node, or that would wait for hardware it does not have.
+MASKED = (
+    "systemd-networkd-wait-online.service systemd-resolved.service systemd-timesyncd.service "
+    "apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer "
+    "e2scrub_reap.service fstrim.timer console-getty.service getty.target "
+    "systemd-binfmt.service systemd-firstboot.service systemd-hwdb-update.service"
+).split()
+
+#: Only network devices are the node's own: the rest of the machine is left alone.
+UDEV_TRIGGER = """[Service]
+ExecStart=
+ExecStart=-udevadm trigger --subsystem-match=net --action=add
+"""
+
+
+def cache_directory() -> Path:
+    """Where root file systems are kept between runs (NETVIP_LAB_CACHE overrides)."""
+    return Path(os.environ.get("NETVIP_LAB_CACHE", "/var/cache/netvip-lab"))
+
+
+def rootfs(suite: str) -> Path:
+    """The suite's root file system, built first if it is not there yet (about 20 s)."""
+    recipe = hashlib.sha256(repr((PACKAGES, MASKED, UDEV_TRIGGER, 1)).encode()).hexdigest()[:10]
+    target = cache_directory() / f"{suite}-{recipe}"
+    with _locked(suite):
+        if not target.is_dir():
+            _build(suite, target)
+    return target
+
+
+@contextmanager
+def _locked(suite: str) -> Iterator[None]:
+    cache_directory().mkdir(parents=True, exist_ok=True)
+    with open(cache_directory() / f"{suite}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _build(suite: str, target: Path) -> None:
+    draft = target.with_suffix(".draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    run(
+        "mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}",
+        '--aptopt=Acquire::Check-Valid-Until "false"',
+        "--skip=cleanup/apt/lists",  # a node installs the .deb with apt, without network
+        suite, draft,
+    )  # fmt: skip
+    _prepare(draft)
+    draft.rename(target)
+
+
+def _prepare(root: Path) -> None:
+    system = root / "etc/systemd/system"
+    for unit in MASKED:
+        link = system / unit
+        link.unlink(missing_ok=True)
+        link.symlink_to("/dev/null")
+    run("chroot", root, "systemctl", "--quiet", "enable", "systemd-networkd.service")
+    trigger = system / "systemd-udev-trigger.service.d"
+    trigger.mkdir(exist_ok=True)
+    (trigger / "lab.conf").write_text(UDEV_TRIGGER)
+    (root / "etc/resolv.conf").unlink(missing_ok=True)

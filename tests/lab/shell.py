@@ -1,0 +1,24 @@
+"""Running commands, and the one exception the lab raises when one fails."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+#: A boot takes about 9 s here; nothing the lab runs may take longer than this.
+COMMAND_LIMIT = 180.0
+
+
+class LabError(RuntimeError):
+    """A command of the lab failed; the message holds what it printed."""
+
+
+def run(*argv: str | Path, check: bool = True, **kwargs: Any) -> str:
+    """Run a command, return its standard output, raise LabError with its complaint."""
+    command = [str(word) for word in argv]
+    kwargs.setdefault("stdin", subprocess.DEVNULL)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=COMMAND_LIMIT, **kwargs)
+    if check and done.returncode:
+        raise LabError(f"{' '.join(command)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout
