@@ -1,0 +1,7 @@
+"""python3 -m netvip."""
+
+import sys
+
+from netvip.cli import main
+
+sys.exit(main())

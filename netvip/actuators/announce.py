@@ -1,0 +1,37 @@
+"""Gratuitous ARP and unsolicited neighbour advertisements."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+from ipaddress import IPv4Address
+
+from netvip.core.model import Address
+from netvip.wire import arp, ndp
+
+ARPHRD_ETHER = 1
+
+
+def announce(addresses: Iterable[Address]) -> list[str]:
+    """Announce each address on its interface; return what could not be, in words."""
+    problems = []
+    for address in addresses:
+        try:
+            _announce(address)
+        except OSError as problem:
+            problems.append(f"{address} was not announced: {problem}")
+    return problems
+
+
+def _announce(address: Address) -> None:
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0) as sock:
+        sock.bind((socket.if_indextoname(address.ifindex), 0))
+        _, _, _, hardware, mac = sock.getsockname()
+        if hardware == ARPHRD_ETHER:  # nothing else has ARP or a cache to correct
+            sock.send(_frame(address, mac))
+
+
+def _frame(address: Address, mac: bytes) -> bytes:
+    if isinstance(address.ip, IPv4Address):
+        return arp.announcement(mac, address.ip)
+    return ndp.announcement(mac, address.ip)

@@ -1,0 +1,25 @@
+"""keepalived's addresses: put back exactly as they were, or taken away again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from netvip import rtnl
+from netvip.actuators.commands import Commands, Request
+from netvip.core.model import Address
+
+
+def put_back(commands: Commands, addresses: Iterable[Address]) -> None:
+    """Add addresses in this order, in one send; one that is there already is left as it is."""
+    commands.do([
+        Request(rtnl.set_address(address, rtnl.ADD), f"the put-back of {address}")
+        for address in addresses
+    ])  # fmt: skip
+
+
+def take_away(commands: Commands, addresses: Iterable[Address]) -> None:
+    """Remove addresses that netvip had put back."""
+    commands.do([
+        Request(rtnl.delete_address(address), f"the removal of {address}")
+        for address in addresses
+    ])  # fmt: skip

@@ -1,0 +1,71 @@
+"""Shield and bridge of every instance: prepared, put up in one send, renewed, taken down."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+from netvip.actuators import bridge, shield
+from netvip.actuators.commands import Batch, Commands
+from netvip.actuators.files import write_atomically
+from netvip.const import BRIDGE_FILE
+from netvip.core.actions import Plan
+
+
+class Protection:
+    """What is prepared, and what is up."""
+
+    def __init__(self, commands: Commands) -> None:
+        self._commands = commands
+        self._lo = socket.if_nametoindex("lo")
+        self._plans: dict[str, Plan] = {}
+        self._up: dict[str, Batch] = {}
+        self._renewal: dict[str, Batch] = {}
+        self.active: dict[str, Plan] = {}
+
+    def prepare(self, instance: str, plan: Plan) -> None:
+        """Encode an instance's shield and bridge, and record what a sweep would have to remove."""
+        self._plans[instance] = plan
+        shields = shield.up((*plan.vips, *plan.own), self._lo)
+        self._renewal[instance] = self._commands.prepare(shields)
+        self._up[instance] = self._commands.prepare(shields + bridge.up(plan))
+        plans = [*self._plans.values(), *self.active.values()]
+        write_atomically(Path(BRIDGE_FILE), json.dumps(bridge.record(plans)))
+
+    def protect(self, instance: str) -> None:
+        """Put shield and bridge up: one send."""
+        self._commands.send(self._up.get(instance, Batch()))
+        if instance in self._plans:
+            self.active[instance] = self._plans[instance]
+
+    def renew(self, instance: str) -> None:
+        """Renew the shield's leases, putting back what is gone of it."""
+        self._commands.send(self._renewal.get(instance, Batch()))
+
+    def unprotect(self, instance: str) -> None:
+        """Take shield and bridge down, but what other instances of the interface still need."""
+        plan = self.active.pop(instance, None)
+        if plan is None:
+            return
+        others = [p for p in self.active.values() if p.ifindex == plan.ifindex]
+        shared = {address.ip for other in others for address in (*other.vips, *other.own)}
+        gone = [a for a in (*plan.vips, *plan.own) if a.ip not in shared]
+        requests = bridge.down(plan, last=not others) + shield.down(gone, self._lo)
+        self._commands.do(requests)
+
+    def take_all_down(self) -> None:
+        """Leave nothing behind."""
+        for instance in list(self.active):
+            self.unprotect(instance)
+
+
+def sweep(commands: Commands) -> None:
+    """Remove the bridge of a daemon that was killed. Its shield ends by its own lease."""
+    try:
+        recorded: dict[str, Any] = json.loads(Path(BRIDGE_FILE).read_text())
+        requests = bridge.sweep(recorded)
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return  # nothing recorded means nothing built: the record is written first
+    commands.do(requests)

@@ -1,0 +1,36 @@
+"""The leased shield: addresses on lo that the kernel itself ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from netvip import rtnl
+from netvip.actuators.commands import Request
+from netvip.const import LEASE, TAG
+from netvip.core.model import IFA_F_NODAD, SCOPE_HOST, Address
+
+
+def on_lo(address: Address, lo: int) -> Address:
+    """The shield of an address."""
+    return replace(
+        address, ifindex=lo, prefixlen=address.ip.max_prefixlen, scope=SCOPE_HOST, label="",
+        peer=None, broadcast=None, flags=IFA_F_NODAD if address.ip.version == 6 else 0,
+        valid=LEASE, preferred=LEASE, metric=0, proto=TAG,
+    )  # fmt: skip
+
+
+def up(addresses: Iterable[Address], lo: int) -> list[Request]:
+    """Put shields up, or renew their leases."""
+    return [
+        Request(rtnl.set_address(on_lo(address, lo), rtnl.SET), f"the shield of {address.ip}")
+        for address in addresses
+    ]
+
+
+def down(addresses: Iterable[Address], lo: int) -> list[Request]:
+    """Take shields down."""
+    return [
+        Request(rtnl.delete_address(on_lo(address, lo)), f"the removal of {address.ip}'s shield")
+        for address in addresses
+    ]

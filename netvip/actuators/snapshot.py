@@ -1,0 +1,42 @@
+"""The VIPs as they were, on disk, so that a new daemon can finish an interrupted put-back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+from netvip.actuators.files import write_atomically
+from netvip.const import SNAPSHOT_FILE
+from netvip.core.model import Address
+
+_ADDRESSES = ("ip", "peer", "broadcast")
+
+
+def save(addresses: tuple[Address, ...], put_back: tuple[Address, ...]) -> None:
+    """Write the snapshot; on tmpfs, so that it never outlives a boot."""
+    document = {"addresses": list(map(_plain, addresses)), "put_back": list(map(_plain, put_back))}
+    write_atomically(Path(SNAPSHOT_FILE), json.dumps(document))
+
+
+def load() -> tuple[tuple[Address, ...], tuple[Address, ...]]:
+    """The snapshot of an earlier daemon; nothing where there is none that can be read."""
+    try:
+        document = json.loads(Path(SNAPSHOT_FILE).read_text())
+        return (tuple(map(_address, document["addresses"])),
+                tuple(map(_address, document["put_back"])))  # fmt: skip
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return (), ()
+
+
+def _plain(address: Address) -> dict[str, Any]:
+    fields = asdict(address)
+    return {key: str(value) if key in _ADDRESSES and value else value
+            for key, value in fields.items()}  # fmt: skip
+
+
+def _address(fields: dict[str, Any]) -> Address:
+    return Address(**{key: ip_address(value) if key in _ADDRESSES and value else value
+                      for key, value in fields.items()})  # fmt: skip

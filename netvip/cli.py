@@ -1,0 +1,60 @@
+"""netvip VERB …: finds the verb's module and imports that alone."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+#: Verb, its module in netvip.commands, and what it does in a few words.
+VERBS = {
+    "daemon": ("daemon", "run the daemon (what netvip.service does)"),
+    "status": ("status", "show instances, VIPs and open windows [--json]"),
+    "adopt": ("adopt", "make keepalived.conf guarded [--apply|--revert]"),
+}
+OK, FINDING, USAGE, UNREACHABLE = 0, 1, 2, 3
+
+
+def usage() -> str:
+    """What `netvip --help` prints."""
+    lines = [f"  {verb:8} {what}" for verb, (_, what) in VERBS.items()]
+    return "\n".join(["usage: netvip VERB [OPTION...]", "", *lines, "",
+                      "netvip VERB --help tells more. Exit: 0 fine, 1 a finding, 2 usage, "
+                      "3 daemon not reachable."])  # fmt: skip
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a verb; return its exit code."""
+    words = sys.argv[1:] if arguments is None else arguments
+    if words[:1] in (["--help"], ["-h"], ["help"]):
+        print(usage())
+        return OK
+    if words[:1] == ["--version"]:
+        from netvip import __version__
+
+        print(f"netvip {__version__}")
+        return OK
+    if not words or words[0] not in VERBS:
+        print(usage() if not words else f"netvip: there is no verb {words[0]!r}; try netvip --help",
+              file=sys.stderr)  # fmt: skip
+        return USAGE
+    return _run(words[0], words[1:])
+
+
+def _run(verb: str, arguments: list[str]) -> int:
+    from netvip.errors import DaemonUnreachable, NetvipError
+
+    module = importlib.import_module(f"netvip.commands.{VERBS[verb][0]}")
+    try:
+        return int(module.main(arguments))
+    except DaemonUnreachable as problem:
+        print(f"netvip: {problem}", file=sys.stderr)
+        return UNREACHABLE
+    except NetvipError as problem:
+        print(f"netvip: {problem}", file=sys.stderr)
+        return FINDING
+    except BrokenPipeError:
+        return FINDING  # whoever read our output has gone
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,36 @@
+"""Asking the daemon. Imported by commands that must cost little: sockets and json, no more."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import Any
+
+from netvip.const import CONTROL_SOCKET
+from netvip.errors import DaemonUnreachable
+
+#: The daemon answers within milliseconds; a hung one must not hang who asks.
+LIMIT = 2.0
+LARGEST_REPLY = 16 << 20
+
+
+def ask(verb: str, path: str = CONTROL_SOCKET) -> dict[str, Any]:
+    """Send one request, return the reply. Raises DaemonUnreachable."""
+    try:
+        reply = _exchange(json.dumps({"verb": verb}).encode() + b"\n", path)
+        answer: dict[str, Any] = json.loads(reply)
+        return answer
+    except (OSError, ValueError) as problem:
+        raise DaemonUnreachable(f"netvip's daemon does not answer on {path} ({problem}); "
+                                "is netvip.service running, and are you root?") from problem  # fmt: skip
+
+
+def _exchange(request: bytes, path: str) -> bytes:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(LIMIT)
+        connection.connect(path)
+        connection.sendall(request)
+        reply = bytearray()
+        while (part := connection.recv(65536)) and len(reply) < LARGEST_REPLY:
+            reply += part
+    return bytes(reply)

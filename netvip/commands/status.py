@@ -1,0 +1,45 @@
+"""netvip status: instances, VIPs and open windows."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from netvip import client
+
+
+def main(arguments: list[str]) -> int:
+    """Print the daemon's status; exit 1 when a verdict is not good or something is missing."""
+    parser = argparse.ArgumentParser(prog="netvip status", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print it as JSON")
+    options = parser.parse_args(arguments)
+    document = client.ask("status")
+    print(json.dumps(document, indent=2) if options.json else "\n".join(lines(document)))
+    bad = any(instance["verdict"] == "failed" for instance in document["instances"])
+    return 1 if bad or document["problem"] else 0
+
+
+def lines(document: dict[str, Any]) -> Iterator[str]:
+    """The status as text."""
+    yield f"netvip {document['version']}"
+    if document["problem"]:
+        yield document["problem"]
+    for instance in document["instances"]:
+        yield (f"{instance['name']}: {instance['state']} on {instance['interface']}, vrid "
+               f"{instance['vrid']}, {instance['mode']}, {instance['verdict']}")  # fmt: skip
+        yield from map(_vip, instance["vips"])
+    for window in document["windows"]:
+        left = max(0.0, window["deadline"] - time.time())
+        yield f"window on {window['interface']}: {window['reason']}; at most {left:.0f} s more"
+    if not document["windows"]:
+        yield "no window is open"
+
+
+def _vip(vip: dict[str, Any]) -> str:
+    words = ["present" if vip["present"] else "absent"]
+    words += ["shielded"] if vip["shielded"] else []
+    words += ["steered by a rule of the operator's"] if vip["steered"] else []
+    return f"  {vip['address']} on {vip['interface']}: {', '.join(words)}"

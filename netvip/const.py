@@ -1,0 +1,72 @@
+"""Every constant that more than one module needs, each with its reason or its source. Times in s."""
+
+from __future__ import annotations
+
+# --- the shield's lease -------------------------------------------------------------------------
+#: Kernel lifetime of a shield address: long enough to live through a late renewal, short enough
+#: that a killed netvip leaves nothing behind for longer than a master-down interval (RFC 5798 6.1).
+LEASE = 3
+#: Renewed three times within a lease, so that two renewals may come late.
+RENEW_EVERY = 1.0
+
+# --- windows ------------------------------------------------------------------------------------
+#: The deletion follows its announcement by up to 130 ms (measured, 252 and 257); an idle machine.
+#: A loaded one is slower, and a window that stays open costs nothing.
+ANNOUNCED_FOR = 0.5
+#: Nothing may have moved on the interface for this long before a VIP is put back (measured: the
+#: host's own address is away for 15 to 40 ms with a static configuration).
+QUIET_FOR = 0.15
+#: A link is "configuring" for as long as networkd solicits routers or waits for DHCPv6 (252: 12 s and
+#: more where there are none). With all back that there was, so long a quiet is enough (measured:
+#: networkd drops foreign addresses as it begins, the host's are back within 40 ms).
+PATIENT_QUIET = 1.0
+#: A window ends after this long, whatever networkd does.
+WINDOW_LIMIT = 10.0
+#: With DHCP the address is away for as long as the server takes.
+WINDOW_LIMIT_DHCP = 30.0
+
+# --- keepalived ---------------------------------------------------------------------------------
+#: RFC 5798 6.1: Master_Down_Interval = 3 x advert interval + skew.
+MASTER_DOWN_ADVERTS = 3
+#: A shield outlives MASTER by the master-down interval and this at most (Law 2).
+CARRY_GRACE = 1.0
+#: keepalived removes its own VIPs as it leaves MASTER; what is left after this is ours to remove.
+RETRACT_AFTER = 0.1
+#: A dump is asked for again when nothing else asks, to notice a reload that nothing announced.
+DUMP_EVERY = 60.0
+#: keepalived writes its dump within some ms; one that has not come by then will not come.
+DUMP_LIMIT = 1.0
+
+# --- putting back -------------------------------------------------------------------------------
+#: The kernel answers at once; a put-back that is not seen by then was refused.
+RESTORE_LIMIT = 1.0
+#: Fresh evidence of MASTER must follow a put-back within the advert interval and this.
+RECHECK_GRACE = 1.0
+#: Deletions by others than networkd, outside a window, are made good this often ...
+PACE_COUNT = 3
+#: ... in this time (Law 6): more often, somebody means it.
+PACE_PERIOD = 60.0
+
+# --- numbers in the kernel ----------------------------------------------------------------------
+#: Our tag on addresses (IFA_PROTO, kernel 5.18), "nv" in ASCII cut to a byte; 18 is keepalived's.
+TAG = 0x6E
+#: Tables and nexthops are numbered from the first free multiple of this on: one block a daemon.
+NUMBER_BLOCK = 1000
+NUMBER_FIRST = 71000
+NUMBER_LAST = 99000
+#: Table of the VIPs, table of the host, and up to eight nexthops for each interface.
+NUMBERS_PER_INTERFACE = 10
+#: Routes of one interface that a bridge carries. More is a router's table: then only the connected
+#: subnets and the default go along.
+BRIDGE_ROUTES = 32
+
+# --- places -------------------------------------------------------------------------------------
+RUN = "/run/netvip"
+CONTROL_SOCKET = f"{RUN}/control"
+SNAPSHOT_FILE = f"{RUN}/snapshot.json"
+BRIDGE_FILE = f"{RUN}/bridge.json"
+CONFIG_FILE = "/etc/netvip/netvip.conf"
+STATE_DIRECTORY = "/var/lib/netvip"
+KEEPALIVED_CONF = "/etc/keepalived/keepalived.conf"
+NETWORKD_UNIT = "systemd-networkd.service"
+KEEPALIVED_UNIT = "keepalived.service"

@@ -1,0 +1,122 @@
+"""What netvip does about it. The core returns actions; the daemon hands them to the actuators."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from netvip.core.model import Address, Route
+
+
+class Level(IntEnum):
+    """syslog(3) severities."""
+
+    ERROR = 3
+    WARNING = 4
+    NOTICE = 5
+    INFO = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """The tables and the first nexthop of one interface's bridge."""
+
+    vip_table: int
+    host_table: int
+    nexthop: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that shields one instance: prepared beforehand, sent in one piece (FACTS 2)."""
+
+    ifindex: int
+    vips: tuple[Address, ...]
+    own: tuple[Address, ...] = ()
+    routes: tuple[Route, ...] = ()
+    numbers: Numbers | None = None
+    #: Preference of our rules ahead of main, and of the one behind it, by family.
+    prefs: tuple[tuple[int, int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare(Action):
+    """Have the instance's shield and bridge ready to be sent."""
+
+    instance: str
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Protect(Action):
+    """Put the prepared shield and bridge up, now."""
+
+    instance: str
+
+
+@dataclass(frozen=True, slots=True)
+class Renew(Action):
+    """Renew the leases of the instance's shield, and put back what was taken from it."""
+
+    instance: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unprotect(Action):
+    """Take the instance's shield and bridge down."""
+
+    instance: str
+
+
+@dataclass(frozen=True, slots=True)
+class PutBack(Action):
+    """Add addresses, exactly as they were, in this order."""
+
+    addresses: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TakeAway(Action):
+    """Remove addresses that netvip had put back."""
+
+    addresses: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Announce(Action):
+    """Send gratuitous ARP (RFC 5227) and unsolicited NA (RFC 4861 7.2.6) for addresses."""
+
+    addresses: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestDump(Action):
+    """Ask keepalived for its state."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryLinks(Action):
+    """Ask networkd for the state of links."""
+
+    ifindexes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SaveSnapshot(Action):
+    """Write down what a new daemon needs to finish our work."""
+
+    addresses: tuple[Address, ...]
+    put_back: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Log(Action):
+    """One line for the journal, for an operator at 3 a.m."""
+
+    level: Level
+    text: str

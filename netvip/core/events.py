@@ -1,0 +1,186 @@
+"""What can happen. Every event carries its time: CLOCK_MONOTONIC seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from netvip.core.model import (
+    Address,
+    Author,
+    InstanceSpec,
+    Kernel,
+    Link,
+    Role,
+    Route,
+    Rules,
+    Tri,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something happened at `time`."""
+
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tick(Event):
+    """The time that the core asked to be woken at has come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop(Event):
+    """The daemon was asked to end: finish what is under way, begin nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resync(Event):
+    """A complete dump of the kernel, at the start and after lost notifications."""
+
+    kernel: Kernel
+
+
+@dataclass(frozen=True, slots=True)
+class AddressSeen(Event):
+    """An address was added or changed."""
+
+    address: Address
+    author: Author
+
+
+@dataclass(frozen=True, slots=True)
+class AddressLost(Event):
+    """An address was removed."""
+
+    address: Address
+    author: Author
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSeen(Event):
+    """An interface appeared or changed."""
+
+    link: Link
+
+
+@dataclass(frozen=True, slots=True)
+class LinkLost(Event):
+    """An interface is gone."""
+
+    ifindex: int
+
+
+@dataclass(frozen=True, slots=True)
+class RouteSeen(Event):
+    """A route of the main table was added."""
+
+    route: Route
+
+
+@dataclass(frozen=True, slots=True)
+class RouteLost(Event):
+    """A route of the main table was removed."""
+
+    route: Route
+
+
+@dataclass(frozen=True, slots=True)
+class RulesSeen(Event):
+    """The routing policy of a family, after a change."""
+
+    family: int
+    rules: Rules
+
+
+@dataclass(frozen=True, slots=True)
+class Announced(Event):
+    """networkd is about to act: on one interface, or on all (ifindex 0)."""
+
+    reason: str
+    ifindex: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkdJobs(Event):
+    """How many systemd jobs for networkd are under way."""
+
+    pending: int
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkdRunning(Event):
+    """Whether networkd is on the bus."""
+
+    running: Tri
+
+
+@dataclass(frozen=True, slots=True)
+class LinkState(Event):
+    """networkd's state of a link: whether it has done with it."""
+
+    ifindex: int
+    final: Tri
+
+
+@dataclass(frozen=True, slots=True)
+class Advert(Event):
+    """A VRRP advertisement on the wire; own: this node sent it."""
+
+    ifindex: int
+    family: int
+    vrid: int
+    priority: int
+    own: bool
+    sender: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Dumped(Event):
+    """keepalived's own account of its instances; time is when it was asked for."""
+
+    instances: tuple[tuple[InstanceSpec, Role], ...]
+    arrived: float
+
+
+@dataclass(frozen=True, slots=True)
+class DumpFailed(Event):
+    """keepalived gave no account of itself."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeepalivedRunning(Event):
+    """keepalived started (YES) or ended (NO)."""
+
+    running: Tri
+
+
+@dataclass(frozen=True, slots=True)
+class KeepalivedChanged(Event):
+    """keepalived may have another configuration now: its job ended, or its adverts differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered(Event):
+    """VIPs as an earlier daemon last saw them, from its snapshot; put_back: those it had added."""
+
+    addresses: tuple[Address, ...]
+    put_back: tuple[Address, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ShieldHurts(Event):
+    """Whether a packet filter would drop what reaches a VIP that stands on lo."""
+
+    hurts: Tri
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused(Event):
+    """The kernel refused what an action asked for."""
+
+    what: str
+    why: str

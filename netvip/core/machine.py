@@ -1,0 +1,473 @@
+"""The node: routes events to windows and instances, and says when it wants to be woken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import singledispatchmethod
+
+from netvip.const import TAG, WINDOW_LIMIT, WINDOW_LIMIT_DHCP
+from netvip.core import events, plan
+from netvip.core.actions import (
+    Action,
+    Level,
+    Log,
+    Numbers,
+    QueryLinks,
+    Renew,
+    RequestDump,
+    SaveSnapshot,
+)
+from netvip.core.instance import NEVER, Instance
+from netvip.core.mirror import Mirror
+from netvip.core.model import (
+    IP,
+    Address,
+    AddressKey,
+    Author,
+    AuthorKind,
+    InstanceSpec,
+    Role,
+    Tri,
+)
+from netvip.core.states import Phase
+from netvip.core.window import Window
+
+#: A burst of changes (a boot, a thousand VIPs) is prepared for once.
+PREPARE_AFTER = 0.02
+#: A stop in mid-window waits this long for the dust to settle; systemd allows 15 s.
+STOP_LIMIT = 3.0
+
+
+class Machine:
+    """Feed it events in the order of their times; it returns what is to be done."""
+
+    def __init__(self) -> None:
+        self.mirror = Mirror()
+        self.instances: dict[str, Instance] = {}
+        self.windows: dict[int, Window] = {}
+        self.keepalived = Tri.UNKNOWN
+        self.networkd = Tri.UNKNOWN
+        self.dump_problem = ""
+        self.shield_hurts: tuple[Tri, str] = (Tri.UNKNOWN, "")
+        self.stopping = False
+        self._jobs = 0
+        self._final: dict[int, Tri] = {}
+        self._out: list[Action] = []
+        self._prepare_at = NEVER
+        self._first_number: int | None = None
+        self._slots: dict[int, int] = {}
+        self._remembered: tuple[tuple[Address, ...], tuple[Address, ...]] = ((), ())
+        self._saved: SaveSnapshot | None = None
+
+    # --- the way in and out ---------------------------------------------------------------------
+
+    def handle(self, event: events.Event) -> list[Action]:
+        """Take one event; return the actions that follow from it, in order."""
+        self._on(event)
+        self._advance(event.time)
+        actions = self._out[:]
+        self._out.clear()
+        return actions
+
+    def deadline(self) -> float:
+        """When a Tick is wanted; infinity for never."""
+        due = [self._prepare_at, *(i.deadline() for i in self.instances.values())]
+        due += [window.due(self._now) for window in self.windows.values()]
+        return min(due)
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is under way that a stop should wait for."""
+        return any(instance.protected for instance in self.instances.values())
+
+    # --- events ---------------------------------------------------------------------------------
+
+    @singledispatchmethod
+    def _on(self, event: events.Event) -> None:
+        """Ticks need nothing but _advance()."""
+
+    @_on.register
+    def _(self, event: events.Resync) -> None:
+        known = {a.key: a for i in self.instances.values() for k in i.keys()
+                 if (a := self.mirror.get(k)) is not None}  # fmt: skip
+        self.mirror.load(event.kernel)
+        if self._first_number is None:
+            self._first_number = plan.first_number(self.mirror.taken)
+        gone = [a for key, a in known.items() if self.mirror.get(key) is None]
+        for address in gone:
+            self._address_lost(event.time, address, Author())
+        self._changed(event.time)
+
+    @_on.register
+    def _(self, event: events.AddressSeen) -> None:
+        address = event.address
+        self.mirror.add(address)
+        if event.author.kind is not AuthorKind.NETVIP:
+            self._stir(address.ifindex, event.time)
+        for instance in self._holding(address.key):
+            instance.seen(event.time, event.author)
+        self._changed(event.time)
+
+    @_on.register
+    def _(self, event: events.AddressLost) -> None:
+        if event.author.kind is AuthorKind.NETVIP:
+            self.mirror.remove(event.address.key)
+        elif event.address.proto == TAG and self.mirror.name(event.address.ifindex) == "lo":
+            self._shield_lost(event.time, event.address)
+        else:
+            self._address_lost(event.time, event.address, event.author)
+        self._changed(event.time)
+
+    @_on.register
+    def _(self, event: events.LinkSeen) -> None:
+        self.mirror.add_link(event.link)
+        if not event.link.carrier:
+            for instance in self._at(event.link.ifindex):
+                instance.link_down(event.time)
+        self._changed(event.time)
+
+    @_on.register
+    def _(self, event: events.LinkLost) -> None:
+        for instance in self._at(event.ifindex):
+            instance.link_down(event.time)
+        self.mirror.remove_link(event.ifindex)
+        self._final.pop(event.ifindex, None)
+        self._changed(event.time)
+
+    @_on.register
+    def _(self, event: events.RouteSeen) -> None:
+        self.mirror.add_route(event.route)
+        self._stir(event.route.ifindex, event.time)
+        self._changed(event.time)
+
+    @_on.register
+    def _(self, event: events.RouteLost) -> None:
+        self.mirror.remove_route(event.route)
+        self._stir(event.route.ifindex, event.time)
+        self._changed(event.time)
+
+    @_on.register
+    def _(self, event: events.RulesSeen) -> None:
+        self.mirror.rules[event.family] = event.rules
+        self._changed(event.time)
+
+    @_on.register
+    def _(self, event: events.Announced) -> None:
+        self._out.append(QueryLinks(tuple(sorted(self._homes()))))
+        for ifindex in self._homes():
+            if event.ifindex in (0, ifindex):
+                self._open(event.time, ifindex, event.reason).announce(
+                    event.time, self._limit(ifindex)
+                )
+                for instance in self._at(ifindex):
+                    instance.threaten(event.time)
+
+    @_on.register
+    def _(self, event: events.NetworkdJobs) -> None:
+        if event.pending < self._jobs:
+            self._stir_all(event.time)
+            self._out.append(QueryLinks(tuple(sorted(self._homes()))))
+        self._jobs = event.pending
+
+    @_on.register
+    def _(self, event: events.NetworkdRunning) -> None:
+        self.networkd = event.running
+        self._final.clear()
+        self._stir_all(event.time)
+        if event.running is Tri.YES:
+            self._out.append(QueryLinks(tuple(sorted(self._homes()))))
+
+    @_on.register
+    def _(self, event: events.LinkState) -> None:
+        if self._final.get(event.ifindex) is not event.final:
+            self._stir(event.ifindex, event.time)
+        self._final[event.ifindex] = event.final
+
+    @_on.register
+    def _(self, event: events.Advert) -> None:
+        for instance in self.instances.values():
+            spec = instance.spec
+            if (spec.vrid, spec.family) == (event.vrid, event.family) and event.ifindex in (
+                self.mirror.index(spec.interface), instance.home,
+            ):  # fmt: skip
+                before = instance.master(event.time)
+                instance.advert(event.time, event.own, event.priority, event.sender)
+                self._became_master(event.time, instance, before)
+
+    @_on.register
+    def _(self, event: events.Dumped) -> None:
+        self.dump_problem, self.keepalived = "", Tri.YES
+        named = {spec.name: (spec, role) for spec, role in event.instances}
+        for name in [name for name in self.instances if name not in named]:
+            self.instances.pop(name).end(event.time)
+        for spec, role in named.values():
+            self._dumped(event, spec, role)
+        self._changed(event.arrived)
+
+    @_on.register
+    def _(self, event: events.DumpFailed) -> None:
+        if event.why != self.dump_problem:
+            self._log(Level.WARNING, f"keepalived's state is not known: {event.why}")
+        self.dump_problem = event.why
+
+    @_on.register
+    def _(self, event: events.KeepalivedRunning) -> None:
+        if event.running is Tri.NO and self.keepalived is Tri.YES:
+            self._log(Level.NOTICE, "keepalived is not running: nothing to protect")
+        self.keepalived = event.running
+        if event.running is Tri.YES:
+            self._out.append(RequestDump())
+        elif event.running is Tri.NO:
+            for instance in self.instances.values():
+                instance.keepalived_gone(event.time)
+
+    @_on.register
+    def _(self, event: events.KeepalivedChanged) -> None:
+        self._out.append(RequestDump())
+
+    @_on.register
+    def _(self, event: events.Remembered) -> None:
+        self._remembered = (event.addresses, event.put_back)
+
+    @_on.register
+    def _(self, event: events.ShieldHurts) -> None:
+        if event.hurts is not self.shield_hurts[0] and event.hurts is Tri.YES:
+            self._log(Level.WARNING, f"no shield on this host: {event.why}")
+        self.shield_hurts = (event.hurts, event.why)
+        for instance in self.instances.values():
+            instance.shield_hurts = event.hurts is Tri.YES
+
+    @_on.register
+    def _(self, event: events.Refused) -> None:
+        self._log(Level.ERROR, f"the kernel refused {event.what}: {event.why}")
+
+    @_on.register
+    def _(self, event: events.Stop) -> None:
+        self.stopping = True
+        for window in self.windows.values():
+            window.hurry(event.time, STOP_LIMIT)
+
+    # --- losses ---------------------------------------------------------------------------------
+
+    def _address_lost(self, now: float, address: Address, author: Author) -> None:
+        holders = self._holding(address.key)
+        if holders:
+            self._vip_lost(now, holders, address, author)
+        elif author.kind is AuthorKind.NETWORKD and self._is_own(address):
+            self._own_lost(now, address)
+        self._stir(address.ifindex, now)
+        self.mirror.remove(address.key)
+        for instance in holders:
+            if address.ip.version == 6 or instance.shield_hurts:
+                instance.restore_at_once(now, address)
+
+    def _vip_lost(
+        self, now: float, holders: list[Instance], address: Address, author: Author
+    ) -> None:
+        for instance in holders:
+            if not instance.protected and instance.master(now) is not Tri.YES:
+                continue  # keepalived released it, and said so
+            announced = address.ifindex in self.windows
+            if not announced and not instance.allows(now, author):
+                continue
+            self._open(now, address.ifindex, f"{address} was taken by {author}, unannounced")
+            self._prepare_now(now)
+            instance.vip_lost(now, address, author)
+
+    def _own_lost(self, now: float, address: Address) -> None:
+        masters = [i for i in self._at(address.ifindex) if i.master(now) is Tri.YES]
+        if not masters:
+            return
+        reason = f"{address} was taken by systemd-networkd, unannounced"
+        self._open(now, address.ifindex, reason)
+        self._prepare_now(now)
+        for instance in masters:
+            instance.threaten(now)
+
+    def _is_own(self, address: Address) -> bool:
+        return address in plan.own_addresses(self.mirror, address.ifindex, self._all_keys())
+
+    def _shield_lost(self, now: float, address: Address) -> None:
+        self.mirror.remove(address.key)
+        for instance in self.instances.values():
+            prepared = instance.prepared
+            if instance.protected and prepared is not None:
+                if any(a.ip == address.ip for a in (*prepared.vips, *prepared.own)):
+                    self._out.append(Renew(instance.spec.name))
+
+    # --- keepalived's word ----------------------------------------------------------------------
+
+    def _dumped(self, event: events.Dumped, spec: InstanceSpec, role: Role) -> None:
+        instance = self.instances.get(spec.name)
+        if instance is None:
+            instance = self._adopt(spec)
+        instance.reconfigure(spec)
+        before = instance.master(event.arrived)
+        instance.dumped(event.time, event.arrived, role)
+        self._became_master(event.arrived, instance, before)
+
+    def _adopt(self, spec: InstanceSpec) -> Instance:
+        instance = self.instances[spec.name] = Instance(spec, self.mirror, self._out)
+        instance.shield_hurts = self.shield_hurts[0] is Tri.YES
+        known, put_back = self._remembered
+        keys = instance.keys()
+        instance.memory.update({a.key: a for a in known if a.key in keys})
+        instance.put_back.update({a.key: a for a in put_back if a.key in keys})
+        return instance
+
+    def _became_master(self, now: float, instance: Instance, before: Tri) -> None:
+        if before is Tri.YES or instance.master(now) is not Tri.YES:
+            return
+        unfinished = [k for k in instance.keys() if k in instance.memory
+                      and self.mirror.get(k) is None]  # fmt: skip
+        if unfinished and instance.phase is Phase.WATCHING and instance.spec.guarded:
+            self._finish(now, instance, unfinished)
+        elif instance.home in self.windows:
+            self._prepare_now(now)
+            instance.threaten(now)
+
+    def _finish(self, now: float, instance: Instance, unfinished: Iterable[AddressKey]) -> None:
+        self._open(now, instance.home, "a VIP is missing that an earlier daemon had seen")
+        self._prepare_now(now)
+        for key in unfinished:
+            instance.vip_lost(now, instance.memory[key], Author())
+
+    # --- windows --------------------------------------------------------------------------------
+
+    def _open(self, now: float, ifindex: int, reason: str) -> Window:
+        window = self.windows.get(ifindex)
+        if window is None:
+            deadline = now + self._limit(ifindex)
+            own, defaults = self._own(ifindex), self._defaults(ifindex)
+            window = Window(ifindex, reason, now, deadline, own, defaults, stirred=now)
+            self.windows[ifindex] = window
+            self._log(Level.NOTICE, f"{self.mirror.name(ifindex)}: window opened: {reason}")
+            if self.stopping:
+                window.hurry(now, STOP_LIMIT)
+        return window
+
+    def _limit(self, ifindex: int) -> float:
+        own = plan.own_addresses(self.mirror, ifindex, self._all_keys())
+        dynamic = any(address.dynamic and address.ip.version == 4 for address in own)
+        return WINDOW_LIMIT_DHCP if dynamic else WINDOW_LIMIT
+
+    def _own(self, ifindex: int) -> frozenset[IP]:
+        own = plan.own_addresses(self.mirror, ifindex, self._all_keys())
+        return frozenset(address.ip for address in own)
+
+    def _defaults(self, ifindex: int) -> frozenset[int]:
+        routes = self.mirror.routes(ifindex)
+        return frozenset(r.destination.version for r in routes if r.destination.prefixlen == 0)
+
+    def _settled(self, window: Window, now: float) -> bool:
+        if now < window.quiet_at() or self._jobs:
+            return False
+        own = self._own(window.ifindex)
+        if not _versions(window.own) <= _versions(own):
+            return False
+        final = self._final.get(window.ifindex, Tri.UNKNOWN)
+        if self.networkd is Tri.YES and final is Tri.YES:
+            return True
+        # Without networkd's word that it has done, the default route has to be back as well ...
+        if not window.defaults <= self._defaults(window.ifindex):
+            return False
+        # ... and while it says that it has not, every address, and a longer quiet.
+        busy = self.networkd is Tri.YES and final is Tri.NO
+        return not busy or (window.own <= own and now >= window.patient_at())
+
+    def _stir(self, ifindex: int, now: float) -> None:
+        if (window := self.windows.get(ifindex)) is not None:
+            window.stir(now)
+
+    def _stir_all(self, now: float) -> None:
+        for window in self.windows.values():
+            window.stir(now)
+
+    # --- time -----------------------------------------------------------------------------------
+
+    _now = float("-inf")
+
+    def _advance(self, now: float) -> None:
+        self._now = now
+        for instance in list(self.instances.values()):
+            instance.tick(now)
+            if instance.phase is Phase.SHIELDED and instance.home not in self.windows:
+                instance.settle(now, expired=True)
+        for window in list(self.windows.values()):
+            self._advance_window(window, now)
+        if now >= self._prepare_at:
+            self._prepare_now(now)
+
+    def _advance_window(self, window: Window, now: float) -> None:
+        expired = now >= window.deadline
+        if not expired and not self._settled(window, now):
+            return
+        for instance in self._at(window.ifindex):
+            instance.settle(now, expired)
+        if expired or not any(instance.protected for instance in self._at(window.ifindex)):
+            del self.windows[window.ifindex]
+            took = round((now - window.opened) * 1000)
+            self._log(Level.INFO, f"{self.mirror.name(window.ifindex)}: window closed after {took} ms")
+
+    def _changed(self, now: float) -> None:
+        self._prepare_at = min(self._prepare_at, now + PREPARE_AFTER)
+
+    def _prepare_now(self, now: float) -> None:
+        if self._prepare_at == NEVER:
+            return
+        self._prepare_at = NEVER
+        keys = self._all_keys()
+        busy = {instance.home for instance in self.instances.values() if instance.protected}
+        for instance in self.instances.values():
+            # Instances of one interface share its bridge: all of them are prepared, or none.
+            if not instance.protected and (instance.home not in busy or not instance.prepared):
+                instance.remember()
+                self._prepare(instance, keys)
+        self._save()
+
+    def _prepare(self, instance: Instance, keys: frozenset[AddressKey]) -> None:
+        vips = [instance.memory[key] for key in map(instance.key, instance.spec.vips)
+                if key in instance.memory]  # fmt: skip
+        if vips and instance.home:
+            where = self._numbers(instance.home)
+            instance.prepare(plan.build(self.mirror, instance.home, vips, keys, where))
+
+    def _numbers(self, ifindex: int) -> Numbers | None:
+        if self._first_number is None:
+            return None
+        slot = self._slots.setdefault(ifindex, len(self._slots))
+        return plan.numbers(self._first_number, slot)
+
+    def _save(self) -> None:
+        instances = self.instances.values()
+        snapshot = SaveSnapshot(
+            tuple(a for i in instances for a in i.memory.values()),
+            tuple(a for i in instances for a in i.put_back.values()),
+        )
+        if snapshot != self._saved and (instances or snapshot.addresses):
+            self._saved = snapshot
+            self._out.append(snapshot)
+
+    # --- who is where ---------------------------------------------------------------------------
+
+    def _select(self, wanted: Callable[[Instance], bool]) -> list[Instance]:
+        return [instance for instance in self.instances.values() if wanted(instance)]
+
+    def _at(self, ifindex: int) -> list[Instance]:
+        return self._select(lambda instance: instance.home == ifindex)
+
+    def _holding(self, key: AddressKey) -> list[Instance]:
+        return self._select(lambda instance: key in instance.keys())
+
+    def _homes(self) -> set[int]:
+        return {instance.home for instance in self.instances.values()} - {0}
+
+    def _all_keys(self) -> frozenset[AddressKey]:
+        return frozenset(key for i in self.instances.values() for key in i.keys())
+
+    def _log(self, level: Level, text: str) -> None:
+        self._out.append(Log(level, text))
+
+
+def _versions(addresses: Iterable[IP]) -> set[int]:
+    return {ip.version for ip in addresses}

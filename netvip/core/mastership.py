@@ -1,0 +1,63 @@
+"""Is this node MASTER of an instance? Answered from adverts and dumps, and only while fresh."""
+
+from __future__ import annotations
+
+from netvip.core.model import InstanceSpec, Role, Tri
+
+
+class Mastership:
+    """The evidence about one instance; the newest wins."""
+
+    def __init__(self) -> None:
+        self._role = Role.UNKNOWN
+        self._since = float("-inf")
+        self._own_in_a_row = 0
+        self.last_own = float("-inf")
+
+    def advert(self, time: float, own: bool, priority: int) -> None:
+        """An advert on the wire. Priority 0 is a release (RFC 5798 5.2.4)."""
+        if own and priority:
+            self._own_advert(time)
+        elif own or priority:
+            self._own_in_a_row = 0
+            self._set(Role.BACKUP, time)
+
+    def _own_advert(self, time: float) -> None:
+        # One advert may be the last word of two masters at odds; a second one in a row is not,
+        # as the one with the lower priority falls silent at the first it hears (RFC 5798 6.4.3).
+        self._own_in_a_row += 1
+        self.last_own = time
+        if self._role is Role.MASTER or self._own_in_a_row >= 2:
+            self._set(Role.MASTER, time)
+
+    def dump(self, asked: float, role: Role) -> None:
+        """keepalived's own word, as of when it was asked; adverts seen since then are newer."""
+        if asked >= self._since:
+            self._set(role, asked)
+
+    def keepalived_gone(self, time: float) -> None:
+        """keepalived ended: whoever is MASTER now, it is not this node."""
+        self._own_in_a_row = 0
+        self._set(Role.UNKNOWN, time)
+
+    def _set(self, role: Role, time: float) -> None:
+        self._role, self._since = role, time
+
+    def expires(self, spec: InstanceSpec) -> float:
+        """When the evidence of MASTER will be too old."""
+        return self._since + spec.master_down
+
+    def role(self, now: float, spec: InstanceSpec) -> Role:
+        """The role as far as it is known; MASTER goes stale with the master-down interval."""
+        if self._role is Role.MASTER and now > self.expires(spec):
+            return Role.UNKNOWN
+        return self._role
+
+    def is_master(self, now: float, spec: InstanceSpec) -> Tri:
+        """Whether this node is MASTER by fresh evidence."""
+        role = self.role(now, spec)
+        return Tri.UNKNOWN if role is Role.UNKNOWN else Tri.of(role is Role.MASTER)
+
+    def confirmed_since(self, moment: float) -> bool:
+        """Whether the evidence of MASTER is newer than a moment."""
+        return self._role is Role.MASTER and self._since > moment

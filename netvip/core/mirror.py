@@ -1,0 +1,87 @@
+"""The kernel's addresses, links, routes and rules, kept in step by events."""
+
+from __future__ import annotations
+
+from netvip.core.model import IP, Address, AddressKey, Kernel, Link, Route, Rules
+
+
+class Mirror:
+    """What the kernel has, as far as it told."""
+
+    def __init__(self) -> None:
+        self.links: dict[int, Link] = {}
+        self._index: dict[str, int] = {}
+        self.rules: dict[int, Rules] = {}
+        self.taken: frozenset[int] = frozenset()
+        self._addresses: dict[int, dict[AddressKey, Address]] = {}
+        self._routes: dict[int, dict[Route, None]] = {}
+
+    def load(self, kernel: Kernel) -> None:
+        """Replace everything."""
+        self._addresses, self._routes = {}, {}
+        self.links, self._index = {}, {}
+        for link in kernel.links:
+            self.add_link(link)
+        self.rules, self.taken = dict(kernel.rules), kernel.taken
+        for address in kernel.addresses:
+            self.add(address)
+        for route in kernel.routes:
+            self.add_route(route)
+
+    def add(self, address: Address) -> None:
+        """An address is there."""
+        self._addresses.setdefault(address.ifindex, {})[address.key] = address
+
+    def remove(self, key: AddressKey) -> None:
+        """An address is gone."""
+        self._addresses.get(key.ifindex, {}).pop(key, None)
+
+    def add_route(self, route: Route) -> None:
+        """A route is there."""
+        self._routes.setdefault(route.ifindex, {})[route] = None
+
+    def remove_route(self, route: Route) -> None:
+        """A route is gone."""
+        self._routes.get(route.ifindex, {}).pop(route, None)
+
+    def add_link(self, link: Link) -> None:
+        """An interface is there, perhaps under a new name."""
+        self._forget_name(link.ifindex)
+        self.links[link.ifindex] = link
+        self._index[link.name] = link.ifindex
+
+    def _forget_name(self, ifindex: int) -> None:
+        old = self.links.pop(ifindex, None)
+        if old and self._index.get(old.name) == ifindex:
+            del self._index[old.name]
+
+    def remove_link(self, ifindex: int) -> None:
+        """An interface is gone, with all it had."""
+        self._forget_name(ifindex)
+        self._addresses.pop(ifindex, None)
+        self._routes.pop(ifindex, None)
+
+    def index(self, name: str) -> int:
+        """The interface's number; 0 when there is none of that name."""
+        return self._index.get(name, 0)
+
+    def name(self, ifindex: int) -> str:
+        """The interface's name, for a reader."""
+        link = self.links.get(ifindex)
+        return link.name if link else f"interface {ifindex}"
+
+    def get(self, key: AddressKey) -> Address | None:
+        """The address, if it is there."""
+        return self._addresses.get(key.ifindex, {}).get(key)
+
+    def addresses(self, ifindex: int) -> list[Address]:
+        """An interface's addresses, in the order they were added."""
+        return list(self._addresses.get(ifindex, {}).values())
+
+    def routes(self, ifindex: int) -> list[Route]:
+        """The main table's routes through an interface."""
+        return list(self._routes.get(ifindex, {}))
+
+    def on(self, ifindex: int, ip: IP) -> list[Address]:
+        """The interface's entries for this address, whatever their prefix."""
+        return [address for address in self.addresses(ifindex) if address.ip == ip]

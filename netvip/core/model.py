@@ -1,0 +1,193 @@
+"""What netvip knows of the kernel and of keepalived, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+IP = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+#: linux/rtnetlink.h
+SCOPE_UNIVERSE, SCOPE_LINK, SCOPE_HOST = 0, 253, 254
+#: include/uapi/linux/if_addr.h
+IFA_F_NODAD, IFA_F_HOMEADDRESS, IFA_F_PERMANENT = 0x02, 0x10, 0x80
+IFA_F_NOPREFIXROUTE, IFA_F_MCAUTOJOIN = 0x200, 0x400
+FOREVER = 0xFFFFFFFF
+
+
+class Tri(Enum):
+    """An observation: unknown is neither yes nor no, and nothing is changed upon it."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def of(cls, value: bool) -> Tri:
+        """YES or NO."""
+        return cls.YES if value else cls.NO
+
+
+class Role(Enum):
+    """A VRRP instance's state, with keepalived's own numbers (vrrp.h)."""
+
+    UNKNOWN = -1
+    INIT = 0
+    BACKUP = 1
+    MASTER = 2
+    FAULT = 3
+
+
+class AuthorKind(Enum):
+    """Who asked the kernel for a change (FACTS: the netlink port of the request)."""
+
+    NETWORKD = "networkd"
+    NETVIP = "netvip"
+    OTHER = "other"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """The author of an address change; IPv6 notifications name nobody."""
+
+    kind: AuthorKind = AuthorKind.UNKNOWN
+    name: str = "somebody"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class AddressKey:
+    """What identifies an address to the kernel."""
+
+    ifindex: int
+    ip: IP
+    prefixlen: int
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An address of an interface with all that a put-back has to restore (Law 5)."""
+
+    ifindex: int
+    ip: IP
+    prefixlen: int
+    scope: int = SCOPE_UNIVERSE
+    label: str = ""
+    peer: IP | None = None
+    broadcast: IP | None = None
+    flags: int = IFA_F_PERMANENT
+    valid: int = FOREVER
+    preferred: int = FOREVER
+    metric: int = 0
+    proto: int = 0
+
+    @property
+    def key(self) -> AddressKey:
+        """The address's identity."""
+        return AddressKey(self.ifindex, self.ip, self.prefixlen)
+
+    @property
+    def dynamic(self) -> bool:
+        """Whether it has a lifetime, as a DHCP lease has."""
+        return self.valid != FOREVER
+
+    def __str__(self) -> str:
+        return f"{self.ip}/{self.prefixlen}"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An interface; carrier is whether it can send and receive."""
+
+    ifindex: int
+    name: str
+    mac: bytes = b""
+    carrier: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A unicast route of the main table through one interface."""
+
+    ifindex: int
+    destination: Network
+    gateway: IP | None = None
+    source: IP | None = None
+    metric: int = 0
+    protocol: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The routing policy of a family: where main is consulted, and what is consulted before it."""
+
+    #: Preference of the unconditional rule that leads to main; None if there is none.
+    main: int | None = 32766
+    #: Preference and source prefix (None: any) of the operator's own rules ahead of main.
+    ahead: tuple[tuple[int, Network | None], ...] = ()
+
+    def steer(self, ip: IP) -> bool:
+        """Whether a rule of the operator's decides about packets from this address."""
+        return any(src is None or ip in src for _, src in self.ahead)
+
+
+@dataclass(frozen=True, slots=True)
+class Vip:
+    """A virtual address as keepalived is configured to hold it."""
+
+    ip: IP
+    prefixlen: int
+    interface: str
+    tracked: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceSpec:
+    """A VRRP instance as the running keepalived reports it. advert_interval in seconds."""
+
+    name: str
+    interface: str
+    vrid: int
+    family: int
+    vips: tuple[Vip, ...]
+    priority: int = 100
+    advert_interval: float = 1.0
+    source_configured: Tri = Tri.UNKNOWN
+    #: keepalived before 2.0 neither watches its VIPs nor its source address.
+    watches_addresses: bool = True
+
+    @property
+    def guarded(self) -> bool:
+        """Whether a reload by networkd leaves this instance MASTER, so that netvip may put back."""
+        if not self.watches_addresses:
+            return True
+        untracked = bool(self.vips) and not any(vip.tracked for vip in self.vips)
+        return untracked and self.source_configured is Tri.YES
+
+    @property
+    def skew(self) -> float:
+        """RFC 5798 6.1, seconds."""
+        return (256 - self.priority) / 256 * self.advert_interval
+
+    @property
+    def master_down(self) -> float:
+        """RFC 5798 6.1: after this silence, in seconds, a backup takes over."""
+        return 3 * self.advert_interval + self.skew
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """The kernel's addresses, links, routes and rules at one moment (a dump)."""
+
+    addresses: tuple[Address, ...] = ()
+    links: tuple[Link, ...] = ()
+    routes: tuple[Route, ...] = ()
+    rules: Mapping[int, Rules] = field(default_factory=dict)
+    #: Table and nexthop numbers that somebody uses.
+    taken: frozenset[int] = frozenset()

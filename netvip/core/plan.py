@@ -1,0 +1,96 @@
+"""What shields an instance: computed while all is quiet, so that it is ready when needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from netvip.const import (
+    BRIDGE_ROUTES,
+    NUMBER_BLOCK,
+    NUMBER_FIRST,
+    NUMBER_LAST,
+    NUMBERS_PER_INTERFACE,
+    TAG,
+)
+from netvip.core.actions import Numbers, Plan
+from netvip.core.mirror import Mirror
+from netvip.core.model import IP, SCOPE_UNIVERSE, Address, AddressKey, Route
+
+#: linux/rtnetlink.h: routing daemons put whole tables here, and look after them themselves.
+ROUTING_DAEMONS = frozenset({8, 9, 10, 11, 12, 42, 186, 187, 188, 189, 192})
+#: The lookup of main keeps the last preference before it: behind the operator's own rules.
+BEFORE_MAIN, AFTER_MAIN = -1, +1
+
+
+def first_number(taken: Iterable[int]) -> int | None:
+    """The first block of table and nexthop numbers that nobody uses; None if there is none."""
+    used = {number // NUMBER_BLOCK for number in taken}
+    blocks = range(NUMBER_FIRST // NUMBER_BLOCK, NUMBER_LAST // NUMBER_BLOCK)
+    return next((block * NUMBER_BLOCK for block in blocks if block not in used), None)
+
+
+def numbers(first: int, slot: int) -> Numbers:
+    """The numbers of the daemon's nth interface."""
+    base = first + slot * NUMBERS_PER_INTERFACE
+    return Numbers(vip_table=base, host_table=base + 1, nexthop=base + 2)
+
+
+def own_addresses(mirror: Mirror, ifindex: int, vips: frozenset[AddressKey]) -> list[Address]:
+    """The host's own global addresses of an interface: those that keepalived did not put there."""
+    virtual = {key.ip for key in vips if key.ifindex == ifindex}
+    return [
+        address for address in mirror.addresses(ifindex)
+        if address.scope == SCOPE_UNIVERSE and address.proto != TAG and address.ip not in virtual
+    ]  # fmt: skip
+
+
+def bridged_routes(mirror: Mirror, ifindex: int) -> tuple[Route, ...]:
+    """The interface's routes that a bridge carries; of a router's table only the essential ones."""
+    routes = [r for r in mirror.routes(ifindex) if r.protocol not in ROUTING_DAEMONS]
+    if len(routes) > BRIDGE_ROUTES:
+        routes = [r for r in routes if r.gateway is None or r.destination.prefixlen == 0]
+    return tuple(sorted(routes[:BRIDGE_ROUTES], key=_nearest_first))
+
+
+def _nearest_first(route: Route) -> tuple[int, bool, int, str]:
+    return (route.destination.version, route.gateway is not None, route.metric, repr(route))
+
+
+def _prefs(mirror: Mirror, families: Iterable[int]) -> tuple[tuple[int, int, int], ...]:
+    mains = {family: rules.main for family, rules in mirror.rules.items()}
+    found = ((family, mains.get(family)) for family in sorted(families))
+    return tuple(
+        (family, main + BEFORE_MAIN, main + AFTER_MAIN) for family, main in found if main
+    )  # no unconditional lookup of main: where the bridge would stand is the operator's secret
+
+
+def family_of(ip: IP) -> int:
+    """AF_INET or AF_INET6, as Linux numbers them."""
+    return 2 if ip.version == 4 else 10
+
+
+def build(
+    mirror: Mirror, ifindex: int, vips: Sequence[Address], all_vips: frozenset[AddressKey],
+    where: Numbers | None,
+) -> Plan:  # fmt: skip
+    """The shield and bridge of one instance whose VIPs are at home on `ifindex`.
+
+    The host's own address is shielded in IPv4 alone: an IPv6 one on lo is not answered for.
+    """
+    families = {family_of(vip.ip) for vip in vips}
+    own = [a for a in own_addresses(mirror, ifindex, all_vips) if a.ip.version == 4]
+    routes = [r for r in bridged_routes(mirror, ifindex) if r.destination.version in _ip(families)]
+    on_lo = {  # the operator's own; a shield has a lifetime
+        a.ip for a in mirror.addresses(mirror.index("lo")) if not a.dynamic}
+    return Plan(
+        ifindex=ifindex,
+        vips=tuple(vip for vip in vips if vip.ip not in on_lo),
+        own=tuple(address for address in own if address.ip not in on_lo) if 2 in families else (),
+        routes=tuple(routes) if where else (),
+        numbers=where,
+        prefs=_prefs(mirror, families) if where else (),
+    )
+
+
+def _ip(families: Iterable[int]) -> set[int]:
+    return {4 if family == 2 else 6 for family in families}

@@ -1,0 +1,234 @@
+"""The daemon: sources, core and actuators on one event loop; one queue, one consumer, one timer."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine
+from functools import singledispatchmethod
+from typing import Any
+
+from netvip import config, control, status
+from netvip.actuators import announce, objects, snapshot
+from netvip.actuators.commands import Commands
+from netvip.actuators.protection import Protection, sweep
+from netvip.core import actions, events
+from netvip.core.machine import Machine
+from netvip.notify import notify, watchdog_interval
+from netvip.sources.adverts import AdvertSource
+from netvip.sources.filters import FilterSource
+from netvip.sources.keepalived import KeepalivedSource
+from netvip.sources.netlink import KernelSource
+
+#: A stop waits this long for what is under way; the unit's TimeoutStopSec= is longer.
+STOP_LIMIT = 8.0
+
+
+def log(level: int, text: str) -> None:
+    """One line for the journal, with its severity (sd-daemon(3))."""
+    print(f"<{level}>{text}", file=sys.stderr, flush=True)
+
+
+class Daemon:
+    """Wires the parts together; knows nothing of what they mean."""
+
+    def __init__(self, settings: config.Config, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop, self._machine = loop, Machine()
+        self._queue: deque[events.Event] = deque()
+        self._consuming = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._stopped = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._commands = Commands(self._refused)
+        self._protection = Protection(self._commands)
+        self._kernel = KernelSource(self.feed, self._commands.port)
+        self._adverts = AdvertSource(self.feed, loop)
+        self._keepalived = KeepalivedSource(self.feed, settings.keepalived_conf)
+        self._filters = FilterSource(self.feed)
+        self._networkd = _networkd(self.feed) if settings.dbus else None
+        self._control = control.ControlServer({"status": self._status})
+
+    # --- the one queue --------------------------------------------------------------------------
+
+    def feed(self, event: events.Event) -> None:
+        """Take an event. It is dealt with before this returns, in the order of arrival."""
+        if isinstance(event, events.AddressLost):
+            self._adverts.drain()  # keepalived announces what it releases before it deletes
+        self._queue.append(event)
+        if self._consuming:
+            return
+        self._consuming = True
+        try:
+            while self._queue:
+                for action in self._machine.handle(self._queue.popleft()):
+                    self._act(action)
+        finally:
+            self._consuming = False
+        self._schedule()
+
+    def _schedule(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        due = self._machine.deadline()
+        if due != float("inf"):
+            self._timer = self._loop.call_at(due, self._wake)
+        if self._machine.stopping and not self._machine.busy:
+            self._stopped.set()
+
+    def _wake(self) -> None:
+        self._timer = None
+        self.feed(events.Tick(time.monotonic()))
+
+    # --- actions --------------------------------------------------------------------------------
+
+    @singledispatchmethod
+    def _act(self, action: actions.Action) -> None:
+        raise TypeError(f"no actuator for {action!r}")
+
+    @_act.register
+    def _(self, action: actions.Prepare) -> None:
+        self._protection.prepare(action.instance, action.plan)
+
+    @_act.register
+    def _(self, action: actions.Protect) -> None:
+        self._protection.protect(action.instance)
+
+    @_act.register
+    def _(self, action: actions.Renew) -> None:
+        self._protection.renew(action.instance)
+
+    @_act.register
+    def _(self, action: actions.Unprotect) -> None:
+        self._protection.unprotect(action.instance)
+
+    @_act.register
+    def _(self, action: actions.PutBack) -> None:
+        objects.put_back(self._commands, action.addresses)
+
+    @_act.register
+    def _(self, action: actions.TakeAway) -> None:
+        objects.take_away(self._commands, action.addresses)
+
+    @_act.register
+    def _(self, action: actions.Announce) -> None:
+        for problem in announce.announce(action.addresses):
+            log(actions.Level.WARNING, problem)
+
+    @_act.register
+    def _(self, action: actions.RequestDump) -> None:
+        self._keepalived.request()
+
+    @_act.register
+    def _(self, action: actions.QueryLinks) -> None:
+        if self._networkd is not None:
+            self._networkd.query(action.ifindexes)
+
+    @_act.register
+    def _(self, action: actions.SaveSnapshot) -> None:
+        snapshot.save(action.addresses, action.put_back)
+
+    @_act.register
+    def _(self, action: actions.Log) -> None:
+        log(action.level, action.text)
+
+    def _refused(self, what: str, why: str) -> None:
+        self.feed(events.Refused(time.monotonic(), what, why))
+
+    # --- life -----------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Serve until asked to stop; what is under way is finished first."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._stop)
+        self._begin()
+        await self._control.start()
+        notify("READY=1")
+        try:
+            await self._until_stopped()
+        finally:
+            await self._end()
+
+    def _begin(self) -> None:
+        sweep(self._commands)
+        self._commands.start(self._loop)
+        self.feed(events.Remembered(time.monotonic(), *snapshot.load()))
+        self._kernel.start(self._loop)
+        self._spawn(self._keepalived.run())
+        self._spawn(self._filters.run())
+        self._spawn(self._keep_alive())
+        self._spawn(self._follow_interfaces())
+        if self._networkd is not None:
+            self._spawn(self._networkd.run())
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(self._loop.create_task(work))
+
+    async def _until_stopped(self) -> None:
+        waiting = self._loop.create_task(self._wait_for_stop())
+        done, _ = await asyncio.wait([waiting, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()  # a task that ends has failed: let systemd restart all of it
+        waiting.cancel()
+
+    async def _wait_for_stop(self) -> None:
+        await self._stopped.wait()
+
+    def _stop(self) -> None:
+        notify("STOPPING=1")
+        self._loop.call_later(STOP_LIMIT, self._stopped.set)
+        self.feed(events.Stop(time.monotonic()))
+
+    async def _end(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._protection.take_all_down()
+        self._commands.read_answers()
+        self._adverts.close()
+        self._kernel.close(self._loop)
+        self._commands.close(self._loop)
+        await self._control.close()
+
+    async def _keep_alive(self) -> None:
+        interval = watchdog_interval()
+        while interval:
+            notify("WATCHDOG=1")
+            await asyncio.sleep(interval)
+        await asyncio.Event().wait()
+
+    async def _follow_interfaces(self) -> None:
+        """Listen for adverts where the instances are, as interfaces and instances come and go."""
+        while True:
+            self._listen()
+            await asyncio.sleep(1.0)  # an instance that has just appeared has its dump till then
+
+    def _listen(self) -> None:
+        mirror = self._machine.mirror
+        specs = [instance.spec for instance in self._machine.instances.values()]
+        names = {spec.interface for spec in specs} | {v.interface for s in specs for v in s.vips}
+        self._adverts.watch({mirror.index(name) for name in names} - {0})
+
+    def _status(self) -> dict[str, Any]:
+        return status.document(self._machine, time.monotonic())
+
+
+def _networkd(feed: Callable[[events.Event], None]) -> Any:
+    from netvip.sources.networkd import NetworkdSource  # dbus_next costs 90 ms where it is off
+
+    return NetworkdSource(feed, lambda text: log(actions.Level.WARNING, text))
+
+
+async def serve(settings: config.Config) -> None:
+    """Run the daemon in the current event loop."""
+    await Daemon(settings, asyncio.get_running_loop()).run()
+
+
+def sweep_leftovers() -> None:
+    """Remove the bridge of a daemon that was killed (ExecStopPost=)."""
+    commands = Commands(lambda what, why: log(actions.Level.ERROR, f"refused: {what}: {why}"))
+    sweep(commands)
+    commands.read_answers()

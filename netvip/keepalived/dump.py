@@ -1,0 +1,59 @@
+"""keepalived's JSON state dump, as instances and their roles."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Mapping
+from ipaddress import ip_interface
+from typing import Any
+
+from netvip.core.model import InstanceSpec, Role, Tri, Vip
+from netvip.errors import DumpError
+
+#: keepalived reports a VIP's own state among its configured words.
+NO_TRACK = "no_track"
+#: keepalived 2.0 is the first that reacts to the loss of a VIP or of its source address (FACTS 5).
+WATCHES_ADDRESSES = (2, 0)
+
+
+def parse(
+    text: str, version: tuple[int, ...], sources: Mapping[str, Tri]
+) -> tuple[tuple[InstanceSpec, Role], ...]:
+    """The instances of a dump. `sources` tells of which a source address is configured.
+
+    Raises DumpError where the text is no dump of keepalived's.
+    """
+    try:
+        document = json.loads(text)
+        entries = document["vrrp"] if isinstance(document, dict) else document
+        watches = version >= WATCHES_ADDRESSES
+        return tuple(_instance(entry["data"], watches, sources) for entry in entries)
+    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+        raise DumpError(f"keepalived's dump is not as expected: {problem!r}") from problem
+
+
+def _instance(
+    data: Mapping[str, Any], watches: bool, sources: Mapping[str, Tri]
+) -> tuple[InstanceSpec, Role]:
+    name, interface = data["iname"], data["ifp_ifname"]
+    vips = tuple(vip(text, data.get("vmac_ifname") or interface) for text in data.get("vips", ()))
+    excluded = tuple(vip(text, interface) for text in data.get("evips", ()))
+    family = socket.AF_INET6 if vips and vips[0].ip.version == 6 else socket.AF_INET
+    spec = InstanceSpec(
+        name=name, interface=interface, vrid=int(data["vrid"]), family=int(family),
+        vips=vips + excluded, priority=int(data["effective_priority"]),
+        advert_interval=float(data["adver_int"]) or 1.0,
+        source_configured=sources.get(name, Tri.UNKNOWN), watches_addresses=watches,
+    )  # fmt: skip
+    state = int(data["state"])
+    return spec, Role(state) if state in Role._value2member_map_ else Role.UNKNOWN
+
+
+def vip(text: str, interface: str) -> Vip:
+    """A virtual address as keepalived words it: "10.77.0.10/24 dev ens160 scope global set"."""
+    words = text.split()
+    where = ip_interface(words[0])
+    if "dev" in words[1:-1]:
+        interface = words[words.index("dev") + 1]
+    return Vip(where.ip, where.network.prefixlen, interface, tracked=NO_TRACK not in words)

@@ -1,0 +1,25 @@
+"""sd_notify(3): readiness, the watchdog, and a status line for `systemctl status`."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+
+def notify(text: str) -> None:
+    """Tell the service manager; nothing happens where there is none."""
+    path = os.environ.get("NOTIFY_SOCKET")
+    if not path:
+        return
+    address = "\0" + path[1:] if path.startswith("@") else path
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+        try:
+            sock.sendto(text.encode(), address)
+        except OSError:
+            pass  # a manager that does not listen is no reason to end
+
+
+def watchdog_interval() -> float | None:
+    """How often, in seconds, the manager wants to hear from us; half of WatchdogSec=."""
+    text = os.environ.get("WATCHDOG_USEC", "")
+    return int(text) / 2e6 if text.isdigit() else None

@@ -1,0 +1,114 @@
+"""VRRP adverts on the wire, one's own and others', picked out by a filter in the kernel."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import errno
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterable
+
+from netvip.core.events import Advert, Event
+from netvip.wire import vrrp
+
+#: Bound to this alone, a packet socket also sees what its own host sends (FACTS 5).
+ETH_P_ALL = 0x0003
+PACKET_OUTGOING = 4
+SO_ATTACH_FILTER = 26
+LARGEST_ADVERT = 2048
+
+#: Classic BPF (linux/filter.h): code, jump if true, jump if false, constant. The ethertype comes
+#: from the ancillary area, so that a VLAN tag does not move it; offsets count from the IP header.
+_LOAD_ETHERTYPE = (0x28, 0, 0, 0xFFFFF000)
+_FILTER = (
+    _LOAD_ETHERTYPE,
+    (0x15, 0, 2, 0x0800),
+    (0x30, 0, 0, 9),
+    (0x15, 3, 4, vrrp.PROTOCOL),
+    (0x15, 0, 3, 0x86DD),
+    (0x30, 0, 0, 6),
+    (0x15, 0, 1, vrrp.PROTOCOL),
+    (0x06, 0, 0, 0xFFFFFFFF),
+    (0x06, 0, 0, 0),
+)
+
+
+class AdvertSource:
+    """Listens on the interfaces that watch() names."""
+
+    def __init__(self, emit: Callable[[Event], None], loop: asyncio.AbstractEventLoop) -> None:
+        self._emit, self._loop = emit, loop
+        self._sockets: dict[int, socket.socket] = {}
+
+    def watch(self, ifindexes: Iterable[int]) -> None:
+        """Listen on these interfaces, and on no others any more."""
+        wanted = set(ifindexes)
+        for ifindex in set(self._sockets) - wanted:
+            self._stop(ifindex)
+        for ifindex in wanted - set(self._sockets):
+            self._start(ifindex)
+
+    def drain(self) -> None:
+        """Take what has arrived: whoever asks what a deletion means, asks after the adverts."""
+        for ifindex in list(self._sockets):
+            self._read(ifindex)
+
+    def close(self) -> None:
+        """Stop listening."""
+        self.watch(())
+
+    def _start(self, ifindex: int) -> None:
+        try:
+            sock = _open(ifindex)
+        except OSError as problem:
+            if problem.errno in (errno.ENODEV, errno.ENXIO):
+                return  # the interface has just gone; its return is announced by netlink
+            raise
+        self._sockets[ifindex] = sock
+        self._loop.add_reader(sock, self._read, ifindex)
+
+    def _stop(self, ifindex: int) -> None:
+        sock = self._sockets.pop(ifindex)
+        self._loop.remove_reader(sock)
+        sock.close()
+
+    def _read(self, ifindex: int) -> None:
+        sock = self._sockets.get(ifindex)
+        while sock is not None:
+            try:
+                packet, sender = sock.recvfrom(LARGEST_ADVERT)
+            except BlockingIOError:
+                return
+            except OSError as problem:
+                if problem.errno == errno.ENETDOWN:
+                    return  # said once when the interface goes down; the socket lives on
+                raise
+            self._take(ifindex, packet, sender[2] == PACKET_OUTGOING)
+
+    def _take(self, ifindex: int, packet: bytes, own: bool) -> None:
+        advert = vrrp.parse(packet)
+        if advert is not None:
+            self._emit(Advert(time.monotonic(), ifindex, advert.family, advert.vrid,
+                              advert.priority, own, str(advert.source)))  # fmt: skip
+
+
+def _open(ifindex: int) -> socket.socket:
+    # Protocol 0 hears nothing until bind(), so nothing passes before the filter is in place.
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, 0)
+    try:
+        _attach_filter(sock)
+        sock.setblocking(False)
+        sock.bind((socket.if_indextoname(ifindex), ETH_P_ALL))
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _attach_filter(sock: socket.socket) -> None:
+    code = b"".join(struct.pack("HBBI", *step) for step in _FILTER)
+    buffer = ctypes.create_string_buffer(code)
+    program = struct.pack("HL", len(_FILTER), ctypes.addressof(buffer))
+    sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)

@@ -1,0 +1,77 @@
+"""Whether a packet filter would drop what reaches a VIP that stands on lo (FACTS 2)."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from netvip.core.events import Event, ShieldHurts
+from netvip.core.model import Tri
+
+#: Firewalls change seldom, and a listing costs some ms.
+LOOK_EVERY = 60.0
+LIMIT = 5.0
+PATH = "/usr/sbin:/sbin:/usr/bin:/bin"
+#: A reverse path check of the destination against the interface it came in by: an address of lo
+#: does not match there. nft(8) "fib", iptables-extensions(8) "addrtype --limit-iface-in".
+HURTFUL = {
+    "nft": re.compile(r"fib\s+(?:daddr\s*\.\s*iif|iif\s*\.\s*daddr)\s+type"),
+    "iptables-save": re.compile(r"--limit-iface-in"),
+    "ip6tables-save": re.compile(r"--limit-iface-in"),
+}
+COMMANDS = {"nft": ("list", "ruleset"), "iptables-save": (), "ip6tables-save": ()}
+
+
+class FilterSource:
+    """Looks at the packet filters now and then."""
+
+    def __init__(self, emit: Callable[[Event], None]) -> None:
+        self._emit = emit
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            hurts, why = await look()
+            self._emit(ShieldHurts(time.monotonic(), hurts, why))
+            await asyncio.sleep(LOOK_EVERY)
+
+
+async def look() -> tuple[Tri, str]:
+    """YES and the rule, NO, or UNKNOWN where no tool is there that could tell."""
+    told = False
+    for name, pattern in HURTFUL.items():
+        text = await _list(name)
+        for line in (text or "").splitlines():
+            if pattern.search(line):
+                return Tri.YES, f"a packet filter drops what lo's addresses get: {line.strip()}"
+        told = told or text is not None
+    return (Tri.NO if told else Tri.UNKNOWN), ""
+
+
+async def _list(name: str) -> str | None:
+    program = shutil.which(name, path=PATH)
+    if program is None or (name != "nft" and not _legacy(name)):
+        return None
+    process = await asyncio.create_subprocess_exec(
+        program, *COMMANDS[name], stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        output, _ = await asyncio.wait_for(process.communicate(), LIMIT)
+    except asyncio.TimeoutError:
+        process.kill()
+        await process.wait()
+        return None
+    return output.decode(errors="replace") if process.returncode == 0 else None
+
+
+def _legacy(name: str) -> bool:
+    """Whether iptables has tables at all: asking it would otherwise load its modules."""
+    kind = "ip6" if name.startswith("ip6") else "ip"
+    if shutil.which("nft", path=PATH) is None:
+        return True
+    return Path(f"/proc/net/{kind}_tables_names").exists()

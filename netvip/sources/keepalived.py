@@ -1,0 +1,189 @@
+"""keepalived's process and its state dump, with nothing changed in its configuration."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import signal
+import stat
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from netvip.const import DUMP_EVERY, DUMP_LIMIT
+from netvip.core import events
+from netvip.core.model import Tri
+from netvip.errors import DumpError
+from netvip.keepalived import dump
+from netvip.keepalived.config import configured_sources
+
+PID_FILES = ("/run/keepalived.pid", "/run/keepalived/keepalived.pid", "/var/run/keepalived.pid")
+DUMP_FILE = Path("/tmp/keepalived.json")
+#: SIGJSON of keepalived (SIGRTMIN + 2). Where JSON is not built in, it kills (FACTS 5).
+SIGJSON = signal.SIGRTMIN + 2
+VERSION_LIMIT = 5.0
+#: How often to look for a keepalived that is not there.
+LOOK_EVERY = 2.0
+#: keepalived writes the file in pieces; it has no event to tell that it has done.
+REREAD_EVERY = 0.005
+VERSION = re.compile(r"Keepalived v(\d+(?:\.\d+)*)")
+
+
+class KeepalivedSource:
+    """Finds keepalived, watches that it lives, and asks for its state on request."""
+
+    def __init__(self, emit: Callable[[events.Event], None], configuration: Path) -> None:
+        self._emit, self._configuration = emit, configuration
+        self._wanted = asyncio.Event()
+        self._version: tuple[int, ...] = ()
+        self._json = Tri.UNKNOWN
+
+    def request(self) -> None:
+        """Have a dump made; requests while one is being made are one request."""
+        self._wanted.set()
+
+    async def run(self) -> None:
+        """Follow keepalived through its lives until cancelled."""
+        while True:
+            pid = find()
+            if pid is None:
+                self._emit(events.KeepalivedRunning(time.monotonic(), Tri.NO))
+                await asyncio.sleep(LOOK_EVERY)
+                continue
+            await self._follow(pid)
+
+    async def _follow(self, pid: int) -> None:
+        try:
+            handle = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return
+        ended = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        loop.add_reader(handle, ended.set)
+        try:
+            await self._ask_version()
+            self._emit(events.KeepalivedRunning(time.monotonic(), Tri.YES))
+            await self._serve(handle, ended)
+        finally:
+            loop.remove_reader(handle)
+            os.close(handle)
+        self._emit(events.KeepalivedRunning(time.monotonic(), Tri.NO))
+
+    async def _serve(self, handle: int, ended: asyncio.Event) -> None:
+        gone = asyncio.ensure_future(ended.wait())
+        try:
+            while not ended.is_set():
+                self._wanted.clear()
+                await self._dump(handle)
+                wanted = asyncio.ensure_future(self._wanted.wait())
+                await asyncio.wait({gone, wanted}, timeout=DUMP_EVERY,
+                                   return_when=asyncio.FIRST_COMPLETED)  # fmt: skip
+                wanted.cancel()
+        finally:
+            gone.cancel()
+
+    async def _ask_version(self) -> None:
+        program = shutil.which("keepalived", path="/usr/sbin:/usr/local/sbin:/sbin:/usr/bin")
+        text = await _output(program, "-v") if program else ""
+        found = VERSION.search(text)
+        self._version = tuple(map(int, found[1].split("."))) if found else ()
+        # keepalived -v lists what was built in; only a list that was seen can lack a word.
+        self._json = Tri.of("JSON" in text) if found else Tri.UNKNOWN
+
+    async def _dump(self, handle: int) -> None:
+        asked = time.monotonic()
+        try:
+            text = await self._ask(handle)
+            sources = self._sources()
+            instances = dump.parse(text, self._version, sources)
+        except DumpError as problem:
+            self._emit(events.DumpFailed(time.monotonic(), str(problem)))
+        else:
+            self._emit(events.Dumped(asked, instances, time.monotonic()))
+
+    def _sources(self) -> Mapping[str, Tri]:
+        try:
+            return configured_sources(self._configuration)
+        except OSError:
+            return {}
+
+    async def _ask(self, handle: int) -> str:
+        if self._json is not Tri.YES:
+            raise DumpError("this keepalived was built without JSON, or its version is unknown; "
+                            "install a build with JSON (Debian's has it)")  # fmt: skip
+        before = _identity()
+        try:
+            signal.pidfd_send_signal(handle, SIGJSON)
+        except PermissionError as problem:
+            raise DumpError("no permission to signal keepalived; netvip must run as root") from problem
+        except ProcessLookupError as problem:
+            raise DumpError("keepalived has just ended") from problem
+        return await _read_new(before)
+
+
+def find() -> int | None:
+    """keepalived's parent process, as its pid file names it and its name confirms; None if none."""
+    for path in PID_FILES:
+        try:
+            pid = int(Path(path).read_text())
+            if Path(f"/proc/{pid}/comm").read_text().strip() == "keepalived":
+                return pid
+        except (OSError, ValueError):
+            continue
+    return None
+
+
+async def _output(*command: str) -> str:
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    try:
+        output, _ = await asyncio.wait_for(process.communicate(), VERSION_LIMIT)
+    except asyncio.TimeoutError:
+        process.kill()
+        await process.wait()
+        return ""
+    return output.decode(errors="replace")
+
+
+async def _read_new(before: tuple[int, int] | None) -> str:
+    deadline = time.monotonic() + DUMP_LIMIT
+    while time.monotonic() < deadline:
+        await asyncio.sleep(REREAD_EVERY)
+        text = _read(before)
+        if text is not None:
+            DUMP_FILE.unlink(missing_ok=True)  # it may hold auth_data in clear text
+            return text
+    raise DumpError(f"keepalived wrote no dump to {DUMP_FILE} within {DUMP_LIMIT:.0f} s; "
+                    "does its unit set PrivateTmp=yes or TMPDIR?")  # fmt: skip
+
+
+def _identity() -> tuple[int, int] | None:
+    try:
+        status = DUMP_FILE.lstat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
+def _read(before: tuple[int, int] | None) -> str | None:
+    """The dump, once it is complete, newer than `before`, and root's own regular file."""
+    try:
+        file = os.open(DUMP_FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return None
+    with open(file, encoding="utf-8", errors="replace") as stream:
+        status = os.fstat(file)
+        if status.st_uid != os.geteuid() or not stat.S_ISREG(status.st_mode):
+            return None
+        if (status.st_ino, status.st_mtime_ns) == before:
+            return None
+        text = stream.read()
+    return text if text.rstrip().endswith(("]", "}")) and _balanced(text) else None
+
+
+def _balanced(text: str) -> bool:
+    return text.count("{") == text.count("}") and text.count("[") == text.count("]")

@@ -1,0 +1,191 @@
+"""The kernel's notifications of addresses, links, routes and rules, with the author of each."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from netvip import rtnl
+from netvip.core import events
+from netvip.core.model import Author, AuthorKind, Kernel, Network, Rules
+from netvip.core.plan import ROUTING_DAEMONS
+
+#: A burst at boot or a thousand VIPs must not overflow; an overflow is healed by a new dump.
+RECEIVE_BUFFER = 4 << 20
+DATAGRAM = 1 << 17
+SO_RCVBUFFORCE = 33
+#: networkd's socket is made by PID 1 (systemd-networkd.socket), so its port is 1 (FACTS 4).
+SOCKET_ACTIVATED = 1
+NETWORKD_COMM = "systemd-network"
+
+
+class KernelSource:
+    """Watches the kernel; `emit` gets an event for each change, in the kernel's order."""
+
+    def __init__(self, emit: Callable[[events.Event], None], own_port: int) -> None:
+        self._emit, self._own_port = emit, own_port
+        self._socket = _open()
+        for group in rtnl.GROUPS:
+            self._socket.setsockopt(rtnl.SOL_NETLINK, rtnl.NETLINK_ADD_MEMBERSHIP, group)
+        self._socket.setblocking(False)
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Report what there is, then every change."""
+        self.resync()
+        loop.add_reader(self._socket, self._readable)
+
+    def close(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Stop watching."""
+        loop.remove_reader(self._socket)
+        self._socket.close()
+
+    def resync(self) -> None:
+        """Report everything that the kernel has."""
+        self._emit(events.Resync(time.monotonic(), snapshot()))
+
+    def _readable(self) -> None:
+        while True:
+            try:
+                datagram = self._socket.recv(DATAGRAM)
+            except BlockingIOError:
+                return
+            except OSError as problem:
+                if problem.errno != errno.ENOBUFS:
+                    raise
+                self.resync()
+                continue
+            for message in rtnl.split(datagram):
+                self._take(message, time.monotonic())
+
+    def _take(self, message: rtnl.Message, now: float) -> None:
+        kind = message.kind
+        if kind in (rtnl.RTM_NEWADDR, rtnl.RTM_DELADDR):
+            self._take_address(message, now)
+        elif kind in (rtnl.RTM_NEWROUTE, rtnl.RTM_DELROUTE):
+            self._take_route(message, now)
+        elif kind in (rtnl.RTM_NEWLINK, rtnl.RTM_DELLINK):
+            self._take_link(message, now)
+        elif kind in (rtnl.RTM_NEWRULE, rtnl.RTM_DELRULE) and message.author != self._own_port:
+            for family, rules in _rules().items():
+                self._emit(events.RulesSeen(now, family, rules))
+
+    def _take_address(self, message: rtnl.Message, now: float) -> None:
+        address = rtnl.address(message)
+        if address is None:
+            return
+        author = self._author(message.author)
+        gone = message.kind == rtnl.RTM_DELADDR
+        self._emit((events.AddressLost if gone else events.AddressSeen)(now, address, author))
+
+    def _take_route(self, message: rtnl.Message, now: float) -> None:
+        if not _of_interest(message):
+            return
+        route = rtnl.route(message)
+        if route is not None:
+            gone = message.kind == rtnl.RTM_DELROUTE
+            self._emit((events.RouteLost if gone else events.RouteSeen)(now, route))
+
+    def _take_link(self, message: rtnl.Message, now: float) -> None:
+        if message.data[rtnl.HEADER.size] != socket.AF_UNSPEC:
+            return  # a bridge's or IPv6's own news about a link
+        if message.kind == rtnl.RTM_DELLINK:
+            self._emit(events.LinkLost(now, rtnl.ifindex(message)))
+        else:
+            self._emit(events.LinkSeen(now, rtnl.link(message)))
+
+    def _author(self, port: int) -> Author:
+        if port == self._own_port:
+            return Author(AuthorKind.NETVIP, "netvip")
+        if port == 0:
+            return Author(AuthorKind.UNKNOWN, "somebody (the kernel does not say who)")
+        comm = "" if port == SOCKET_ACTIVATED else _comm(port)
+        if port == SOCKET_ACTIVATED or comm == NETWORKD_COMM:
+            return Author(AuthorKind.NETWORKD, "systemd-networkd")
+        return Author(AuthorKind.OTHER, f"{comm or 'a process'} (netlink port {port})")
+
+
+def _comm(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _open() -> socket.socket:
+    sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
+    sock.bind((0, 0))
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
+    except PermissionError:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    return sock
+
+
+def _of_interest(message: rtnl.Message) -> bool:
+    """Whether a route may be one that a bridge carries; told from four bytes, not decoded."""
+    _, table, protocol, _, kind = message.data[19:24]
+    main = table == rtnl.RT_TABLE_MAIN
+    return main and kind == rtnl.RTN_UNICAST and protocol not in ROUTING_DAEMONS
+
+
+# --- dumps --------------------------------------------------------------------------------------
+
+
+def _dump(kind: int) -> Iterator[rtnl.Message]:
+    with _open() as sock:
+        sock.send(rtnl.dump_request(kind))
+        while True:
+            for message in rtnl.split(sock.recv(DATAGRAM)):
+                if message.kind == rtnl.NLMSG_DONE:
+                    return
+                if message.kind == rtnl.NLMSG_ERROR:
+                    code = rtnl.error_of(message)
+                    raise OSError(code, os.strerror(code))
+                yield message
+
+
+def snapshot() -> Kernel:
+    """The kernel's state now; a few ms where there are no thousands of addresses."""
+    addresses = [rtnl.address(message) for message in _dump(rtnl.RTM_GETADDR)]
+    routes = [rtnl.route(m) for m in _dump(rtnl.RTM_GETROUTE) if _of_interest(m)]
+    rules = [rtnl.rule(message) for message in _dump(rtnl.RTM_GETRULE)]
+    taken = {rule.table for rule in rules} | set(_nexthops())
+    return Kernel(
+        tuple(address for address in addresses if address is not None),
+        tuple(rtnl.link(message) for message in _dump(rtnl.RTM_GETLINK)),
+        tuple(route for route in routes if route is not None),
+        _policy(rules), frozenset(taken),
+    )  # fmt: skip
+
+
+def _nexthops() -> list[int]:
+    try:
+        return [rtnl.nexthop_id(message) for message in _dump(rtnl.RTM_GETNEXTHOP)]
+    except OSError:
+        return []  # before 5.3 the kernel has no nexthop objects
+
+
+def _rules() -> dict[int, Rules]:
+    return _policy([rtnl.rule(message) for message in _dump(rtnl.RTM_GETRULE)])
+
+
+def _policy(rules: list[rtnl.Rule]) -> dict[int, Rules]:
+    families = (socket.AF_INET, socket.AF_INET6)
+    return {int(f): _family_policy([r for r in rules if r.family == f]) for f in families}
+
+
+def _family_policy(rules: list[rtnl.Rule]) -> Rules:
+    mains = [r.pref for r in rules if r.unconditional and r.table == rtnl.RT_TABLE_MAIN
+             and r.source is None]  # fmt: skip
+    main = min(mains, default=None)
+    ahead: list[tuple[int, Network | None]] = [
+        (r.pref, r.source) for r in rules
+        if main is not None and r.pref < main and r.table != rtnl.RT_TABLE_LOCAL
+        and (r.source is not None or r.unconditional)
+    ]  # fmt: skip
+    return Rules(main, tuple(ahead))

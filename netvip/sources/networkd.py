@@ -1,0 +1,188 @@
+"""What the bus tells of networkd: its jobs, its coming and going, its links, its orders."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+
+from netvip import bus
+from netvip.const import KEEPALIVED_UNIT, NETWORKD_UNIT
+from netvip.core import events
+from netvip.core.model import Tri
+
+NETWORK1 = "org.freedesktop.network1"
+LINK_PATH = "/org/freedesktop/network1/link/"
+SYSTEMD1 = ("org.freedesktop.systemd1", "/org/freedesktop/systemd1",
+            "org.freedesktop.systemd1.Manager")  # fmt: skip
+PROPERTIES = "org.freedesktop.DBus.Properties"
+#: networkd's states of a link in which it does nothing more (systemd's LinkState; FACTS 3).
+FINAL = frozenset({"configured", "unmanaged", "failed"})
+#: Methods of Manager and Link after which networkd may drop addresses, and where the interface's
+#: number stands in the call of the Manager's.
+RECONFIGURING = frozenset({"Reload", "ReconfigureLink", "ForceRenewLink", "RenewLink",
+                           "Reconfigure", "ForceRenew", "Renew"})  # fmt: skip
+RECONNECT_FIRST, RECONNECT_LAST = 0.2, 10.0
+
+SIGNALS = (
+    f"type='signal',sender='{SYSTEMD1[0]}',interface='{SYSTEMD1[2]}',member='JobNew'",
+    f"type='signal',sender='{SYSTEMD1[0]}',interface='{SYSTEMD1[2]}',member='JobRemoved'",
+    f"type='signal',sender='{bus.DAEMON[0]}',member='NameOwnerChanged',arg0='{NETWORK1}'",
+    f"type='signal',sender='{NETWORK1}',interface='{PROPERTIES}',member='PropertiesChanged'",
+)
+CALLS = (
+    f"type='method_call',interface='{NETWORK1}.Manager'",
+    f"type='method_call',interface='{NETWORK1}.Link'",
+)
+
+
+def link_index(path: str) -> int:
+    """The interface number in a network1 link's object path; 0 if it is none."""
+    if not path.startswith(LINK_PATH):
+        return 0
+    label = path[len(LINK_PATH) :]
+    # sd_bus_path_encode(3): a leading digit is written as _ and its two hexadecimal digits.
+    text = chr(int(label[1:3], 16)) + label[3:] if label.startswith("_") else label
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
+def link_path(ifindex: int) -> str:
+    """The object path of a network1 link."""
+    digits = str(ifindex)
+    return f"{LINK_PATH}_{ord(digits[0]):02x}{digits[1:]}"
+
+
+class NetworkdSource:
+    """Keeps two connections to the bus, one that listens and asks, one that overhears."""
+
+    def __init__(self, emit: Callable[[events.Event], None], warn: Callable[[str], None]) -> None:
+        self._emit, self._warn = emit, warn
+        self._bus: bus.Bus | None = None
+        self._jobs: set[int] = set()
+        self._queries: set[asyncio.Task[None]] = set()
+        self._signals: dict[int, int] = {}
+
+    async def run(self) -> None:
+        """Stay connected, with backoff, until cancelled."""
+        await asyncio.gather(
+            self._stay("the bus", self._listen), self._stay("the bus monitor", self._overhear)
+        )
+
+    async def _stay(self, what: str, session: Callable[[], object]) -> None:
+        pause, complained = RECONNECT_FIRST, ""
+        while True:
+            begun = time.monotonic()
+            problem = await self._session(session)
+            if time.monotonic() - begun > RECONNECT_LAST:
+                pause, complained = RECONNECT_FIRST, ""
+            if problem != complained:
+                self._warn(f"{what} is not to be had ({problem}): netlink alone until it is")
+                complained = problem
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, RECONNECT_LAST)
+
+    async def _session(self, session: Callable[[], object]) -> str:
+        try:
+            await session()  # type: ignore[misc]
+        except (*bus.FAILURES, bus.BusError) as problem:
+            return str(problem) or type(problem).__name__
+        return "disconnected"
+
+    # --- listening ------------------------------------------------------------------------------
+
+    async def _listen(self) -> None:
+        connection = await bus.Bus.connect()
+        try:
+            await connection.listen(SIGNALS, self._heard)
+            await connection.call(*SYSTEMD1, "Subscribe")
+            self._bus = connection
+            await self._ask_owner(connection)
+            await connection.closed()
+        finally:
+            self._bus = None
+            self._jobs.clear()
+            connection.close()
+            self._emit(events.NetworkdJobs(time.monotonic(), 0))
+            self._emit(events.NetworkdRunning(time.monotonic(), Tri.UNKNOWN))
+
+    async def _ask_owner(self, connection: bus.Bus) -> None:
+        reply = await connection.call(*bus.DAEMON, bus.DAEMON[0], "NameHasOwner", "s", [NETWORK1])
+        self._emit(events.NetworkdRunning(time.monotonic(), Tri.of(bool(reply[0]))))
+
+    def _heard(self, signal: bus.Signal) -> None:
+        now = time.monotonic()
+        if signal.member in ("JobNew", "JobRemoved"):
+            self._job(now, signal)
+        elif signal.member == "NameOwnerChanged" and signal.body[0] == NETWORK1:
+            self._owner(now, present=bool(signal.body[2]))
+        elif signal.member == "PropertiesChanged":
+            state = signal.body[1].get("AdministrativeState")
+            if state is not None and (ifindex := link_index(signal.path)):
+                self._link(now, ifindex, state)
+
+    def _job(self, now: float, signal: bus.Signal) -> None:
+        number, unit = signal.body[0], signal.body[2]
+        if unit == NETWORKD_UNIT and signal.member == "JobNew":
+            self._jobs.add(number)
+            self._emit(events.Announced(now, f"systemd queued a job for {unit}"))
+            self._emit(events.NetworkdJobs(now, len(self._jobs)))
+        elif unit == NETWORKD_UNIT:
+            self._jobs.discard(number)
+            self._emit(events.NetworkdJobs(now, len(self._jobs)))
+        elif unit == KEEPALIVED_UNIT and signal.member == "JobRemoved":
+            self._emit(events.KeepalivedChanged(now))
+
+    def _owner(self, now: float, present: bool) -> None:
+        self._emit(events.NetworkdRunning(now, Tri.of(present)))
+        what = "came to" if present else "left"
+        self._emit(events.Announced(now, f"systemd-networkd {what} the bus"))
+
+    def _link(self, now: float, ifindex: int, state: str) -> None:
+        final = state in FINAL
+        self._signals[ifindex] = self._signals.get(ifindex, 0) + 1
+        if not final:
+            self._emit(events.Announced(now, f"systemd-networkd says {state}", ifindex))
+        self._emit(events.LinkState(now, ifindex, Tri.of(final)))
+
+    # --- asking ---------------------------------------------------------------------------------
+
+    def query(self, ifindexes: Iterable[int]) -> None:
+        """Ask for the states of these links; the answers come as events."""
+        for ifindex in ifindexes:
+            task = asyncio.ensure_future(self._query(ifindex))
+            self._queries.add(task)
+            task.add_done_callback(self._queries.discard)
+
+    async def _query(self, ifindex: int) -> None:
+        if (connection := self._bus) is None:
+            return
+        arguments = [f"{NETWORK1}.Link", "AdministrativeState"]
+        heard = self._signals.get(ifindex)
+        try:
+            reply = await connection.call(NETWORK1, link_path(ifindex), PROPERTIES, "Get", "ss",
+                                          arguments)  # fmt: skip
+        except (*bus.FAILURES, bus.BusError):
+            return  # networkd is just not there: its owner's return asks again
+        if self._signals.get(ifindex) != heard:
+            return  # a signal overtook the answer on its way through the event loop
+        state = Tri.of(reply[0] in FINAL)
+        self._emit(events.LinkState(time.monotonic(), ifindex, state))
+
+    # --- overhearing ----------------------------------------------------------------------------
+
+    async def _overhear(self) -> None:
+        connection = await bus.Bus.connect()
+        try:
+            await connection.monitor(CALLS, self._overheard)
+            await connection.closed()
+        finally:
+            connection.close()
+
+    def _overheard(self, call: bus.Signal) -> None:
+        if call.member not in RECONFIGURING:
+            return
+        ifindex = link_index(call.path)
+        if call.member.endswith("Link") and call.body and isinstance(call.body[0], int):
+            ifindex = call.body[0]
+        reason = f"somebody called {call.member} of systemd-networkd"
+        self._emit(events.Announced(time.monotonic(), reason, ifindex))

@@ -1,0 +1,83 @@
+"""What `netvip status` shows, taken from the core."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from netvip import __version__
+from netvip.core.instance import Instance
+from netvip.core.machine import Machine
+from netvip.core.model import Tri, Vip
+from netvip.core.states import Phase
+
+
+def document(machine: Machine, now: float) -> dict[str, Any]:
+    """The status as plain values; times are seconds since the epoch."""
+    clock = time.time() - now
+    return {
+        "version": __version__,
+        "keepalived": machine.keepalived.value,
+        "networkd": machine.networkd.value,
+        "problem": problem(machine),
+        "instances": [_instance(machine, i, now) for i in machine.instances.values()],
+        "windows": [
+            {"reason": w.reason, "opened": w.opened + clock, "deadline": w.deadline + clock,
+             "interface": machine.mirror.name(w.ifindex)}
+            for w in machine.windows.values()
+        ],
+    }  # fmt: skip
+
+
+def problem(machine: Machine) -> str:
+    """What keeps netvip from its work, in one sentence; empty when nothing does."""
+    hurts, why = machine.shield_hurts
+    if machine.keepalived is Tri.NO:
+        return "keepalived is not running: there is nothing to protect"
+    if machine.dump_problem:
+        return machine.dump_problem
+    if hurts is Tri.YES:
+        return f"no shield on this host: {why}"
+    if machine.networkd is Tri.NO:
+        return "systemd-networkd is not running"
+    return ""
+
+
+def _instance(machine: Machine, instance: Instance, now: float) -> dict[str, Any]:
+    spec = instance.spec
+    return {
+        "name": spec.name,
+        "interface": spec.interface,
+        "vrid": spec.vrid,
+        "family": "IPv4" if spec.family == 2 else "IPv6",
+        "state": instance.mastership.role(now, spec).name,
+        "mode": "guarded" if spec.guarded else "assisted",
+        "phase": instance.phase.value,
+        "verdict": verdict(instance, now),
+        "vips": [_vip(machine, instance, vip) for vip in spec.vips],
+    }
+
+
+def verdict(instance: Instance, now: float) -> str:
+    """good, failed or unknown. A BACKUP without its VIPs is good."""
+    if instance.phase is Phase.FAILED:
+        return "failed"
+    master = instance.master(now)
+    if instance.protected or master is Tri.NO:
+        return "good"
+    if master is Tri.UNKNOWN:
+        return "unknown"
+    return "failed" if instance.missing() else "good"
+
+
+def _vip(machine: Machine, instance: Instance, vip: Vip) -> dict[str, Any]:
+    mirror = machine.mirror
+    rules = mirror.rules.get(2 if vip.ip.version == 4 else 10)
+    lo = mirror.index("lo")
+    return {
+        "address": f"{vip.ip}/{vip.prefixlen}",
+        "interface": vip.interface,
+        "present": mirror.get(instance.key(vip)) is not None,
+        "shielded": any(address.dynamic for address in mirror.on(lo, vip.ip)),
+        "steered": bool(rules and rules.steer(vip.ip)),
+    }

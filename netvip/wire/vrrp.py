@@ -1,0 +1,78 @@
+"""VRRP advertisements, version 2 (RFC 3768) and 3 (RFC 5798), over IPv4 and IPv6."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from netvip.wire.checksum import checksum
+
+PROTOCOL = 112
+ADVERTISEMENT = 1
+#: RFC 5798 5.1.1.3: nothing that a router has forwarded is an advert. Unicast peers may be told
+#: otherwise (unicast_ttl), so this is asked of multicast alone.
+TTL = 255
+AF_INET, AF_INET6 = 2, 10
+
+
+@dataclass(frozen=True, slots=True)
+class Advertisement:
+    """An advert. interval is in seconds; priority 0 is a release (RFC 5798 5.2.4)."""
+
+    version: int
+    family: int
+    vrid: int
+    priority: int
+    interval: float
+    source: IPv4Address | IPv6Address
+    destination: IPv4Address | IPv6Address
+    ttl: int
+    addresses: tuple[IPv4Address | IPv6Address, ...]
+
+
+def parse(packet: bytes) -> Advertisement | None:
+    """The advert in an IP packet; None if it is none, or not a valid one."""
+    try:
+        return _ipv4(packet) if packet[0] >> 4 == 4 else _ipv6(packet)
+    except (IndexError, struct.error, ValueError):
+        return None
+
+
+def _ipv4(packet: bytes) -> Advertisement | None:
+    header = (packet[0] & 15) * 4
+    total = struct.unpack_from("!H", packet, 2)[0]
+    if packet[9] != PROTOCOL or header < 20 or total > len(packet):
+        return None
+    return _advert(AF_INET, packet[12:16], packet[16:20], packet[8], packet[header:total])
+
+
+def _ipv6(packet: bytes) -> Advertisement | None:
+    length = struct.unpack_from("!H", packet, 4)[0]
+    if packet[0] >> 4 != 6 or packet[6] != PROTOCOL or 40 + length > len(packet):
+        return None
+    return _advert(AF_INET6, packet[8:24], packet[24:40], packet[7], packet[40 : 40 + length])
+
+
+def _advert(family: int, src: bytes, dst: bytes, ttl: int, body: bytes) -> Advertisement | None:
+    version, kind = body[0] >> 4, body[0] & 15
+    source, destination = ip_address(src), ip_address(dst)
+    if kind != ADVERTISEMENT or version not in (2, 3) or not _intact(version, src, dst, body):
+        return None
+    if destination.is_multicast and ttl != TTL:
+        return None
+    timer = struct.unpack_from("!H", body, 4)[0]
+    interval = (timer & 0xFFF) / 100 if version == 3 else timer & 0xFF
+    size = 4 if family == AF_INET else 16
+    addresses = tuple(ip_address(body[8 + i * size : 8 + (i + 1) * size]) for i in range(body[3]))
+    return Advertisement(version, family, body[1], body[2], interval, source, destination, ttl,
+                         addresses)  # fmt: skip
+
+
+def _intact(version: int, src: bytes, dst: bytes, body: bytes) -> bool:
+    # Version 3 sums a pseudo-header over IPv4 too; some routers leave it out, as version 2 does.
+    pseudo = src + dst + struct.pack("!IHBB", len(body), 0, 0, PROTOCOL)
+    if len(src) == 4:
+        pseudo = src + dst + struct.pack("!BBH", 0, PROTOCOL, len(body))
+    with_pseudo = version == 3 and checksum(pseudo + body) == 0
+    return with_pseudo or (len(src) == 4 and checksum(body) == 0)
