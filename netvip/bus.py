@@ -7,15 +7,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dbus_next import BusType, Message, MessageType, Variant
-from dbus_next.aio import MessageBus
+from dbus_next.aio.message_bus import MessageBus
+from dbus_next.constants import BusType, MessageType
 from dbus_next.errors import AuthError, InvalidAddressError
+from dbus_next.message import Message
+from dbus_next.signature import Variant
 
 DAEMON = ("org.freedesktop.DBus", "/org/freedesktop/DBus")
 #: An answer that has not come by then is none: the bus or its peer hangs.
 CALL_LIMIT = 5.0
 #: What a bus that is not there, goes away, or says no, raises.
-FAILURES = (OSError, EOFError, AuthError, InvalidAddressError, asyncio.TimeoutError)
+FAILURES = (OSError, EOFError, AuthError, InvalidAddressError, TimeoutError)
 
 
 class BusError(Exception):
@@ -41,15 +43,27 @@ class Bus:
     @classmethod
     async def connect(cls) -> Bus:
         """Connect to the system bus; raises one of FAILURES."""
-        return cls(await asyncio.wait_for(MessageBus(bus_type=BusType.SYSTEM).connect(), CALL_LIMIT))
+        connection = MessageBus(bus_type=BusType.SYSTEM)
+        return cls(await asyncio.wait_for(connection.connect(), CALL_LIMIT))
 
     async def call(
-        self, destination: str, path: str, interface: str, member: str,
-        signature: str = "", body: Sequence[Any] = (),
-    ) -> list[Any]:  # fmt: skip
+        self,
+        destination: str,
+        path: str,
+        interface: str,
+        member: str,
+        signature: str = "",
+        body: Sequence[Any] = (),
+    ) -> list[Any]:
         """Call a method; return the reply's body, variants unwrapped."""
-        message = Message(destination=destination, path=path, interface=interface, member=member,
-                          signature=signature, body=list(body))  # fmt: skip
+        message = Message(
+            destination=destination,
+            path=path,
+            interface=interface,
+            member=member,
+            signature=signature,
+            body=list(body),
+        )
         reply = await asyncio.wait_for(self._connection.call(message), CALL_LIMIT)
         if reply is None or reply.message_type is MessageType.ERROR:
             raise BusError(f"{interface}.{member}: {reply.body[0] if reply and reply.body else ''}")
@@ -78,8 +92,9 @@ class Bus:
             return message.message_type in (MessageType.METHOD_CALL, MessageType.SIGNAL)
 
         self._connection.add_message_handler(handler)
-        await self.call(*DAEMON, "org.freedesktop.DBus.Monitoring", "BecomeMonitor", "asu",
-                        [list(rules), 0])  # fmt: skip
+        await self.call(
+            *DAEMON, "org.freedesktop.DBus.Monitoring", "BecomeMonitor", "asu", [list(rules), 0]
+        )
 
     async def closed(self) -> None:
         """Return when the connection has ended, however."""

@@ -17,9 +17,16 @@ OK, FINDING, USAGE, UNREACHABLE = 0, 1, 2, 3
 def usage() -> str:
     """What `netvip --help` prints."""
     lines = [f"  {verb:8} {what}" for verb, (_, what) in VERBS.items()]
-    return "\n".join(["usage: netvip VERB [OPTION...]", "", *lines, "",
-                      "netvip VERB --help tells more. Exit: 0 fine, 1 a finding, 2 usage, "
-                      "3 daemon not reachable."])  # fmt: skip
+    return "\n".join(
+        [
+            "usage: netvip VERB [OPTION...]",
+            "",
+            *lines,
+            "",
+            "netvip VERB --help tells more. Exit: 0 fine, 1 a finding, 2 usage, "
+            "3 daemon not reachable.",
+        ]
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -34,8 +41,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"netvip {__version__}")
         return OK
     if not words or words[0] not in VERBS:
-        print(usage() if not words else f"netvip: there is no verb {words[0]!r}; try netvip --help",
-              file=sys.stderr)  # fmt: skip
+        print(
+            usage() if not words else f"netvip: there is no verb {words[0]!r}; try netvip --help",
+            file=sys.stderr,
+        )
         return USAGE
     return _run(words[0], words[1:])
 

@@ -21,8 +21,10 @@ def ask(verb: str, path: str = CONTROL_SOCKET) -> dict[str, Any]:
         answer: dict[str, Any] = json.loads(reply)
         return answer
     except (OSError, ValueError) as problem:
-        raise DaemonUnreachable(f"netvip's daemon does not answer on {path} ({problem}); "
-                                "is netvip.service running, and are you root?") from problem  # fmt: skip
+        raise DaemonUnreachable(
+            f"netvip's daemon does not answer on {path} ({problem}); "
+            "is netvip.service running, and are you root?"
+        ) from problem
 
 
 def _exchange(request: bytes, path: str) -> bytes:

@@ -55,11 +55,15 @@ def _merge(config: Config, path: Path) -> Config:
 def _refuse_unknown(parser: configparser.ConfigParser, path: Path, text: str) -> None:
     for section in parser.sections():
         if section not in KEYS:
-            raise ConfigError(f"{path}:{_find(text, '[' + section)}: there is no section "
-                              f"[{section}]; known are {', '.join(sorted(KEYS))}")  # fmt: skip
+            raise ConfigError(
+                f"{path}:{_find(text, '[' + section)}: there is no section "
+                f"[{section}]; known are {', '.join(sorted(KEYS))}"
+            )
         for key in set(parser[section]) - KEYS[section]:
-            raise ConfigError(f"{path}:{_find(text, key)}: [{section}] has no key {key}; known "
-                              f"are {', '.join(sorted(KEYS[section]))}")  # fmt: skip
+            raise ConfigError(
+                f"{path}:{_find(text, key)}: [{section}] has no key {key}; known "
+                f"are {', '.join(sorted(KEYS[section]))}"
+            )
 
 
 def _find(text: str, start: str) -> int:

@@ -1,4 +1,4 @@
-"""Every constant that more than one module needs, each with its reason or its source. Times in s."""
+"""Every constant that more than one module needs, with its reason or source. Times in s."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ ANNOUNCED_FOR = 0.5
 #: Nothing may have moved on the interface for this long before a VIP is put back (measured: the
 #: host's own address is away for 15 to 40 ms with a static configuration).
 QUIET_FOR = 0.15
-#: A link is "configuring" for as long as networkd solicits routers or waits for DHCPv6 (252: 12 s and
-#: more where there are none). With all back that there was, so long a quiet is enough (measured:
-#: networkd drops foreign addresses as it begins, the host's are back within 40 ms).
+#: A link is "configuring" for as long as networkd solicits routers or waits for DHCPv6 (252: 12 s
+#: and more where there are none). With all back that there was, so long a quiet is enough:
+#: networkd drops foreign addresses as it begins, and the host's are back within 40 ms (measured).
 PATIENT_QUIET = 1.0
 #: A window ends after this long, whatever networkd does.
 WINDOW_LIMIT = 10.0

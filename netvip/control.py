@@ -49,7 +49,7 @@ class ControlServer:
                 line = await asyncio.wait_for(reader.readline(), CLIENT_LIMIT)
                 writer.write(json.dumps(self._answer(line)).encode() + b"\n")
                 await asyncio.wait_for(writer.drain(), CLIENT_LIMIT)
-        except (OSError, ValueError, asyncio.TimeoutError):
+        except (OSError, ValueError):
             pass  # the client's trouble: it went away, sent too much, or said nothing
         finally:
             self._clients -= 1

@@ -62,12 +62,21 @@ class Daemon:
             return
         self._consuming = True
         try:
-            while self._queue:
-                for action in self._machine.handle(self._queue.popleft()):
-                    self._act(action)
+            self._consume()
         finally:
             self._consuming = False
         self._schedule()
+
+    def _consume(self) -> None:
+        words: list[actions.Log] = []
+        while self._queue:
+            for action in self._machine.handle(self._queue.popleft()):
+                if isinstance(action, actions.Log):
+                    words.append(action)
+                else:
+                    self._act(action)
+        for word in words:  # after the deeds: a line to the journal takes longer than a shield
+            log(word.level, word.text)
 
     def _schedule(self) -> None:
         if self._timer is not None:
@@ -130,10 +139,6 @@ class Daemon:
     @_act.register
     def _(self, action: actions.SaveSnapshot) -> None:
         snapshot.save(action.addresses, action.put_back)
-
-    @_act.register
-    def _(self, action: actions.Log) -> None:
-        log(action.level, action.text)
 
     def _refused(self, what: str, why: str) -> None:
         self.feed(events.Refused(time.monotonic(), what, why))

@@ -50,9 +50,14 @@ SET = NLM_F_CREATE | NLM_F_REPLACE
 GROUP_LINK, GROUP_IPV4_IFADDR, GROUP_IPV4_ROUTE, GROUP_IPV4_RULE = 1, 5, 7, 8
 GROUP_IPV6_IFADDR, GROUP_IPV6_ROUTE, GROUP_IPV6_RULE = 9, 11, 19
 GROUPS = (
-    GROUP_LINK, GROUP_IPV4_IFADDR, GROUP_IPV4_ROUTE, GROUP_IPV4_RULE,
-    GROUP_IPV6_IFADDR, GROUP_IPV6_ROUTE, GROUP_IPV6_RULE,
-)  # fmt: skip
+    GROUP_LINK,
+    GROUP_IPV4_IFADDR,
+    GROUP_IPV4_ROUTE,
+    GROUP_IPV4_RULE,
+    GROUP_IPV6_IFADDR,
+    GROUP_IPV6_ROUTE,
+    GROUP_IPV6_RULE,
+)
 NETLINK_ADD_MEMBERSHIP, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK = 1, 11, 12
 SOL_NETLINK = 270
 
@@ -75,10 +80,15 @@ class AddressMessage(nlmsg):  # type: ignore[misc]
     prefix = "IFA_"
     fields = ifaddrmsg.fields
     nla_map = (
-        (1, "IFA_ADDRESS", "ipaddr"), (2, "IFA_LOCAL", "ipaddr"), (3, "IFA_LABEL", "asciiz"),
-        (4, "IFA_BROADCAST", "ipaddr"), (6, "IFA_CACHEINFO", "cacheinfo"),
-        (8, "IFA_FLAGS", "uint32"), (9, "IFA_RT_PRIORITY", "uint32"), (11, "IFA_PROTO", "uint8"),
-    )  # fmt: skip
+        (1, "IFA_ADDRESS", "ipaddr"),
+        (2, "IFA_LOCAL", "ipaddr"),
+        (3, "IFA_LABEL", "asciiz"),
+        (4, "IFA_BROADCAST", "ipaddr"),
+        (6, "IFA_CACHEINFO", "cacheinfo"),
+        (8, "IFA_FLAGS", "uint32"),
+        (9, "IFA_RT_PRIORITY", "uint32"),
+        (11, "IFA_PROTO", "uint8"),
+    )
     cacheinfo = ifaddrmsg.cacheinfo
 
 
@@ -87,10 +97,15 @@ class RouteMessage(rtmsg_base, nlmsg):  # type: ignore[misc]
 
     prefix = "RTA_"
     nla_map = (
-        (1, "RTA_DST", "ipaddr"), (4, "RTA_OIF", "uint32"), (5, "RTA_GATEWAY", "ipaddr"),
-        (6, "RTA_PRIORITY", "uint32"), (7, "RTA_PREFSRC", "ipaddr"), (9, "RTA_MULTIPATH", "hex"),
-        (15, "RTA_TABLE", "uint32"), (30, "RTA_NH_ID", "uint32"),
-    )  # fmt: skip
+        (1, "RTA_DST", "ipaddr"),
+        (4, "RTA_OIF", "uint32"),
+        (5, "RTA_GATEWAY", "ipaddr"),
+        (6, "RTA_PRIORITY", "uint32"),
+        (7, "RTA_PREFSRC", "ipaddr"),
+        (9, "RTA_MULTIPATH", "hex"),
+        (15, "RTA_TABLE", "uint32"),
+        (30, "RTA_NH_ID", "uint32"),
+    )
 
 
 class NexthopMessage(nlmsg):  # type: ignore[misc]
@@ -174,12 +189,19 @@ def address(message: Message) -> Address | None:
     peer, lifetime = _ip(attrs.get("IFA_ADDRESS")), attrs.get("IFA_CACHEINFO", {})
     forever = 0xFFFFFFFF
     return Address(
-        body["index"], ip, body["prefixlen"], body["scope"], attrs.get("IFA_LABEL", ""),
-        peer if peer != ip else None, _ip(attrs.get("IFA_BROADCAST")),
-        attrs.get("IFA_FLAGS", body["flags"]), lifetime.get("ifa_valid", forever),
-        lifetime.get("ifa_preferred", forever), attrs.get("IFA_RT_PRIORITY", 0),
+        body["index"],
+        ip,
+        body["prefixlen"],
+        body["scope"],
+        attrs.get("IFA_LABEL", ""),
+        peer if peer != ip else None,
+        _ip(attrs.get("IFA_BROADCAST")),
+        attrs.get("IFA_FLAGS", body["flags"]),
+        lifetime.get("ifa_valid", forever),
+        lifetime.get("ifa_preferred", forever),
+        attrs.get("IFA_RT_PRIORITY", 0),
         attrs.get("IFA_PROTO", 0),
-    )  # fmt: skip
+    )
 
 
 def link(message: Message) -> Link:
@@ -211,9 +233,13 @@ def route(message: Message) -> Route | None:
     anywhere = "0.0.0.0" if body["family"] == socket.AF_INET else "::"
     destination = ip_network(f"{attrs.get('RTA_DST', anywhere)}/{body['dst_len']}", strict=False)
     return Route(
-        oif, destination, _ip(attrs.get("RTA_GATEWAY")), _ip(attrs.get("RTA_PREFSRC")),
-        attrs.get("RTA_PRIORITY", 0), body["proto"],
-    )  # fmt: skip
+        oif,
+        destination,
+        _ip(attrs.get("RTA_GATEWAY")),
+        _ip(attrs.get("RTA_PREFSRC")),
+        attrs.get("RTA_PRIORITY", 0),
+        body["proto"],
+    )
 
 
 def table_of(message: Message) -> int:
@@ -228,8 +254,20 @@ def nexthop_id(message: Message) -> int:
 
 
 _CONDITIONS = frozenset(
-    "FRA_DST FRA_SRC FRA_IIFNAME FRA_OIFNAME FRA_FWMARK FRA_TUN_ID FRA_UID_RANGE FRA_IP_PROTO "
-    "FRA_SPORT_RANGE FRA_DPORT_RANGE FRA_L3MDEV FRA_GOTO".split()
+    [
+        "FRA_DST",
+        "FRA_SRC",
+        "FRA_IIFNAME",
+        "FRA_OIFNAME",
+        "FRA_FWMARK",
+        "FRA_TUN_ID",
+        "FRA_UID_RANGE",
+        "FRA_IP_PROTO",
+        "FRA_SPORT_RANGE",
+        "FRA_DPORT_RANGE",
+        "FRA_L3MDEV",
+        "FRA_GOTO",
+    ]
 )
 
 
@@ -241,10 +279,12 @@ def rule(message: Message) -> Rule:
     conditional = conditional or body["action"] != FR_ACT_TO_TBL or body["tos"]
     conditional = conditional or attrs.get("FRA_SUPPRESS_PREFIXLEN", 0xFFFFFFFF) != 0xFFFFFFFF
     return Rule(
-        body["family"], attrs.get("FRA_PRIORITY", 0), attrs.get("FRA_TABLE", body["table"]),
+        body["family"],
+        attrs.get("FRA_PRIORITY", 0),
+        attrs.get("FRA_TABLE", body["table"]),
         ip_network(f"{source}/{body['src_len']}", strict=False) if source else None,
         not conditional,
-    )  # fmt: skip
+    )
 
 
 # --- encoding -----------------------------------------------------------------------------------
@@ -283,11 +323,15 @@ def _address(kind: int, flags: int, address: Address) -> bytes:
     chosen = address.flags & CHOSEN_FLAGS
     lifetime = {"ifa_preferred": address.preferred, "ifa_valid": address.valid}
     attrs = [
-        ("IFA_LOCAL", str(address.ip)), ("IFA_ADDRESS", str(address.peer or address.ip)),
-        ("IFA_BROADCAST", _text(address.broadcast)), ("IFA_LABEL", address.label or None),
-        ("IFA_FLAGS", chosen), ("IFA_RT_PRIORITY", address.metric or None),
-        ("IFA_CACHEINFO", lifetime), ("IFA_PROTO", address.proto or None),
-    ]  # fmt: skip
+        ("IFA_LOCAL", str(address.ip)),
+        ("IFA_ADDRESS", str(address.peer or address.ip)),
+        ("IFA_BROADCAST", _text(address.broadcast)),
+        ("IFA_LABEL", address.label or None),
+        ("IFA_FLAGS", chosen),
+        ("IFA_RT_PRIORITY", address.metric or None),
+        ("IFA_CACHEINFO", lifetime),
+        ("IFA_PROTO", address.proto or None),
+    ]
     return _encoded(message, kind, flags, attrs)
 
 
@@ -314,26 +358,34 @@ def add_route(route: Route, table: int, nexthop: int, source: IP | None) -> byte
     message["scope"] = SCOPE_LINK if route.gateway is None and message["family"] == 2 else 0
     attrs = [
         ("RTA_DST", str(route.destination.network_address) if message["dst_len"] else None),
-        ("RTA_PREFSRC", _text(source)), ("RTA_PRIORITY", route.metric or None),
-        ("RTA_TABLE", table), ("RTA_NH_ID", nexthop),
-    ]  # fmt: skip
+        ("RTA_PREFSRC", _text(source)),
+        ("RTA_PRIORITY", route.metric or None),
+        ("RTA_TABLE", table),
+        ("RTA_NH_ID", nexthop),
+    ]
     return _encoded(message, RTM_NEWROUTE, ADD, attrs)
 
 
 def set_rule(
-    kind: int, family: int, pref: int, table: int, source: IP | None = None,
+    kind: int,
+    family: int,
+    pref: int,
+    table: int,
+    source: IP | None = None,
     suppress_default: bool = False,
-) -> bytes:  # fmt: skip
+) -> bytes:
     """RTM_NEWRULE or RTM_DELRULE of one of our rules, all of it named, so no other ever matches."""
     message = RuleMessage()
     message["family"], message["action"] = family, FR_ACT_TO_TBL
     message["src_len"] = source.max_prefixlen if source else 0
     message["table"] = table if table < 256 else 0
     attrs = [
-        ("FRA_SRC", _text(source)), ("FRA_PRIORITY", pref), ("FRA_TABLE", table),
+        ("FRA_SRC", _text(source)),
+        ("FRA_PRIORITY", pref),
+        ("FRA_TABLE", table),
         ("FRA_PROTOCOL", RTPROT_KERNEL),
         ("FRA_SUPPRESS_PREFIXLEN", 0 if suppress_default else None),
-    ]  # fmt: skip
+    ]
     return _encoded(message, kind, ADD if kind == RTM_NEWRULE else 0, attrs)
 
 

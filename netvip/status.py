@@ -22,11 +22,15 @@ def document(machine: Machine, now: float) -> dict[str, Any]:
         "problem": problem(machine),
         "instances": [_instance(machine, i, now) for i in machine.instances.values()],
         "windows": [
-            {"reason": w.reason, "opened": w.opened + clock, "deadline": w.deadline + clock,
-             "interface": machine.mirror.name(w.ifindex)}
+            {
+                "reason": w.reason,
+                "opened": w.opened + clock,
+                "deadline": w.deadline + clock,
+                "interface": machine.mirror.name(w.ifindex),
+            }
             for w in machine.windows.values()
         ],
-    }  # fmt: skip
+    }
 
 
 def problem(machine: Machine) -> str:

@@ -29,8 +29,9 @@ class RuleKey:
     def request(self, kind: int) -> Request:
         """Add (RTM_NEWRULE) or remove (RTM_DELRULE) it."""
         source = ip_address(self.source) if self.source else None
-        data = rtnl.set_rule(kind, self.family, self.pref, self.table, source,
-                             self.suppress_default)  # fmt: skip
+        data = rtnl.set_rule(
+            kind, self.family, self.pref, self.table, source, self.suppress_default
+        )
         return Request(data, f"the rule from {self.source or 'all'} to table {self.table}")
 
 

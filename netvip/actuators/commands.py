@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from netvip import rtnl
 
 #: What is wanted is so already, or what is to go has gone.
-ALREADY_SO = frozenset({0, errno.EEXIST, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL,
-                        errno.ENODEV})  # fmt: skip
+ALREADY_SO = frozenset(
+    {0, errno.EEXIST, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL, errno.ENODEV}
+)
 SEND_BUFFER = 1 << 20
 #: What the kernel may answer at once: an acknowledgement for each message of a batch.
 DATAGRAM = 1 << 16

@@ -11,15 +11,19 @@ from netvip.core.model import Address
 
 def put_back(commands: Commands, addresses: Iterable[Address]) -> None:
     """Add addresses in this order, in one send; one that is there already is left as it is."""
-    commands.do([
-        Request(rtnl.set_address(address, rtnl.ADD), f"the put-back of {address}")
-        for address in addresses
-    ])  # fmt: skip
+    commands.do(
+        [
+            Request(rtnl.set_address(address, rtnl.ADD), f"the put-back of {address}")
+            for address in addresses
+        ]
+    )
 
 
 def take_away(commands: Commands, addresses: Iterable[Address]) -> None:
     """Remove addresses that netvip had put back."""
-    commands.do([
-        Request(rtnl.delete_address(address), f"the removal of {address}")
-        for address in addresses
-    ])  # fmt: skip
+    commands.do(
+        [
+            Request(rtnl.delete_address(address), f"the removal of {address}")
+            for address in addresses
+        ]
+    )

@@ -14,10 +14,19 @@ from netvip.core.model import IFA_F_NODAD, SCOPE_HOST, Address
 def on_lo(address: Address, lo: int) -> Address:
     """The shield of an address."""
     return replace(
-        address, ifindex=lo, prefixlen=address.ip.max_prefixlen, scope=SCOPE_HOST, label="",
-        peer=None, broadcast=None, flags=IFA_F_NODAD if address.ip.version == 6 else 0,
-        valid=LEASE, preferred=LEASE, metric=0, proto=TAG,
-    )  # fmt: skip
+        address,
+        ifindex=lo,
+        prefixlen=address.ip.max_prefixlen,
+        scope=SCOPE_HOST,
+        label="",
+        peer=None,
+        broadcast=None,
+        flags=IFA_F_NODAD if address.ip.version == 6 else 0,
+        valid=LEASE,
+        preferred=LEASE,
+        metric=0,
+        proto=TAG,
+    )
 
 
 def up(addresses: Iterable[Address], lo: int) -> list[Request]:

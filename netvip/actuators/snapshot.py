@@ -25,18 +25,24 @@ def load() -> tuple[tuple[Address, ...], tuple[Address, ...]]:
     """The snapshot of an earlier daemon; nothing where there is none that can be read."""
     try:
         document = json.loads(Path(SNAPSHOT_FILE).read_text())
-        return (tuple(map(_address, document["addresses"])),
-                tuple(map(_address, document["put_back"])))  # fmt: skip
+        return (
+            tuple(map(_address, document["addresses"])),
+            tuple(map(_address, document["put_back"])),
+        )
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return (), ()
 
 
 def _plain(address: Address) -> dict[str, Any]:
     fields = asdict(address)
-    return {key: str(value) if key in _ADDRESSES and value else value
-            for key, value in fields.items()}  # fmt: skip
+    return {
+        key: str(value) if key in _ADDRESSES and value else value for key, value in fields.items()
+    }
 
 
 def _address(fields: dict[str, Any]) -> Address:
-    return Address(**{key: ip_address(value) if key in _ADDRESSES and value else value
-                      for key, value in fields.items()})  # fmt: skip
+    parsed: dict[str, Any] = {
+        key: ip_address(value) if key in _ADDRESSES and value else value
+        for key, value in fields.items()
+    }
+    return Address(**parsed)

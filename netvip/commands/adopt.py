@@ -86,8 +86,10 @@ def _revert() -> int:
     saved = _load_backup()
     for name, texts in saved.items():
         if _decoded(Path(name)) != texts["after"]:
-            raise AdoptError(f"{name} was edited since the adoption; undo that edit first, or take "
-                             f"no_track and the source address out by hand and remove {BACKUP}")  # fmt: skip
+            raise AdoptError(
+                f"{name} was edited since the adoption; undo that edit first, or take "
+                f"no_track and the source address out by hand and remove {BACKUP}"
+            )
     _write({Path(name): texts["before"] for name, texts in saved.items()})
     BACKUP.unlink()
     _reload()

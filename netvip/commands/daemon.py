@@ -16,8 +16,11 @@ from netvip.errors import NetvipError
 def main(arguments: list[str]) -> int:
     """Run the daemon until SIGTERM."""
     parser = argparse.ArgumentParser(prog="netvip daemon", description=__doc__)
-    parser.add_argument("--sweep", action="store_true",
-                        help="remove what a killed daemon left (ExecStopPost=), and end")  # fmt: skip
+    parser.add_argument(
+        "--sweep",
+        action="store_true",
+        help="remove what a killed daemon left (ExecStopPost=), and end",
+    )
     options = parser.parse_args(arguments)
     from netvip import daemon
 
@@ -30,8 +33,11 @@ def main(arguments: list[str]) -> int:
     except OSError as problem:
         if problem.errno not in (errno.EPERM, errno.EACCES):
             raise
-        print("<3>netvip's daemon needs root, CAP_NET_ADMIN and CAP_NET_RAW; start it as "
-              f"netvip.service ({problem})", file=sys.stderr)  # fmt: skip
+        print(
+            "<3>netvip's daemon needs root, CAP_NET_ADMIN and CAP_NET_RAW; start it as "
+            f"netvip.service ({problem})",
+            file=sys.stderr,
+        )
         return 1
     except NetvipError as problem:
         print(f"<3>{problem}", file=sys.stderr)

@@ -28,8 +28,10 @@ def lines(document: dict[str, Any]) -> Iterator[str]:
     if document["problem"]:
         yield document["problem"]
     for instance in document["instances"]:
-        yield (f"{instance['name']}: {instance['state']} on {instance['interface']}, vrid "
-               f"{instance['vrid']}, {instance['mode']}, {instance['verdict']}")  # fmt: skip
+        yield (
+            f"{instance['name']}: {instance['state']} on {instance['interface']}, vrid "
+            f"{instance['vrid']}, {instance['mode']}, {instance['verdict']}"
+        )
         yield from map(_vip, instance["vips"])
     for window in document["windows"]:
         left = max(0.0, window["deadline"] - time.time())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from netvip.const import (
@@ -68,6 +69,7 @@ class Instance:
         self.put_back: dict[AddressKey, Address] = {}
         self.losses: dict[AddressKey, Loss] = {}
         self.prepared: Plan | None = None
+        self.unfinished: frozenset[AddressKey] = frozenset()
         self.shield_hurts = False
         self.carry_until = NEVER
         self._mirror, self._out = mirror, outbox
@@ -87,7 +89,7 @@ class Instance:
         """Where the kernel has this VIP."""
         return AddressKey(self._mirror.index(vip.interface), vip.ip, vip.prefixlen)
 
-    def keys(self) -> frozenset[AddressKey]:
+    def vip_keys(self) -> frozenset[AddressKey]:
         """Where the kernel has the VIPs."""
         return frozenset(map(self.key, self.spec.vips))
 
@@ -110,13 +112,38 @@ class Instance:
             if (present := self._mirror.get(self.key(vip))) is not None:
                 self.memory[present.key] = present
 
+    def recall(self, known: Iterable[Address], put_back: Iterable[Address]) -> None:
+        """Take over what an earlier daemon knew of the VIPs, and what it left undone."""
+        keys = self.vip_keys()
+        self.memory.update({a.key: a for a in known if a.key in keys})
+        self.put_back.update({a.key: a for a in put_back if a.key in keys})
+        missing = {key for key in self.memory if self._mirror.get(key) is None}
+        self.unfinished = frozenset(filter(self._ours_to_finish, missing))
+
+    def _ours_to_finish(self, key: AddressKey) -> bool:
+        return self._restorable(self.memory[key])
+
+    def take_unfinished(self) -> frozenset[AddressKey]:
+        """What an earlier daemon left undone; asked once, as a later absence is keepalived's."""
+        unfinished, self.unfinished = self.unfinished, frozenset()
+        return unfinished
+
+    def unplanned(self) -> bool:
+        """Whether there is a VIP on its interface that the plan does not have."""
+        if self.prepared is None and self.memory:
+            return True
+        return any(
+            key not in self.memory and self._mirror.get(key) is not None for key in self.vip_keys()
+        )
+
     def reconfigure(self, spec: InstanceSpec) -> None:
         """keepalived runs another configuration; what it no longer holds is forgotten."""
         self.spec = spec
-        keys = self.keys()
-        for known in (self.memory, self.losses, self.put_back):
-            for key in [key for key in known if key not in keys]:
-                known.pop(key)  # type: ignore[attr-defined]
+        keys = self.vip_keys()
+        for key in [key for key in self.memory if key not in keys]:
+            del self.memory[key]
+        self.put_back = {key: a for key, a in self.put_back.items() if key in keys}
+        self.losses = {key: loss for key, loss in self.losses.items() if key in keys}
 
     # --- what happens to it ---------------------------------------------------------------------
 
@@ -152,8 +179,11 @@ class Instance:
             return True
         if self.phase is not Phase.FAILED:
             self._move(Trigger.PACED, now)
-            self._log(Level.ERROR, f"taken {PACE_COUNT + 1} times in {PACE_PERIOD:.0f} s, last by "
-                      f"{author}: somebody means it, not made good any more")  # fmt: skip
+            self._log(
+                Level.ERROR,
+                f"taken {PACE_COUNT + 1} times in {PACE_PERIOD:.0f} s, last by "
+                f"{author}: somebody means it, not made good any more",
+            )
         return False
 
     def restore_at_once(self, now: float, address: Address) -> None:
@@ -223,8 +253,10 @@ class Instance:
             self._send_back(order, now)
         elif expired:
             self._move(Trigger.NOT_OURS_TO_RESTORE, now)
-            self._log(Level.ERROR, f"{self._vips()} still away, and netvip may not put it back: "
-                      f"{self._why_not(now)}")  # fmt: skip
+            self._log(
+                Level.ERROR,
+                f"{self._vips()} still away, and netvip may not put it back: {self._why_not(now)}",
+            )
 
     def tick(self, now: float) -> None:
         """Do what has become due."""
@@ -336,8 +368,11 @@ class Instance:
         if self.missing():
             return
         self._move(Trigger.CHECKED, now)
-        self._log(Level.NOTICE, f"{self._vips()} put back after {self._away(now)} ms off the "
-                  "interface, present and MASTER; shield and bridge down")  # fmt: skip
+        self._log(
+            Level.NOTICE,
+            f"{self._vips()} put back after {self._away(now)} ms off the "
+            "interface, present and MASTER; shield and bridge down",
+        )
         self.losses.clear()
 
     def _first_own_advert(self, now: float) -> None:
@@ -346,12 +381,11 @@ class Instance:
 
     def _left(self, now: float, why: str) -> None:
         self._plan_retraction(now)
-        if self.phase in (Phase.WATCHING, Phase.CARRYING):
-            return
+        before = self.phase
         self._move(Trigger.LEFT_MASTER, now)
-        if self.phase is Phase.CARRYING:
+        if before is not self.phase is Phase.CARRYING:
             self.carry_until = now + self.spec.master_down + CARRY_GRACE
-            self._log(Level.NOTICE, f"{why}; the shield carries the traffic until there is a master")
+            self._log(Level.NOTICE, f"{why}; the shield carries on until there is a master")
 
     def _other_master(self, now: float, sender: str) -> None:
         self._plan_retraction(now)

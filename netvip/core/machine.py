@@ -11,13 +11,11 @@ from netvip.core.actions import (
     Action,
     Level,
     Log,
-    Numbers,
     QueryLinks,
     Renew,
     RequestDump,
-    SaveSnapshot,
 )
-from netvip.core.instance import NEVER, Instance
+from netvip.core.instance import Instance
 from netvip.core.mirror import Mirror
 from netvip.core.model import (
     IP,
@@ -29,11 +27,10 @@ from netvip.core.model import (
     Role,
     Tri,
 )
+from netvip.core.prepare import Preparer
 from netvip.core.states import Phase
 from netvip.core.window import Window
 
-#: A burst of changes (a boot, a thousand VIPs) is prepared for once.
-PREPARE_AFTER = 0.02
 #: A stop in mid-window waits this long for the dust to settle; systemd allows 15 s.
 STOP_LIMIT = 3.0
 
@@ -53,11 +50,8 @@ class Machine:
         self._jobs = 0
         self._final: dict[int, Tri] = {}
         self._out: list[Action] = []
-        self._prepare_at = NEVER
-        self._first_number: int | None = None
-        self._slots: dict[int, int] = {}
+        self._preparer = Preparer(self.mirror, self._out)
         self._remembered: tuple[tuple[Address, ...], tuple[Address, ...]] = ((), ())
-        self._saved: SaveSnapshot | None = None
 
     # --- the way in and out ---------------------------------------------------------------------
 
@@ -71,7 +65,7 @@ class Machine:
 
     def deadline(self) -> float:
         """When a Tick is wanted; infinity for never."""
-        due = [self._prepare_at, *(i.deadline() for i in self.instances.values())]
+        due = [self._preparer.due, *(i.deadline() for i in self.instances.values())]
         due += [window.due(self._now) for window in self.windows.values()]
         return min(due)
 
@@ -88,11 +82,9 @@ class Machine:
 
     @_on.register
     def _(self, event: events.Resync) -> None:
-        known = {a.key: a for i in self.instances.values() for k in i.keys()
-                 if (a := self.mirror.get(k)) is not None}  # fmt: skip
+        known = {key: a for key in self._all_keys() if (a := self.mirror.get(key)) is not None}
         self.mirror.load(event.kernel)
-        if self._first_number is None:
-            self._first_number = plan.first_number(self.mirror.taken)
+        self._preparer.number_from(self.mirror.taken)
         gone = [a for key, a in known.items() if self.mirror.get(key) is None]
         for address in gone:
             self._address_lost(event.time, address, Author())
@@ -104,9 +96,11 @@ class Machine:
         self.mirror.add(address)
         if event.author.kind is not AuthorKind.NETVIP:
             self._stir(address.ifindex, event.time)
+        self._changed(event.time)
         for instance in self._holding(address.key):
             instance.seen(event.time, event.author)
-        self._changed(event.time)
+            if instance.unplanned():
+                self._preparer.hurry(event.time)
 
     @_on.register
     def _(self, event: events.AddressLost) -> None:
@@ -188,8 +182,9 @@ class Machine:
         for instance in self.instances.values():
             spec = instance.spec
             if (spec.vrid, spec.family) == (event.vrid, event.family) and event.ifindex in (
-                self.mirror.index(spec.interface), instance.home,
-            ):  # fmt: skip
+                self.mirror.index(spec.interface),
+                instance.home,
+            ):
                 before = instance.master(event.time)
                 instance.advert(event.time, event.own, event.priority, event.sender)
                 self._became_master(event.time, instance, before)
@@ -271,7 +266,7 @@ class Machine:
             if not announced and not instance.allows(now, author):
                 continue
             self._open(now, address.ifindex, f"{address} was taken by {author}, unannounced")
-            self._prepare_now(now)
+            self._prepare_unplanned(instance)
             instance.vip_lost(now, address, author)
 
     def _own_lost(self, now: float, address: Address) -> None:
@@ -280,8 +275,8 @@ class Machine:
             return
         reason = f"{address} was taken by systemd-networkd, unannounced"
         self._open(now, address.ifindex, reason)
-        self._prepare_now(now)
         for instance in masters:
+            self._prepare_unplanned(instance)
             instance.threaten(now)
 
     def _is_own(self, address: Address) -> bool:
@@ -291,9 +286,10 @@ class Machine:
         self.mirror.remove(address.key)
         for instance in self.instances.values():
             prepared = instance.prepared
-            if instance.protected and prepared is not None:
-                if any(a.ip == address.ip for a in (*prepared.vips, *prepared.own)):
-                    self._out.append(Renew(instance.spec.name))
+            if not instance.protected or prepared is None:
+                continue
+            if any(a.ip == address.ip for a in (*prepared.vips, *prepared.own)):
+                self._out.append(Renew(instance.spec.name))
 
     # --- keepalived's word ----------------------------------------------------------------------
 
@@ -305,31 +301,29 @@ class Machine:
         before = instance.master(event.arrived)
         instance.dumped(event.time, event.arrived, role)
         self._became_master(event.arrived, instance, before)
+        instance.take_unfinished()
+        if instance.unplanned():
+            self._preparer.hurry(event.arrived)
 
     def _adopt(self, spec: InstanceSpec) -> Instance:
         instance = self.instances[spec.name] = Instance(spec, self.mirror, self._out)
         instance.shield_hurts = self.shield_hurts[0] is Tri.YES
-        known, put_back = self._remembered
-        keys = instance.keys()
-        instance.memory.update({a.key: a for a in known if a.key in keys})
-        instance.put_back.update({a.key: a for a in put_back if a.key in keys})
+        instance.recall(*self._remembered)
         return instance
 
     def _became_master(self, now: float, instance: Instance, before: Tri) -> None:
         if before is Tri.YES or instance.master(now) is not Tri.YES:
             return
-        unfinished = [k for k in instance.keys() if k in instance.memory
-                      and self.mirror.get(k) is None]  # fmt: skip
-        if unfinished and instance.phase is Phase.WATCHING and instance.spec.guarded:
-            self._finish(now, instance, unfinished)
+        if instance.unfinished:
+            self._finish(now, instance)
         elif instance.home in self.windows:
-            self._prepare_now(now)
+            self._prepare_unplanned(instance)
             instance.threaten(now)
 
-    def _finish(self, now: float, instance: Instance, unfinished: Iterable[AddressKey]) -> None:
+    def _finish(self, now: float, instance: Instance) -> None:
         self._open(now, instance.home, "a VIP is missing that an earlier daemon had seen")
-        self._prepare_now(now)
-        for key in unfinished:
+        self._prepare_unplanned(instance)
+        for key in instance.take_unfinished():
             instance.vip_lost(now, instance.memory[key], Author())
 
     # --- windows --------------------------------------------------------------------------------
@@ -395,8 +389,8 @@ class Machine:
                 instance.settle(now, expired=True)
         for window in list(self.windows.values()):
             self._advance_window(window, now)
-        if now >= self._prepare_at:
-            self._prepare_now(now)
+        if now >= self._preparer.due:
+            self._prepare()
 
     def _advance_window(self, window: Window, now: float) -> None:
         expired = now >= window.deadline
@@ -407,46 +401,20 @@ class Machine:
         if expired or not any(instance.protected for instance in self._at(window.ifindex)):
             del self.windows[window.ifindex]
             took = round((now - window.opened) * 1000)
-            self._log(Level.INFO, f"{self.mirror.name(window.ifindex)}: window closed after {took} ms")
+            self._log(
+                Level.INFO, f"{self.mirror.name(window.ifindex)}: window closed after {took} ms"
+            )
 
     def _changed(self, now: float) -> None:
-        self._prepare_at = min(self._prepare_at, now + PREPARE_AFTER)
+        self._preparer.changed(now)
 
-    def _prepare_now(self, now: float) -> None:
-        if self._prepare_at == NEVER:
-            return
-        self._prepare_at = NEVER
-        keys = self._all_keys()
+    def _prepare(self) -> None:
         busy = {instance.home for instance in self.instances.values() if instance.protected}
-        for instance in self.instances.values():
-            # Instances of one interface share its bridge: all of them are prepared, or none.
-            if not instance.protected and (instance.home not in busy or not instance.prepared):
-                instance.remember()
-                self._prepare(instance, keys)
-        self._save()
+        self._preparer.run(self.instances.values(), busy | set(self.windows))
 
-    def _prepare(self, instance: Instance, keys: frozenset[AddressKey]) -> None:
-        vips = [instance.memory[key] for key in map(instance.key, instance.spec.vips)
-                if key in instance.memory]  # fmt: skip
-        if vips and instance.home:
-            where = self._numbers(instance.home)
-            instance.prepare(plan.build(self.mirror, instance.home, vips, keys, where))
-
-    def _numbers(self, ifindex: int) -> Numbers | None:
-        if self._first_number is None:
-            return None
-        slot = self._slots.setdefault(ifindex, len(self._slots))
-        return plan.numbers(self._first_number, slot)
-
-    def _save(self) -> None:
-        instances = self.instances.values()
-        snapshot = SaveSnapshot(
-            tuple(a for i in instances for a in i.memory.values()),
-            tuple(a for i in instances for a in i.put_back.values()),
-        )
-        if snapshot != self._saved and (instances or snapshot.addresses):
-            self._saved = snapshot
-            self._out.append(snapshot)
+    def _prepare_unplanned(self, instance: Instance) -> None:
+        if instance.unplanned():
+            self._prepare()
 
     # --- who is where ---------------------------------------------------------------------------
 
@@ -457,13 +425,13 @@ class Machine:
         return self._select(lambda instance: instance.home == ifindex)
 
     def _holding(self, key: AddressKey) -> list[Instance]:
-        return self._select(lambda instance: key in instance.keys())
+        return self._select(lambda instance: key in instance.vip_keys())
 
     def _homes(self) -> set[int]:
         return {instance.home for instance in self.instances.values()} - {0}
 
     def _all_keys(self) -> frozenset[AddressKey]:
-        return frozenset(key for i in self.instances.values() for key in i.keys())
+        return frozenset(key for i in self.instances.values() for key in i.vip_keys())
 
     def _log(self, level: Level, text: str) -> None:
         self._out.append(Log(level, text))

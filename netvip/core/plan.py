@@ -39,9 +39,10 @@ def own_addresses(mirror: Mirror, ifindex: int, vips: frozenset[AddressKey]) -> 
     """The host's own global addresses of an interface: those that keepalived did not put there."""
     virtual = {key.ip for key in vips if key.ifindex == ifindex}
     return [
-        address for address in mirror.addresses(ifindex)
+        address
+        for address in mirror.addresses(ifindex)
         if address.scope == SCOPE_UNIVERSE and address.proto != TAG and address.ip not in virtual
-    ]  # fmt: skip
+    ]
 
 
 def bridged_routes(mirror: Mirror, ifindex: int) -> tuple[Route, ...]:
@@ -70,9 +71,12 @@ def family_of(ip: IP) -> int:
 
 
 def build(
-    mirror: Mirror, ifindex: int, vips: Sequence[Address], all_vips: frozenset[AddressKey],
+    mirror: Mirror,
+    ifindex: int,
+    vips: Sequence[Address],
+    all_vips: frozenset[AddressKey],
     where: Numbers | None,
-) -> Plan:  # fmt: skip
+) -> Plan:
     """The shield and bridge of one instance whose VIPs are at home on `ifindex`.
 
     The host's own address is shielded in IPv4 alone: an IPv6 one on lo is not answered for.
@@ -81,7 +85,8 @@ def build(
     own = [a for a in own_addresses(mirror, ifindex, all_vips) if a.ip.version == 4]
     routes = [r for r in bridged_routes(mirror, ifindex) if r.destination.version in _ip(families)]
     on_lo = {  # the operator's own; a shield has a lifetime
-        a.ip for a in mirror.addresses(mirror.index("lo")) if not a.dynamic}
+        a.ip for a in mirror.addresses(mirror.index("lo")) if not a.dynamic
+    }
     return Plan(
         ifindex=ifindex,
         vips=tuple(vip for vip in vips if vip.ip not in on_lo),

@@ -37,13 +37,16 @@ class Window:
         return max(self.announced + ANNOUNCED_FOR, self.stirred + QUIET_FOR, self.opened)
 
     def patient_at(self) -> float:
-        """When it has been quiet for long enough even where networkd has not said that it is done."""
+        """When it has been quiet long enough even without networkd's word that it is done."""
         return max(self.quiet_at(), self.announced + PATIENT_QUIET, self.stirred + PATIENT_QUIET)
 
     def due(self, now: float) -> float:
         """The next time at which the window may end, if nothing happens."""
-        return min(t for t in (self.quiet_at(), self.patient_at(), self.deadline, float("inf"))
-                   if t > now or t == self.deadline)  # fmt: skip
+        return min(
+            t
+            for t in (self.quiet_at(), self.patient_at(), self.deadline, float("inf"))
+            if t > now or t == self.deadline
+        )
 
     def hurry(self, now: float, limit: float) -> None:
         """The daemon is to end: wait for nothing that is merely likely."""

@@ -48,17 +48,20 @@ def diff(before: Mapping[Path, str], after: Mapping[Path, str]) -> str:
     parts: list[str] = []
     for path, text in sorted(after.items()):
         parts += difflib.unified_diff(
-            before[path].splitlines(keepends=True), text.splitlines(keepends=True),
-            str(path), f"{path} (guarded)",
-        )  # fmt: skip
+            before[path].splitlines(keepends=True),
+            text.splitlines(keepends=True),
+            str(path),
+            f"{path} (guarded)",
+        )
     return "".join(parts)
 
 
 def _untrack(statements: list[Statement]) -> list[Insertion]:
     return [
-        Insertion(s.path, s.words[-1].end, f" {NO_TRACK}") for s in statements
+        Insertion(s.path, s.words[-1].end, f" {NO_TRACK}")
+        for s in statements
         if s.blocks and s.blocks[-1][0] in TRACKED_BLOCKS and NO_TRACK not in s.texts()
-    ]  # fmt: skip
+    ]
 
 
 def _source(
@@ -68,12 +71,16 @@ def _source(
         return []
     interface = next((s for s in statements if s.keyword == "interface" and len(s.words) > 1), None)
     if interface is None:
-        raise ConfigError(f"{statements[0].path}:{statements[0].line}: vrrp_instance {name} names "
-                          "no interface; add one")  # fmt: skip
+        raise ConfigError(
+            f"{statements[0].path}:{statements[0].line}: vrrp_instance {name} names "
+            "no interface; add one"
+        )
     address = own.get((interface.texts()[1], _version(statements)))
     if address is None:
-        raise ConfigError(f"{interface.path}:{interface.line}: {interface.texts()[1]} has no "
-                          "address of its own now; configure mcast_src_ip by hand")  # fmt: skip
+        raise ConfigError(
+            f"{interface.path}:{interface.line}: {interface.texts()[1]} has no "
+            "address of its own now; configure mcast_src_ip by hand"
+        )
     unicast = any(s.blocks and s.blocks[-1][0] == "unicast_peer" for s in statements)
     keyword = "unicast_src_ip" if unicast else "mcast_src_ip"
     text = configuration.texts[interface.path]

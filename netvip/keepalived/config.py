@@ -67,9 +67,9 @@ class Configuration:
             texts = statement.texts()
             if not statement.blocks and len(texts) >= 2 and texts[0] == "vrrp_instance":
                 found.setdefault(texts[1], []).append(statement)
-            elif statement.blocks and statement.blocks[0][0] == "vrrp_instance":
-                if len(statement.blocks[0]) > 1:
-                    found.setdefault(statement.blocks[0][1], []).append(statement)
+            elif statement.blocks and statement.blocks[0][:1] == ("vrrp_instance",):
+                name = statement.blocks[0][1] if len(statement.blocks[0]) > 1 else ""
+                found.setdefault(name, []).append(statement)
         return found
 
 
@@ -163,8 +163,11 @@ def _text(path: Path, origin: str | None) -> str:
 def _lines(text: str) -> Iterator[tuple[int, list[Token]]]:
     offset = 0
     for number, line in enumerate(text.splitlines(keepends=True), 1):
-        words = [Token(m[0], offset + m.start(), offset + m.end()) for m in TOKEN.finditer(line)
-                 if m[0][0] not in "!#"]  # fmt: skip
+        words = [
+            Token(m[0], offset + m.start(), offset + m.end())
+            for m in TOKEN.finditer(line)
+            if m[0][0] not in "!#"
+        ]
         if words:
             yield number, words
         offset += len(line)

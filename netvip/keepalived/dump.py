@@ -41,11 +41,16 @@ def _instance(
     excluded = tuple(vip(text, interface) for text in data.get("evips", ()))
     family = socket.AF_INET6 if vips and vips[0].ip.version == 6 else socket.AF_INET
     spec = InstanceSpec(
-        name=name, interface=interface, vrid=int(data["vrid"]), family=int(family),
-        vips=vips + excluded, priority=int(data["effective_priority"]),
+        name=name,
+        interface=interface,
+        vrid=int(data["vrid"]),
+        family=int(family),
+        vips=vips + excluded,
+        priority=int(data["effective_priority"]),
         advert_interval=float(data["adver_int"]) or 1.0,
-        source_configured=sources.get(name, Tri.UNKNOWN), watches_addresses=watches,
-    )  # fmt: skip
+        source_configured=sources.get(name, Tri.UNKNOWN),
+        watches_addresses=watches,
+    )
     state = int(data["state"])
     return spec, Role(state) if state in Role._value2member_map_ else Role.UNKNOWN
 

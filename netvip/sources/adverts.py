@@ -90,8 +90,17 @@ class AdvertSource:
     def _take(self, ifindex: int, packet: bytes, own: bool) -> None:
         advert = vrrp.parse(packet)
         if advert is not None:
-            self._emit(Advert(time.monotonic(), ifindex, advert.family, advert.vrid,
-                              advert.priority, own, str(advert.source)))  # fmt: skip
+            self._emit(
+                Advert(
+                    time.monotonic(),
+                    ifindex,
+                    advert.family,
+                    advert.vrid,
+                    advert.priority,
+                    own,
+                    str(advert.source),
+                )
+            )
 
 
 def _open(ifindex: int) -> socket.socket:

@@ -57,12 +57,15 @@ async def _list(name: str) -> str | None:
     if program is None or (name != "nft" and not _legacy(name)):
         return None
     process = await asyncio.create_subprocess_exec(
-        program, *COMMANDS[name], stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
+        program,
+        *COMMANDS[name],
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
     try:
         output, _ = await asyncio.wait_for(process.communicate(), LIMIT)
-    except asyncio.TimeoutError:
+    except TimeoutError:
         process.kill()
         await process.wait()
         return None

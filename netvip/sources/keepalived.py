@@ -78,8 +78,9 @@ class KeepalivedSource:
                 self._wanted.clear()
                 await self._dump(handle)
                 wanted = asyncio.ensure_future(self._wanted.wait())
-                await asyncio.wait({gone, wanted}, timeout=DUMP_EVERY,
-                                   return_when=asyncio.FIRST_COMPLETED)  # fmt: skip
+                await asyncio.wait(
+                    {gone, wanted}, timeout=DUMP_EVERY, return_when=asyncio.FIRST_COMPLETED
+                )
                 wanted.cancel()
         finally:
             gone.cancel()
@@ -111,13 +112,17 @@ class KeepalivedSource:
 
     async def _ask(self, handle: int) -> str:
         if self._json is not Tri.YES:
-            raise DumpError("this keepalived was built without JSON, or its version is unknown; "
-                            "install a build with JSON (Debian's has it)")  # fmt: skip
+            raise DumpError(
+                "this keepalived was built without JSON, or its version is unknown; "
+                "install a build with JSON (Debian's has it)"
+            )
         before = _identity()
         try:
             signal.pidfd_send_signal(handle, SIGJSON)
         except PermissionError as problem:
-            raise DumpError("no permission to signal keepalived; netvip must run as root") from problem
+            raise DumpError(
+                "no permission to signal keepalived; netvip must run as root"
+            ) from problem
         except ProcessLookupError as problem:
             raise DumpError("keepalived has just ended") from problem
         return await _read_new(before)
@@ -137,12 +142,14 @@ def find() -> int | None:
 
 async def _output(*command: str) -> str:
     process = await asyncio.create_subprocess_exec(
-        *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
+    )
     try:
         output, _ = await asyncio.wait_for(process.communicate(), VERSION_LIMIT)
-    except asyncio.TimeoutError:
+    except TimeoutError:
         process.kill()
         await process.wait()
         return ""
@@ -157,8 +164,10 @@ async def _read_new(before: tuple[int, int] | None) -> str:
         if text is not None:
             DUMP_FILE.unlink(missing_ok=True)  # it may hold auth_data in clear text
             return text
-    raise DumpError(f"keepalived wrote no dump to {DUMP_FILE} within {DUMP_LIMIT:.0f} s; "
-                    "does its unit set PrivateTmp=yes or TMPDIR?")  # fmt: skip
+    raise DumpError(
+        f"keepalived wrote no dump to {DUMP_FILE} within {DUMP_LIMIT:.0f} s; "
+        "does its unit set PrivateTmp=yes or TMPDIR?"
+    )
 
 
 def _identity() -> tuple[int, int] | None:

@@ -159,8 +159,9 @@ def snapshot() -> Kernel:
         tuple(address for address in addresses if address is not None),
         tuple(rtnl.link(message) for message in _dump(rtnl.RTM_GETLINK)),
         tuple(route for route in routes if route is not None),
-        _policy(rules), frozenset(taken),
-    )  # fmt: skip
+        _policy(rules),
+        frozenset(taken),
+    )
 
 
 def _nexthops() -> list[int]:
@@ -180,12 +181,18 @@ def _policy(rules: list[rtnl.Rule]) -> dict[int, Rules]:
 
 
 def _family_policy(rules: list[rtnl.Rule]) -> Rules:
-    mains = [r.pref for r in rules if r.unconditional and r.table == rtnl.RT_TABLE_MAIN
-             and r.source is None]  # fmt: skip
+    mains = [
+        r.pref
+        for r in rules
+        if r.unconditional and r.table == rtnl.RT_TABLE_MAIN and r.source is None
+    ]
     main = min(mains, default=None)
     ahead: list[tuple[int, Network | None]] = [
-        (r.pref, r.source) for r in rules
-        if main is not None and r.pref < main and r.table != rtnl.RT_TABLE_LOCAL
+        (r.pref, r.source)
+        for r in rules
+        if main is not None
+        and r.pref < main
+        and r.table != rtnl.RT_TABLE_LOCAL
         and (r.source is not None or r.unconditional)
-    ]  # fmt: skip
+    ]
     return Rules(main, tuple(ahead))

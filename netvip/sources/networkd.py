@@ -13,15 +13,27 @@ from netvip.core.model import Tri
 
 NETWORK1 = "org.freedesktop.network1"
 LINK_PATH = "/org/freedesktop/network1/link/"
-SYSTEMD1 = ("org.freedesktop.systemd1", "/org/freedesktop/systemd1",
-            "org.freedesktop.systemd1.Manager")  # fmt: skip
+SYSTEMD1 = (
+    "org.freedesktop.systemd1",
+    "/org/freedesktop/systemd1",
+    "org.freedesktop.systemd1.Manager",
+)
 PROPERTIES = "org.freedesktop.DBus.Properties"
 #: networkd's states of a link in which it does nothing more (systemd's LinkState; FACTS 3).
 FINAL = frozenset({"configured", "unmanaged", "failed"})
 #: Methods of Manager and Link after which networkd may drop addresses, and where the interface's
 #: number stands in the call of the Manager's.
-RECONFIGURING = frozenset({"Reload", "ReconfigureLink", "ForceRenewLink", "RenewLink",
-                           "Reconfigure", "ForceRenew", "Renew"})  # fmt: skip
+RECONFIGURING = frozenset(
+    {
+        "Reload",
+        "ReconfigureLink",
+        "ForceRenewLink",
+        "RenewLink",
+        "Reconfigure",
+        "ForceRenew",
+        "Renew",
+    }
+)
 RECONNECT_FIRST, RECONNECT_LAST = 0.2, 10.0
 
 SIGNALS = (
@@ -159,8 +171,9 @@ class NetworkdSource:
         arguments = [f"{NETWORK1}.Link", "AdministrativeState"]
         heard = self._signals.get(ifindex)
         try:
-            reply = await connection.call(NETWORK1, link_path(ifindex), PROPERTIES, "Get", "ss",
-                                          arguments)  # fmt: skip
+            reply = await connection.call(
+                NETWORK1, link_path(ifindex), PROPERTIES, "Get", "ss", arguments
+            )
         except (*bus.FAILURES, bus.BusError):
             return  # networkd is just not there: its owner's return asks again
         if self._signals.get(ifindex) != heard:

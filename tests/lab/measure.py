@@ -88,9 +88,10 @@ class Cost:
     def moves(self, node: str, what: str, interface: str, address: str) -> list[float]:
         """When the address came ("add") or went ("del") on a node's interface."""
         return [
-            event["time"] for event in self.watched[node]
+            event["time"]
+            for event in self.watched[node]
             if (event["what"], event["interface"], event["address"]) == (what, interface, address)
-        ]  # fmt: skip
+        ]
 
     @property
     def failovers(self) -> int:
@@ -112,9 +113,10 @@ class Cost:
     def _overlap(self, vip: str) -> float:
         timeline = sorted(
             (event["time"], node, event["what"] == "add")
-            for node, events in self.watched.items() for event in events
+            for node, events in self.watched.items()
+            for event in events
             if event["address"] == vip and event["interface"] == INTERFACE
-        )  # fmt: skip
+        )
         held = {"a": True, "b": False}
         since, longest = None, 0.0
         for when, node, present in [*timeline, (time.monotonic(), "a", False)]:
@@ -137,19 +139,24 @@ def services(pair: Pair) -> Iterator[None]:
 
 
 def measure(
-    pair: Pair, action: Callable[[Node], None], afterwards: float = AFTERWARDS,
+    pair: Pair,
+    action: Callable[[Node], None],
+    afterwards: float = AFTERWARDS,
     until: Callable[[], None] | None = None,
-) -> Cost:  # fmt: skip
+) -> Cost:
     """Run the action on the master while everything is probed."""
     vip = pair.vips[0]
     with services(pair), ExitStack() as stack:
         tools = {
-            "a": Tool(pair.a.net, "watch"), "b": Tool(pair.b.net, "watch"),
-            "near": Tool(pair.near, "probe", vip), "far": Tool(pair.far, "probe", vip),
+            "a": Tool(pair.a.net, "watch"),
+            "b": Tool(pair.b.net, "watch"),
+            "near": Tool(pair.near, "probe", vip),
+            "far": Tool(pair.far, "probe", vip),
             "stream": Tool(pair.far, "stream", vip, str(SERVICE_PORT)),
-            "connects": Tool(pair.a.net, "connects", f"10.77.0.50:{BACKEND_PORT}",
-                             f"10.78.0.50:{BACKEND_PORT}"),
-        }  # fmt: skip
+            "connects": Tool(
+                pair.a.net, "connects", f"10.77.0.50:{BACKEND_PORT}", f"10.78.0.50:{BACKEND_PORT}"
+            ),
+        }
         for tool in tools.values():
             stack.callback(tool.kill)
         started = time.monotonic()
@@ -159,8 +166,9 @@ def measure(
         time.sleep(afterwards)  # the observation itself: there is no event for "nothing happens"
         found = {name: tool.stop() for name, tool in tools.items()}
     watched = {name: found[name]["events"] for name in ("a", "b")}
-    return Cost(found["near"], found["far"], found["stream"], found["connects"], watched, started,
-                pair.vips)  # fmt: skip
+    return Cost(
+        found["near"], found["far"], found["stream"], found["connects"], watched, started, pair.vips
+    )
 
 
 def restart(node: Node) -> None:
@@ -181,6 +189,7 @@ def reconfigure(node: Node) -> None:
 
 
 ACTIONS: dict[str, Callable[[Node], None]] = {
-    "restart": restart, "reload": touch_and_reload, "reconfigure": reconfigure,
-}  # fmt: skip
-
+    "restart": restart,
+    "reload": touch_and_reload,
+    "reconfigure": reconfigure,
+}

@@ -46,6 +46,17 @@ class Switch(Namespace):
         """Lay a cable: `interface` appears in the other namespace, down."""
         self._ports += 1
         port = f"port{self._ports}"
-        self.run("ip", "link", "add", port, "type", "veth", "peer", "name", interface,
-                 "netns", other.name)  # fmt: skip
+        self.run(
+            "ip",
+            "link",
+            "add",
+            port,
+            "type",
+            "veth",
+            "peer",
+            "name",
+            interface,
+            "netns",
+            other.name,
+        )
         self.run("ip", "link", "set", port, "master", "br0", "up")

@@ -84,12 +84,34 @@ class Node:
         """Start PID 1; ready() waits for it, so that two nodes boot at the same time."""
         self._cgroup.mkdir(exist_ok=True)
         self._launcher = subprocess.Popen(
-            ["sh", "-c", 'echo $$ > "$0/cgroup.procs"; exec "$@"', str(self._cgroup),
-             "ip", "netns", "exec", self.net.name,
-             "unshare", "--pid", "--fork", "--mount", "--uts", "--ipc", "--cgroup", "--kill-child",
-             "bash", "-c", INIT, "init", str(self.root), self.name],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+            [
+                "sh",
+                "-c",
+                'echo $$ > "$0/cgroup.procs"; exec "$@"',
+                str(self._cgroup),
+                "ip",
+                "netns",
+                "exec",
+                self.net.name,
+                "unshare",
+                "--pid",
+                "--fork",
+                "--mount",
+                "--uts",
+                "--ipc",
+                "--cgroup",
+                "--kill-child",
+                "bash",
+                "-c",
+                INIT,
+                "init",
+                str(self.root),
+                self.name,
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
 
     def ready(self) -> None:
         """Wait until the node has booted."""
@@ -116,8 +138,14 @@ class Node:
     def inside(self, *argv: str | Path) -> list[str]:
         """The command line that runs `argv` inside the node."""
         enter = ["nsenter", "-t", str(self._pid), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w"]
-        clean = ["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C.UTF-8",
-                 "DEBIAN_FRONTEND=noninteractive"]  # fmt: skip
+        clean = [
+            "env",
+            "-i",
+            "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+            "HOME=/root",
+            "LC_ALL=C.UTF-8",
+            "DEBIAN_FRONTEND=noninteractive",
+        ]
         return [*enter, *clean, *map(str, argv)]
 
     def run(self, *argv: str | Path, **kwargs: Any) -> str:
@@ -148,7 +176,7 @@ class Node:
 
     def journal_cursor(self) -> str:
         """Where the journal ends now."""
-        shown = self.run("journalctl", "-q", "-n", "0", "--show-cursor")
+        shown = self.run("journalctl", "-q", "-n", "1", "--show-cursor")
         return shown.split("-- cursor:")[-1].strip()
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 """The lab's network: two nodes, a client beside them, a gateway, and a client behind it.
 
-    far (10.78.0.50) -- gateway (10.78.0.100 | 10.77.0.100) -- switch -- a (10.77.0.1)
-                                     near (10.77.0.50) --------------/ \\- b (10.77.0.2)
+far (10.78.0.50) -- gateway (10.78.0.100 | 10.77.0.100) -- switch -- a (10.77.0.1)
+                                 near (10.77.0.50) --------------/ \\- b (10.77.0.2)
 """
 
 from __future__ import annotations

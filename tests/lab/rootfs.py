@@ -12,18 +12,40 @@ from pathlib import Path
 
 from tests.lab.shell import run
 
-PACKAGES = (
-    "systemd systemd-sysv udev dbus iproute2 keepalived networkd-dispatcher python3 "
-    "python3-pyroute2 python3-dbus-next iputils-ping procps apt netbase"
-).split()
+PACKAGES = [
+    "systemd",
+    "systemd-sysv",
+    "udev",
+    "dbus",
+    "iproute2",
+    "keepalived",
+    "networkd-dispatcher",
+    "python3",
+    "python3-pyroute2",
+    "python3-dbus-next",
+    "iputils-ping",
+    "procps",
+    "apt",
+    "netbase",
+]
 
 #: Units of no use in a node, or that would wait for hardware it does not have.
-MASKED = (
-    "systemd-networkd-wait-online.service systemd-resolved.service systemd-timesyncd.service "
-    "apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer "
-    "e2scrub_reap.service fstrim.timer console-getty.service getty.target "
-    "systemd-binfmt.service systemd-firstboot.service systemd-hwdb-update.service"
-).split()
+MASKED = [
+    "systemd-networkd-wait-online.service",
+    "systemd-resolved.service",
+    "systemd-timesyncd.service",
+    "apt-daily.timer",
+    "apt-daily-upgrade.timer",
+    "dpkg-db-backup.timer",
+    "e2scrub_all.timer",
+    "e2scrub_reap.service",
+    "fstrim.timer",
+    "console-getty.service",
+    "getty.target",
+    "systemd-binfmt.service",
+    "systemd-firstboot.service",
+    "systemd-hwdb-update.service",
+]
 
 #: Only network devices are the node's own: the rest of the machine is left alone.
 UDEV_TRIGGER = """[Service]
@@ -59,11 +81,15 @@ def _build(suite: str, target: Path) -> None:
     draft = target.with_suffix(".draft")
     shutil.rmtree(draft, ignore_errors=True)
     run(
-        "mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}",
+        "mmdebstrap",
+        "--quiet",
+        "--variant=minbase",
+        f"--include={','.join(PACKAGES)}",
         '--aptopt=Acquire::Check-Valid-Until "false"',
         "--skip=cleanup/apt/lists",  # a node installs the .deb with apt, without network
-        suite, draft,
-    )  # fmt: skip
+        suite,
+        draft,
+    )
     _prepare(draft)
     draft.rename(target)
 

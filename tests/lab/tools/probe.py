@@ -25,7 +25,7 @@ def checksum(data: bytes) -> int:
 
 
 def echo_request(ident: int, number: int) -> bytes:
-    """An echo request (RFC 792) that carries its number in 32 bits, as 16 would wrap in a minute."""
+    """An echo request (RFC 792) with its number in 32 bits: 16 would wrap in a minute."""
     body = struct.pack("!HHI", ident, number & 0xFFFF, number)
     return struct.pack("!BBH", 8, 0, checksum(struct.pack("!BBH", 8, 0, 0) + body)) + body
 

@@ -33,8 +33,15 @@ def events(data: bytes, now: float) -> list[dict[str, object]]:
         if kind in (RTM_NEWADDR, RTM_DELADDR):
             index = struct.unpack_from("I", data, 20)[0]
             what = "add" if kind == RTM_NEWADDR else "del"
-            seen.append({"time": now, "what": what, "index": index, "author": author,
-                         "address": address(data[:length])})  # fmt: skip
+            seen.append(
+                {
+                    "time": now,
+                    "what": what,
+                    "index": index,
+                    "author": author,
+                    "address": address(data[:length]),
+                }
+            )
         data = data[(length + 3) & ~3 :]
     return seen
 
@@ -49,7 +56,7 @@ def work(stop: threading.Event) -> dict[str, object]:
     while not stop.is_set():
         if select.select([listener], [], [], 0.2)[0]:
             seen += events(listener.recv(65536), time.monotonic())
-    names = {index: name for index, name in socket.if_nameindex()}
+    names = dict(socket.if_nameindex())
     return {"events": [{**event, "interface": names.get(event["index"])} for event in seen]}
 
 

@@ -1,0 +1,63 @@
+# netvip: `make demo` shows what it is for, `make test` proves it. Both install what they need.
+PYTHON ?= python3
+VENV   ?= .venv
+SUITES ?= bookworm trixie
+CACHE  ?= /var/cache/netvip-lab
+APT    := apt-get -o DPkg::Lock::Timeout=300 -qq install -y --no-install-recommends
+
+LAB_PACKAGES := mmdebstrap debian-archive-keyring iproute2 procps util-linux nftables
+DEB_PACKAGES := build-essential debhelper dh-python python3-all python3-setuptools \
+                pybuild-plugin-pyproject lintian fakeroot python3-venv
+
+export NETVIP_LAB_CACHE := $(CACHE)
+
+.PHONY: demo test unit lab matrix bench deb lint docs clean packages venv
+
+demo: packages deb
+	$(VENV)/bin/python -m tests.lab.demo $(SUITES)
+
+test: lint packages deb
+	$(VENV)/bin/python -m pytest tests
+
+unit: venv
+	$(VENV)/bin/python -m pytest tests/unit tests/sim
+
+lab: packages deb
+	$(VENV)/bin/python -m pytest tests/netns tests/lab
+
+matrix: packages deb
+	NETVIP_LAB_SUITES="bookworm trixie sid" $(VENV)/bin/python -m pytest tests/lab
+
+bench: packages deb
+	$(VENV)/bin/python -m tests.bench $(SUITES)
+
+deb: build/netvip.deb
+
+lint: venv
+	$(VENV)/bin/ruff check netvip tests
+	$(VENV)/bin/mypy
+
+docs: venv
+	$(VENV)/bin/python -m netvip.core.drawing > docs/states.md
+
+clean:
+	rm -rf build .venv *.egg-info
+
+venv: $(VENV)/.ready
+
+$(VENV)/.ready: pyproject.toml
+	$(PYTHON) -c 'import ensurepip' 2>/dev/null || { apt-get -qq update; $(APT) python3-venv; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip --quiet --disable-pip-version-check install --editable '.[test,lint]'
+	touch $@
+
+# Only root can install packages; what is there already is not asked for again.
+packages: venv build/.packages
+
+build/.packages:
+	apt-get -qq update
+	$(APT) $(LAB_PACKAGES) $(DEB_PACKAGES) >/dev/null
+	mkdir -p build && touch $@
+
+build/netvip.deb: build/.packages $(shell find netvip systemd debian docs pyproject.toml -type f -not -path '*/__pycache__/*' -not -path 'debian/netvip/*' -not -path 'debian/.debhelper/*')
+	tests/build-deb
