@@ -339,7 +339,7 @@ class Instance:
             return False
         if loss.author.kind is AuthorKind.NETWORKD:
             return self.mastership.confirmed_since(loss.time)
-        return self._dumped_at > loss.time
+        return self._dumped_at >= loss.time
 
     def _restorable(self, address: Address) -> bool:
         vip = next((vip for vip in self.spec.vips if self.key(vip) == address.key), None)

@@ -59,5 +59,5 @@ class Mastership:
         return Tri.UNKNOWN if role is Role.UNKNOWN else Tri.of(role is Role.MASTER)
 
     def confirmed_since(self, moment: float) -> bool:
-        """Whether the evidence of MASTER is newer than a moment."""
-        return self._role is Role.MASTER and self._since > moment
+        """Whether the evidence of MASTER is no older than a moment (a dump: than its request)."""
+        return self._role is Role.MASTER and self._since >= moment

@@ -99,7 +99,7 @@ class Cost:
         return len(self.moves("b", "add", INTERFACE, self.vips[0]))
 
     def lead(self) -> float | None:
-        """Seconds from the shield to the first deletion of the VIP; None when nothing was deleted."""
+        """Seconds from the shield to the first deletion of the VIP; None if nothing was deleted."""
         gone = self.moves("a", "del", INTERFACE, self.vips[0])
         shield = self.moves("a", "add", "lo", self.vips[0])
         if not gone:

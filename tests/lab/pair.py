@@ -6,11 +6,13 @@ far (10.78.0.50) -- gateway (10.78.0.100 | 10.77.0.100) -- switch -- a (10.77.0.
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.lab.netns import Namespace, Switch
 from tests.lab.node import Node
@@ -55,6 +57,17 @@ def keepalived_conf(name: str, vips: Sequence[str] = (VIP,)) -> str:
     """An ordinary keepalived.conf, as an operator writes it."""
     lines = "\n".join(f"        {vip}/24" for vip in vips)
     return KEEPALIVED.format(name=name, interface=INTERFACE, priority=PRIORITY[name], vips=lines)
+
+
+#: What netvip may leave behind nowhere: its rules, its nexthops, its shield.
+LEFTOVERS = (
+    ("ip", "rule", "show", "protocol", "kernel"),
+    ("ip", "-6", "rule", "show", "protocol", "kernel"),
+    ("ip", "nexthop", "show"),
+    ("ip", "-o", "address", "show", "dev", "lo", "dynamic"),
+)
+#: The kernel's own rules, which carry its protocol where the kernel knows of protocols at all.
+KERNEL_RULES = ("lookup local", "lookup main", "lookup default")
 
 
 class Pair:
@@ -133,6 +146,36 @@ class Pair:
             time.sleep(0.05)  # polled from outside: the nodes' own events are under test
         raise LabError(f"{node.name} did not become the sole holder: {self.state()}")
 
+    def protect(self, package: Path, guarded: bool) -> None:
+        """Install netvip on both nodes, and adopt keepalived's configuration if asked to."""
+        for node in self.nodes:
+            node.install(package)
+            if guarded:
+                node.run("netvip", "adopt", "--apply")
+        for node in self.nodes:
+            self.wait_status(node, lambda status: bool(status["instances"]))
+        self.make_master()
+
+    def make_master(self) -> None:
+        """Have `a` be master, as before, and netvip know it."""
+        if self.holder() != [self.a]:
+            self.b.run("systemctl", "restart", "keepalived.service")
+        self.wait_master(self.a)
+        if self.a.succeeds("systemctl", "is-active", "netvip.service"):
+            self.wait_status(self.a, _is_calm_master)
+
+    def wait_status(
+        self, node: Node, wanted: Callable[[dict[str, Any]], bool], limit: float = 30.0
+    ) -> dict[str, Any]:
+        """Wait until `netvip status` says what is wanted; return it."""
+        deadline = time.monotonic() + limit
+        while time.monotonic() < deadline:
+            status = netvip_status(node)
+            if status and wanted(status):
+                return status
+            time.sleep(0.1)  # a status is asked for; nobody announces it
+        raise LabError(f"{node.name}: netvip never said what was wanted: {status}\n{self.state()}")
+
     def state(self) -> str:
         """What both nodes have, for an error message."""
         shown = [f"{n.name}:\n{n.net.run('ip', 'address')}" for n in self.nodes]
@@ -159,6 +202,24 @@ def has_address(node: Node, address: str, interface: str = INTERFACE) -> bool:
     """Whether the address is on the node's interface."""
     shown = node.net.run("ip", "-o", "address", "show", "dev", interface, "to", address)
     return bool(shown.strip())
+
+
+def netvip_status(node: Node) -> dict[str, Any]:
+    """What `netvip status --json` says; empty while the daemon is not reachable."""
+    shown = node.run("netvip", "status", "--json", check=False)
+    status: dict[str, Any] = json.loads(shown) if shown else {}
+    return status
+
+
+def _is_calm_master(status: dict[str, Any]) -> bool:
+    states = {instance["state"] for instance in status["instances"]}
+    return states == {"MASTER"} and not status["windows"]
+
+
+def leftovers(node: Node) -> list[str]:
+    """What netvip has in the node's kernel now, line by line."""
+    lines = [line for command in LEFTOVERS for line in node.net.run(*command).splitlines()]
+    return [line for line in lines if not line.rstrip().endswith(KERNEL_RULES)]
 
 
 def _mounts_below(directory: Path) -> list[str]:

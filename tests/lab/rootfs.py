@@ -12,40 +12,18 @@ from pathlib import Path
 
 from tests.lab.shell import run
 
-PACKAGES = [
-    "systemd",
-    "systemd-sysv",
-    "udev",
-    "dbus",
-    "iproute2",
-    "keepalived",
-    "networkd-dispatcher",
-    "python3",
-    "python3-pyroute2",
-    "python3-dbus-next",
-    "iputils-ping",
-    "procps",
-    "apt",
-    "netbase",
-]
+PACKAGES = """
+    systemd systemd-sysv udev dbus iproute2 keepalived networkd-dispatcher python3
+    python3-pyroute2 python3-dbus-next iputils-ping procps apt netbase nftables
+""".split()  # noqa: SIM905
 
 #: Units of no use in a node, or that would wait for hardware it does not have.
-MASKED = [
-    "systemd-networkd-wait-online.service",
-    "systemd-resolved.service",
-    "systemd-timesyncd.service",
-    "apt-daily.timer",
-    "apt-daily-upgrade.timer",
-    "dpkg-db-backup.timer",
-    "e2scrub_all.timer",
-    "e2scrub_reap.service",
-    "fstrim.timer",
-    "console-getty.service",
-    "getty.target",
-    "systemd-binfmt.service",
-    "systemd-firstboot.service",
-    "systemd-hwdb-update.service",
-]
+MASKED = """
+    systemd-networkd-wait-online.service systemd-resolved.service systemd-timesyncd.service
+    apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer
+    e2scrub_reap.service fstrim.timer console-getty.service getty.target
+    systemd-binfmt.service systemd-firstboot.service systemd-hwdb-update.service
+""".split()  # noqa: SIM905
 
 #: Only network devices are the node's own: the rest of the machine is left alone.
 UDEV_TRIGGER = """[Service]

@@ -21,4 +21,4 @@ def run(*argv: str | Path, check: bool = True, **kwargs: Any) -> str:
     done = subprocess.run(command, capture_output=True, text=True, timeout=COMMAND_LIMIT, **kwargs)
     if check and done.returncode:
         raise LabError(f"{' '.join(command)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
-    return done.stdout
+    return str(done.stdout)

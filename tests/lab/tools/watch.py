@@ -46,18 +46,24 @@ def events(data: bytes, now: float) -> list[dict[str, object]]:
     return seen
 
 
+def listener() -> socket.socket:
+    """A socket that hears of every address in this namespace."""
+    heard = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+    heard.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    heard.bind((0, RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR))
+    return heard
+
+
 def work(stop: threading.Event) -> dict[str, object]:
-    listener = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-    listener.bind((0, RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR))
-    listener.setblocking(False)
     seen: list[dict[str, object]] = []
-    frame.ready()
-    while not stop.is_set():
-        if select.select([listener], [], [], 0.2)[0]:
-            seen += events(listener.recv(65536), time.monotonic())
+    with listener() as heard:
+        frame.ready()
+        while not stop.is_set():
+            if select.select([heard], [], [], 0.2)[0]:
+                seen += events(heard.recv(65536), time.monotonic())
     names = dict(socket.if_nameindex())
     return {"events": [{**event, "interface": names.get(event["index"])} for event in seen]}
 
 
-frame.main(work)
+if __name__ == "__main__":
+    frame.main(work)

@@ -1,0 +1,152 @@
+"""Where there is nothing to do, netvip does nothing, and says why in plain words."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lab.measure import Tool, reconfigure, restart
+from tests.lab.node import Node
+from tests.lab.pair import INTERFACE, VIP, Pair, has_address, leftovers, netvip_status
+
+IDLE_SECONDS = 20.0
+#: Of one core, and of memory: what a daemon may cost that does nothing.
+IDLE_SHARE, IDLE_MEMORY_KIB = 0.005, 45 * 1024
+
+
+@pytest.fixture
+def calm(assisted: Pair) -> Iterator[Pair]:
+    """A pair whose netvip must not act, nor fail, whatever the test does."""
+    started = [node.main_pid("netvip.service") for node in assisted.nodes]
+    yield assisted
+    for node in assisted.nodes:
+        assert "Traceback" not in node.journal("netvip.service")
+        assert leftovers(node) == []
+    assert [node.main_pid("netvip.service") for node in assisted.nodes] == started, "it restarted"
+
+
+def shields(pair: Pair, node: Node) -> list[object]:
+    """Reconfigure a node's link and return what came onto its lo."""
+    watch = Tool(node.net, "watch")
+    try:
+        reconfigure(node)
+        time.sleep(1.0)  # long after the deletion: the observation of nothing
+        events = watch.stop()["events"]
+    finally:
+        watch.kill()
+    return [event for event in events if event["interface"] == "lo"]
+
+
+def test_a_backup_is_left_alone(calm: Pair) -> None:
+    calm.make_master()
+    assert shields(calm, calm.b) == []
+    states = {instance["state"] for instance in netvip_status(calm.b)["instances"]}
+    assert states == {"BACKUP"}
+
+
+def test_a_stopped_keepalived_is_left_alone(calm: Pair) -> None:
+    calm.make_master()
+    calm.b.run("systemctl", "stop", "keepalived.service")
+    try:
+        status = calm.wait_status(calm.b, lambda status: status["keepalived"] == "no")
+        assert "keepalived is not running" in status["problem"]
+        assert shields(calm, calm.b) == []
+        assert "keepalived is not running" in calm.b.journal("netvip.service")
+    finally:
+        calm.b.run("systemctl", "start", "keepalived.service")
+    calm.wait_status(calm.b, lambda status: status["keepalived"] == "yes")
+
+
+def test_a_release_by_keepalived_is_no_loss(calm: Pair) -> None:
+    calm.make_master()
+    since = float(calm.a.run("date", "+%s.%6N"))
+    calm.a.run("systemctl", "stop", "keepalived.service")
+    calm.wait_master(calm.b)
+    calm.a.run("systemctl", "start", "keepalived.service")
+    assert "taken" not in calm.a.journal("netvip.service", since)
+    assert not has_address(calm.a, VIP)
+    calm.b.run("systemctl", "restart", "keepalived.service")
+    calm.make_master()
+
+
+def test_without_networkd_it_says_so(calm: Pair) -> None:
+    units: tuple[str, ...] = ("systemd-networkd.socket", "systemd-networkd.service")
+    if calm.suite not in ("bookworm", "trixie"):
+        units = (*units, "systemd-networkd-varlink.socket", "systemd-networkd-resolve-hook.socket")
+    calm.b.run("systemctl", "stop", *units)
+    try:
+        status = calm.wait_status(calm.b, lambda status: status["networkd"] == "no")
+        assert status["problem"] == "systemd-networkd is not running"
+    finally:
+        calm.b.run("systemctl", "start", *units)
+    calm.wait_status(calm.b, lambda status: status["networkd"] == "yes")
+
+
+def test_without_the_bus_netlink_alone_goes_on(calm: Pair) -> None:
+    calm.b.run("systemctl", "stop", "dbus.socket", "dbus.service")
+    try:
+        calm.wait_status(calm.b, lambda status: status["networkd"] == "unknown")
+        assert "netlink alone" in calm.b.journal("netvip.service")
+    finally:
+        calm.b.run("systemctl", "start", "dbus.socket", "dbus.service")
+        restart(calm.b)  # it re-registers its name on the new bus
+    calm.wait_status(calm.b, lambda status: status["networkd"] == "yes", limit=40.0)
+
+
+def test_without_permission_it_says_so_in_one_sentence(calm: Pair) -> None:
+    command = calm.b.inside("setpriv", "--reuid=65534", "netvip", "daemon")
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "needs root" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_broken_configuration_is_refused_with_its_line(calm: Pair) -> None:
+    calm.b.write("/tmp/netvip-broken.conf", "")
+    path = "/etc/netvip/netvip.conf.d/broken.conf"
+    calm.b.write(path, "[sources]\ndbus = perhaps\n")
+    try:
+        done = subprocess.run(calm.b.inside("netvip", "daemon"), capture_output=True, text=True)
+        assert done.returncode == 1
+        assert f"{path}:2: [sources] dbus must be yes or no" in done.stderr
+    finally:
+        (calm.b.root / path.lstrip("/")).unlink()
+
+
+def test_idle_it_costs_next_to_nothing(calm: Pair) -> None:
+    calm.make_master()
+    pid = calm.a.host_pid("netvip.service")
+    before = _cpu_seconds(pid)
+    time.sleep(IDLE_SECONDS)  # the measurement itself
+    used = _cpu_seconds(pid) - before
+    status = Path(f"/proc/{pid}/status").read_text()
+    memory = int(next(li for li in status.splitlines() if li.startswith("VmRSS")).split()[1])
+    print(f"{calm.suite}: {used / IDLE_SECONDS:.2%} of a core, {memory / 1024:.1f} MiB")
+    assert used / IDLE_SECONDS < IDLE_SHARE
+    assert memory <= IDLE_MEMORY_KIB
+
+
+def _cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_an_operator_s_own_deletion_is_made_good_three_times_a_minute(guarded: Pair) -> None:
+    guarded.make_master()
+    vip = ("ip", "address", "delete", f"{VIP}/24", "dev", INTERFACE)
+    for _ in range(3):
+        guarded.a.net.run(*vip)
+        guarded.wait_master(guarded.a)
+        guarded.make_master()
+    guarded.a.net.run(*vip)
+    status = guarded.wait_status(
+        guarded.a, lambda status: status["instances"][0]["verdict"] == "failed"
+    )
+    assert status["instances"][0]["vips"][0]["present"] is False
+    assert "somebody means it" in guarded.a.journal("netvip.service")
+    guarded.a.net.run("ip", "address", "add", f"{VIP}/24", "dev", INTERFACE)
+    guarded.wait_status(guarded.a, lambda status: status["instances"][0]["verdict"] == "good")

@@ -1,0 +1,68 @@
+"""The .deb: one command installs it, and nothing else on the node moves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.lab.measure import Tool
+from tests.lab.node import Node
+from tests.lab.pair import VIP, Pair, has_address, netvip_status
+
+CONFIGURATION = "etc/keepalived/keepalived.conf"
+
+
+def pids(node: Node) -> list[int]:
+    """keepalived's and networkd's main processes."""
+    return [node.main_pid(unit) for unit in ("keepalived.service", "systemd-networkd.service")]
+
+
+def test_installed_beside_a_running_keepalived_and_purged(suite: str, package: Path) -> None:
+    with Pair(suite) as pair:
+        node = pair.a
+        before = (pids(node), (node.root / CONFIGURATION).read_bytes())
+        watch = Tool(node.net, "watch")
+        try:
+            node.install(package)
+            assert node.unit("netvip.service")["ActiveState"] == "active"
+            status = pair.wait_status(node, lambda status: bool(status["instances"]))
+            node.run("apt-get", "-qq", "purge", "-y", "netvip")
+            assert watch.stop()["events"] == []
+        finally:
+            watch.kill()
+        assert status["instances"][0]["mode"] == "assisted"
+        assert (pids(node), (node.root / CONFIGURATION).read_bytes()) == before
+        assert has_address(node, VIP)
+        assert (
+            node.run(
+                "find",
+                "/etc",
+                "/usr",
+                "/var/lib",
+                "/run",
+                "-xdev",
+                "-name",
+                "*netvip*",
+                "-not",
+                "-path",
+                "/var/lib/dpkg/*",
+            ).split()
+            == []
+        )
+        assert netvip_status(node) == {} if node.succeeds("which", "netvip") else True
+
+
+def test_adopted_and_reverted_byte_for_byte(suite: str, package: Path) -> None:
+    with Pair(suite) as pair:
+        node = pair.a
+        before = (node.root / CONFIGURATION).read_bytes()
+        node.install(package)
+        node.run("netvip", "adopt", "--apply")
+        status = pair.wait_status(
+            node, lambda s: {i["mode"] for i in s["instances"]} == {"guarded"}
+        )
+        assert status["problem"] == ""
+        assert "already" in node.run("netvip", "adopt", "--apply")
+        node.run("netvip", "adopt", "--revert")
+        assert (node.root / CONFIGURATION).read_bytes() == before
+        pair.wait_status(node, lambda s: {i["mode"] for i in s["instances"]} == {"assisted"})
+        assert pair.holder() == [node]

@@ -1,0 +1,185 @@
+"""Two nodes of the real core under random faults, with the laws of the design as invariants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from netvip.core import actions
+from netvip.core.actions import Action
+from netvip.core.model import Author, AuthorKind, Role
+from netvip.core.states import PROTECTED
+from tests.sim.world import LO, OWN, VIP, Node
+
+#: A takeover in progress: the old master removes its VIP as it hears of the new one.
+TAKEOVER = 0.05
+OPERATOR = Author(AuthorKind.OTHER, "ip (netlink port 4711)")
+
+
+class Peer(Node):
+    """A node with a keepalived that elects, wired to another."""
+
+    other: Peer | None = None
+
+    def __init__(self, guarded: bool, priority: int, role: Role) -> None:
+        self.heard = 0.0
+        self.violations: list[str] = []
+        self.left_master = float("-inf")
+        self.alive = True
+        super().__init__(guarded=guarded, role=role)
+        self.spec = replace(self.spec, priority=priority)
+
+    def advert(self, own: bool, priority: int) -> None:
+        super().advert(own, priority)
+        if own and self.other is not None:
+            self.other.hears(priority)
+
+    def hears(self, priority: int) -> None:
+        """The other node's advert arrives: keepalived acts as RFC 5798 6.4 says."""
+        super().advert(own=False, priority=priority)
+        if not self.alive:
+            return
+        if self.role is Role.MASTER and priority > self.spec.priority:
+            self.role = Role.BACKUP
+            self.unset(VIP.key, Author(AuthorKind.OTHER, "keepalived"))
+        delay = self.spec.skew if priority == 0 else self.spec.master_down
+        self.heard = now = self.now
+        self.after(delay, lambda: self.elect() if self.heard == now and self.alive else None)
+
+    def elect(self) -> None:
+        if self.alive:
+            super().elect()
+
+    def _act(self, action: Action) -> None:
+        master = self.role is Role.MASTER
+        if isinstance(action, actions.PutBack) and not master:
+            self.violations.append(f"law 1: put back at {self.now} while {self.role}")
+        if isinstance(action, actions.PutBack) and not self.spec.guarded:
+            self.violations.append(f"assisted was put back at {self.now}")
+        if isinstance(action, actions.Protect) and not master:
+            self.violations.append(f"law 2: shield begun at {self.now} while {self.role}")
+        super()._act(action)
+
+
+class Pair:
+    """Both nodes on one clock."""
+
+    def __init__(self, guarded: bool) -> None:
+        self.a = Peer(guarded, 110, Role.MASTER)
+        self.b = Peer(guarded, 100, Role.BACKUP)
+        self.a.other, self.b.other = self.b, self.a
+        self.b.hears(110)
+        self.both_since: float | None = None
+        self.run(2.0)
+
+    @property
+    def nodes(self) -> tuple[Peer, Peer]:
+        return self.a, self.b
+
+    def run(self, seconds: float) -> None:
+        """Let time pass for both in small steps, looking at the laws after each."""
+        for _ in range(round(seconds / 0.01)):
+            for node in self.nodes:
+                node.run(0.01)
+            self.look()
+
+    def look(self) -> None:
+        self._never_on_both()
+        for node in self.nodes:
+            assert node.violations == []
+            self._no_shield_outlives_mastership(node)
+
+    def _never_on_both(self) -> None:
+        now = self.a.now
+        both = self.a.has(VIP) and self.b.has(VIP) and self.a.alive and self.b.alive
+        self.both_since = (
+            (self.both_since if self.both_since is not None else now) if both else None
+        )
+        if self.both_since is not None:
+            # keepalived's own takeover, or a put-back that came as the peer took over.
+            assert now - self.both_since <= self.a.spec.master_down, "law 1: the VIP on both nodes"
+
+    def _no_shield_outlives_mastership(self, node: Peer) -> None:
+        if node.role is Role.MASTER:
+            node.left_master = node.now
+        carried = node.now - node.left_master
+        limit = node.spec.master_down + 1.0 + 3.1  # a dead daemon's lease ends by itself
+        assert not (node.shielded and carried > limit), f"law 2: {node.log}"
+
+
+def _stop_keepalived(node: Peer) -> None:
+    if node.alive:
+        node.release(Role.UNKNOWN)
+        node.alive = False
+
+
+def _start_keepalived(node: Peer) -> None:
+    if not node.alive:
+        node.alive, node.role = True, Role.BACKUP
+        node.heard = now = node.now
+        node.after(node.spec.master_down, lambda: node.elect() if node.heard == now else None)
+
+
+def _kill(node: Peer) -> None:
+    node.kill_netvip()
+
+
+def _start(node: Peer) -> None:
+    if node.machine is None:
+        node.start_netvip()
+
+
+def _delete(node: Peer) -> None:
+    node.unset(VIP.key, OPERATOR)
+    if not node.spec.guarded and node.role is Role.MASTER:
+        node.release()
+
+
+FAULTS: dict[str, Callable[[Peer], None]] = {
+    "reload": lambda node: node.reload(),
+    "reload, unannounced": lambda node: node.reload(announced=False),
+    "reload, slow": lambda node: node.reload(away=1.5),
+    "reload, own address kept": lambda node: node.reload(own_too=False),
+    "keepalived stops": _stop_keepalived,
+    "keepalived starts": _start_keepalived,
+    "netvip killed": _kill,
+    "netvip starts": _start,
+    "an operator deletes the VIP": _delete,
+}
+
+faults = st.lists(
+    st.tuples(st.sampled_from(sorted(FAULTS)), st.booleans(), st.floats(0.0, 2.0)), max_size=12
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(guarded=st.booleans(), faults=faults)
+def test_the_laws_hold_under_any_faults(
+    guarded: bool, faults: list[tuple[str, bool, float]]
+) -> None:
+    pair = Pair(guarded)
+    for fault, on_a, pause in faults:
+        FAULTS[fault](pair.a if on_a else pair.b)
+        pair.run(pause)
+    for node in pair.nodes:
+        _start(node)
+        _start_keepalived(node)
+    pair.run(20.0)
+    _all_is_calm(pair)
+
+
+def _all_is_calm(pair: Pair) -> None:
+    """Law 3: whatever it was, it has ended by itself."""
+    masters = [node for node in pair.nodes if node.role is Role.MASTER]
+    assert len(masters) == 1
+    for node in pair.nodes:
+        assert node.machine is not None
+        assert node.machine.windows == {}, node.log
+        assert not node.shielded and not node.bridged
+        assert all(i.phase not in PROTECTED for i in node.machine.instances.values())
+        assert [key for key in node.addresses if key.ifindex == LO] == []
+        assert node.has(OWN)
+        assert node.role is Role.MASTER or not node.has(VIP), node.log

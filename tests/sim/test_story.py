@@ -1,0 +1,251 @@
+"""The life of one instance, told by the core in simulated time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from netvip.core import actions, events
+from netvip.core.model import Author, AuthorKind, Role, Tri
+from netvip.core.states import Phase
+from tests.sim.world import LAN, NETWORKD, OWN, VIP, Node
+
+
+def phase(node: Node) -> Phase:
+    assert node.machine is not None
+    return node.machine.instances["VI_1"].phase
+
+
+def did(node: Node, kind: type[actions.Action]) -> list[float]:
+    return [when for when, action in node.done if isinstance(action, kind)]
+
+
+def calm(**options: object) -> Node:
+    node = Node(**options)  # type: ignore[arg-type]
+    node.run(2.0)
+    return node
+
+
+def answers_throughout(node: Node, seconds: float) -> bool:
+    good = True
+    end = node.now + seconds
+    while node.now < end:
+        node.run(0.001)
+        good = good and node.answers
+    return good
+
+
+def test_an_announced_reload_is_shielded_before_and_put_back_after() -> None:
+    node = calm()
+    node.reload()
+    assert answers_throughout(node, 3.0), node.log
+    assert node.has(VIP) and not node.shielded and not node.bridged
+    assert did(node, actions.Protect)[0] < 2.03 < did(node, actions.PutBack)[0]
+    assert phase(node) is Phase.WATCHING
+
+
+def test_the_vip_goes_back_once_and_after_the_host_s_own_address() -> None:
+    node = calm()
+    node.reload(away=2.0)
+    node.run(1.0)
+    assert not node.has(OWN) and not node.has(VIP) and node.answers
+    node.run(5.0)
+    assert len(did(node, actions.PutBack)) == 1 and node.has(VIP)
+
+
+def test_an_unannounced_loss_is_shielded_at_once() -> None:
+    node = calm()
+    node.reload(announced=False)
+    node.run(0.0)
+    assert node.shielded and node.bridged
+    node.run(3.0)
+    assert node.has(VIP) and phase(node) is Phase.WATCHING
+
+
+def test_a_reload_that_changes_nothing_only_shields_for_a_moment() -> None:
+    node = calm()
+    node.feed(events.Announced(node.now, "somebody called Reload"))
+    node.run(3.0)
+    assert did(node, actions.Protect) and not did(node, actions.PutBack)
+    assert phase(node) is Phase.WATCHING and not node.shielded
+
+
+def test_assisted_is_never_put_back_and_carried_until_re_elected() -> None:
+    node = calm(guarded=False)
+    node.reload()
+    assert answers_throughout(node, 3.0), node.log
+    assert not did(node, actions.PutBack) and node.has(VIP) and not node.shielded
+
+
+def test_the_shield_falls_with_another_master_s_first_advert() -> None:
+    node = calm(guarded=False)
+    node.reload(own_too=False)
+    node.run(0.1)
+    assert node.shielded
+    node.peer_is_master()
+    node.run(0.0)
+    assert not node.shielded and not node.bridged
+
+
+def test_a_shield_carries_no_longer_than_the_master_down_interval_and_a_second() -> None:
+    node = calm(guarded=False)
+    node.elect = lambda: None  # type: ignore[method-assign]
+    node.reload(own_too=False)
+    node.run(0.031 + node.spec.master_down + 0.9)
+    assert node.shielded, node.log
+    node.run(0.2)
+    assert not node.shielded and not node.bridged, node.log
+
+
+def test_assisted_is_not_put_back_even_while_keepalived_has_not_noticed() -> None:
+    node = calm(guarded=False)
+    node.release = lambda role=Role.BACKUP: None  # type: ignore[method-assign]
+    node.reload()
+    node.run(20.0)
+    assert not did(node, actions.PutBack) and phase(node) is Phase.FAILED
+    assert any("assisted" in line and "away" in line for line in node.log), node.log
+
+
+def test_a_release_by_keepalived_is_no_loss() -> None:
+    node = calm()
+    node.release()
+    node.run(2.0)
+    assert not did(node, actions.Protect) and not did(node, actions.PutBack)
+
+
+def test_a_backup_is_not_shielded() -> None:
+    node = calm(role=Role.BACKUP)
+    node.reload()
+    node.run(3.0)
+    assert not did(node, actions.Protect)
+
+
+def test_a_vip_that_a_reload_of_keepalived_dropped_is_not_put_back() -> None:
+    node = calm()
+    node.spec = replace(node.spec, vips=())
+    node.unset(VIP.key, Author(AuthorKind.OTHER, "keepalived"))
+    node.run(3.0)
+    assert not did(node, actions.PutBack) and not node.has(VIP) and not node.shielded
+
+
+def test_a_deletion_by_an_operator_waits_for_keepalived_s_word() -> None:
+    node = calm(dump=True)
+    node.unset(VIP.key, Author(AuthorKind.OTHER, "ip (netlink port 4711)"))
+    node.run(2.0)
+    assert node.has(VIP) and any("ip (netlink port 4711)" in line for line in node.log)
+
+
+def test_without_a_dump_an_operator_s_deletion_is_reported_and_left() -> None:
+    node = calm()
+    node.dump_works = False
+    node.unset(VIP.key, Author(AuthorKind.OTHER, "ip (netlink port 4711)"))
+    node.run(15.0)
+    assert not node.has(VIP) and phase(node) is Phase.FAILED and not node.shielded
+    node.set(VIP, Author(AuthorKind.OTHER, "ip"))
+    node.run(2.0)
+    assert phase(node) is Phase.WATCHING
+
+
+def test_the_fourth_deletion_in_a_minute_is_not_made_good() -> None:
+    node = calm()
+    for _ in range(3):
+        node.unset(VIP.key, Author(AuthorKind.OTHER, "ip"))
+        node.run(3.0)
+        assert node.has(VIP)
+    node.unset(VIP.key, Author(AuthorKind.OTHER, "ip"))
+    node.run(3.0)
+    assert not node.has(VIP) and phase(node) is Phase.FAILED
+
+
+def test_networkd_s_deletions_are_made_good_however_often() -> None:
+    node = calm()
+    for _ in range(20):
+        node.reload(announced=False)
+        node.run(3.0)
+        assert node.has(VIP)
+
+
+def test_a_shield_that_networkd_takes_as_well_is_back_at_once() -> None:
+    node = calm()
+    node.reload()
+    node.run(0.01)
+    for key in [key for key in node.addresses if key.ifindex != LAN]:
+        node.unset(key, NETWORKD)
+    node.run(0.0)
+    assert node.shielded
+
+
+def test_killed_in_mid_window_the_next_daemon_finishes() -> None:
+    for moment in (0.01, 0.05):
+        node = calm()
+        node.reload()
+        node.run(moment)
+        node.kill_netvip()
+        node.run(0.5)
+        node.start_netvip()
+        node.run(2.5)
+        assert node.has(VIP) and not node.shielded and not node.bridged, node.log
+
+
+def test_killed_after_leaving_master_the_next_daemon_takes_its_put_back_away() -> None:
+    node = calm()
+    node.reload()
+    node.run(0.8)
+    assert node.has(VIP)
+    node.kill_netvip()
+    node.role = Role.BACKUP
+    node.start_netvip()
+    node.advert(own=False, priority=100)
+    node.run(1.0)
+    assert not node.has(VIP), node.log
+
+
+def test_a_stop_in_mid_window_puts_back_first() -> None:
+    node = calm()
+    node.reload()
+    node.run(0.06)
+    node.feed(events.Stop(node.now))
+    node.run(1.0)
+    assert node.has(VIP)
+    assert node.machine is not None and not node.machine.busy
+
+
+def test_silence_is_no_evidence_of_mastership() -> None:
+    node = calm()
+    node.dump_works = False
+    node.role = Role.UNKNOWN
+    node.run(5.0)
+    node.unset(VIP.key, NETWORKD)
+    node.run(2.0)
+    assert not did(node, actions.Protect) and not did(node, actions.PutBack)
+
+
+def test_two_masters_at_odds_are_none() -> None:
+    node = calm()
+    for _ in range(3):
+        node.advert(own=False, priority=90)
+        node.advert(own=True, priority=110)
+        node.dump_works = False
+    node.unset(VIP.key, NETWORKD)
+    node.run(0.5)
+    assert not did(node, actions.PutBack)
+
+
+def test_where_a_shield_hurts_there_is_none_and_the_vip_goes_back_at_once() -> None:
+    node = calm()
+    node.feed(events.ShieldHurts(node.now, Tri.YES, "fib daddr . iif type != local drop"))
+    node.reload(own_too=False)
+    node.run(0.031)
+    assert node.has(VIP) and not node.shielded and not did(node, actions.Protect)
+    node.run(3.0)
+    assert node.has(VIP) and phase(node) is Phase.WATCHING
+
+
+def test_no_carrier_ends_the_shield() -> None:
+    node = calm()
+    node.reload()
+    node.run(0.01)
+    from netvip.core.model import Link
+
+    node.feed(events.LinkSeen(node.now, Link(LAN, "ens160", carrier=False)))
+    node.run(0.0)
+    assert not node.shielded and phase(node) is Phase.WATCHING

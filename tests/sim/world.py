@@ -1,0 +1,271 @@
+"""One node for the core: a kernel, a keepalived and a networkd of few lines, in simulated time.
+
+The kernel carries out what the core asks for and reports it, as netlink does; keepalived and
+networkd act upon the same kernel. Time passes only when told to.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from ipaddress import ip_address, ip_network
+
+from netvip.const import LEASE, TAG
+from netvip.core import actions, events
+from netvip.core.actions import Action, Plan
+from netvip.core.machine import Machine
+from netvip.core.model import (
+    SCOPE_HOST,
+    Address,
+    AddressKey,
+    Author,
+    AuthorKind,
+    InstanceSpec,
+    Kernel,
+    Link,
+    Role,
+    Route,
+    Rules,
+    Tri,
+    Vip,
+)
+
+LO, LAN = 1, 2
+NETWORKD = Author(AuthorKind.NETWORKD, "systemd-networkd")
+KEEPALIVED = Author(AuthorKind.OTHER, "keepalived")
+NETVIP = Author(AuthorKind.NETVIP, "netvip")
+EXPIRY = Author(AuthorKind.UNKNOWN, "the kernel")
+OWN = Address(LAN, ip_address("10.77.0.1"), 24)
+VIP = Address(LAN, ip_address("10.77.0.10"), 24, label="ens160", flags=0x80)
+CONNECTED = Route(LAN, ip_network("10.77.0.0/24"), source=OWN.ip)
+DEFAULT = Route(LAN, ip_network("0.0.0.0/0"), ip_address("10.77.0.100"))
+
+
+def spec(guarded: bool, priority: int = 110) -> InstanceSpec:
+    """The one instance of the simulation."""
+    vip = Vip(VIP.ip, VIP.prefixlen, "ens160", tracked=not guarded)
+    return InstanceSpec("VI_1", "ens160", 51, 2, (vip,), priority, 1.0, Tri.of(guarded))
+
+
+@dataclass
+class Lease:
+    """An address and when the kernel ends it."""
+
+    address: Address
+    ends: float
+
+
+class Node:
+    """A node; `machine` is the real core, or None where netvip is dead."""
+
+    def __init__(self, guarded: bool = True, role: Role = Role.MASTER, dump: bool = True) -> None:
+        self.now = 0.0
+        self.spec, self.role, self.dump_works = spec(guarded), role, dump
+        self.addresses: dict[AddressKey, Lease] = {}
+        self.bridged: set[str] = set()
+        self.saved: actions.SaveSnapshot | None = None
+        self.plans: dict[str, Plan] = {}
+        self.log: list[str] = []
+        self.done: list[tuple[float, Action]] = []
+        self.wire: list[tuple[float, int]] = []
+        self._later: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = itertools.count()
+        self.machine: Machine | None = None
+        self.set(OWN, EXPIRY)
+        if role is Role.MASTER:
+            self.set(VIP, KEEPALIVED)
+        self.start_netvip()
+        self._advertise()
+
+    # --- time -----------------------------------------------------------------------------------
+
+    def after(self, delay: float, what: Callable[[], None]) -> None:
+        """Have something happen later."""
+        heapq.heappush(self._later, (self.now + delay, next(self._order), what))
+
+    def run(self, seconds: float) -> None:
+        """Let time pass."""
+        end = self.now + seconds
+        while (due := self._next()) <= end:
+            self.now = max(self.now, due)
+            self._expire()
+            if self._later and self._later[0][0] <= self.now:
+                heapq.heappop(self._later)[2]()
+            elif self.machine is not None and self.machine.deadline() <= self.now:
+                self.feed(events.Tick(self.now))
+        self.now = end
+
+    def _next(self) -> float:
+        core = self.machine.deadline() if self.machine is not None else float("inf")
+        leases = [lease.ends for lease in self.addresses.values()]
+        return min([self._later[0][0] if self._later else float("inf"), core, *leases])
+
+    def _expire(self) -> None:
+        for lease in [x for x in self.addresses.values() if x.ends <= self.now]:
+            self.unset(lease.address.key, EXPIRY)
+
+    # --- the kernel -----------------------------------------------------------------------------
+
+    def set(self, address: Address, author: Author) -> None:
+        """Add or renew an address, and tell netvip."""
+        ends = self.now + address.valid if address.dynamic else float("inf")
+        self.addresses[address.key] = Lease(address, ends)
+        self.feed(events.AddressSeen(self.now, address, author))
+
+    def unset(self, key: AddressKey, author: Author) -> None:
+        """Remove an address, and tell netvip."""
+        lease = self.addresses.pop(key, None)
+        if lease is not None:
+            self.feed(events.AddressLost(self.now, lease.address, author))
+
+    def has(self, address: Address) -> bool:
+        """Whether an address is there."""
+        return address.key in self.addresses
+
+    @property
+    def shielded(self) -> bool:
+        """Whether the VIP stands on lo."""
+        return any(key.ifindex == LO and key.ip == VIP.ip for key in self.addresses)
+
+    @property
+    def answers(self) -> bool:
+        """Whether the node answers for the VIP and its answers find a way out."""
+        local = self.has(VIP) or self.shielded
+        return local and (self.has(OWN) or bool(self.bridged))
+
+    # --- netvip ---------------------------------------------------------------------------------
+
+    def start_netvip(self) -> None:
+        """Start a daemon: it sweeps, remembers, and sees what there is."""
+        self.bridged.clear()
+        self.machine = Machine()
+        if self.saved is not None:
+            remembered = (self.saved.addresses, self.saved.put_back)
+            self.feed(events.Remembered(self.now, *remembered))
+        addresses = tuple(lease.address for lease in self.addresses.values())
+        links = (Link(LO, "lo"), Link(LAN, "ens160"))
+        rules = {2: Rules(), 10: Rules()}
+        kernel = Kernel(addresses, links, (CONNECTED, DEFAULT), rules)
+        self.feed(events.Resync(self.now, kernel))
+        self.feed(events.NetworkdRunning(self.now, Tri.YES))
+        self.feed(events.KeepalivedRunning(self.now, Tri.YES))
+
+    def kill_netvip(self) -> None:
+        """kill -9, and systemd runs ExecStopPost=."""
+        self.machine = None
+        self.bridged.clear()
+
+    def feed(self, event: events.Event) -> None:
+        """Hand an event to the core, carry out what it answers."""
+        if self.machine is not None:
+            for action in self.machine.handle(event):
+                self.done.append((self.now, action))
+                self._act(action)
+
+    def _act(self, action: Action) -> None:
+        if isinstance(action, actions.Log):
+            self.log.append(f"{self.now:.3f} {action.text}")
+        elif isinstance(action, actions.Prepare):
+            self.plans[action.instance] = action.plan
+        elif isinstance(action, actions.Protect):
+            self._shield(action.instance)
+            self.bridged.add(action.instance)
+        elif isinstance(action, actions.Renew):
+            self._shield(action.instance)
+        elif isinstance(action, actions.Unprotect):
+            self._unprotect(action.instance)
+        elif isinstance(action, actions.SaveSnapshot):
+            self.saved = action
+        else:
+            self._act_on_vips(action)
+
+    def _act_on_vips(self, action: Action) -> None:
+        if isinstance(action, actions.PutBack):
+            for address in action.addresses:
+                self.after(0.0, lambda a=address: self._add(a))  # type: ignore[misc]
+        elif isinstance(action, actions.TakeAway):
+            for address in action.addresses:
+                self.after(0.0, lambda a=address: self.unset(a.key, NETVIP))  # type: ignore[misc]
+        elif isinstance(action, actions.RequestDump) and self.dump_works:
+            self._dump()
+
+    def _add(self, address: Address) -> None:
+        if not self.has(address):
+            self.set(address, NETVIP)
+
+    def _shield(self, instance: str) -> None:
+        plan = self.plans.get(instance)
+        for address in (*plan.vips, *plan.own) if plan else ():
+            on_lo = replace(
+                address, ifindex=LO, prefixlen=32, scope=SCOPE_HOST, valid=LEASE, proto=TAG
+            )
+            self.after(0.0, lambda a=on_lo: self.set(a, NETVIP))  # type: ignore[misc]
+
+    def _unprotect(self, instance: str) -> None:
+        self.bridged.discard(instance)
+        for key in [key for key in self.addresses if key.ifindex == LO]:
+            self.after(0.0, lambda k=key: self.unset(k, NETVIP))  # type: ignore[misc]
+
+    # --- keepalived -----------------------------------------------------------------------------
+
+    def _dump(self) -> None:
+        asked, role, known = self.now, self.role, self.spec
+        self.after(0.02, lambda: self.feed(events.Dumped(asked, ((known, role),), self.now)))
+
+    def _advertise(self) -> None:
+        if self.role is Role.MASTER:
+            self.advert(own=True, priority=self.spec.priority)
+        self.after(self.spec.advert_interval, self._advertise)
+
+    def advert(self, own: bool, priority: int) -> None:
+        """An advert passes on the wire."""
+        if own:
+            self.wire.append((self.now, priority))
+        self.feed(events.Advert(self.now, LAN, 2, 51, priority, own, "10.77.0.2"))
+
+    def release(self, role: Role = Role.BACKUP) -> None:
+        """keepalived leaves MASTER: priority 0, then its VIPs go."""
+        if self.role is Role.MASTER:
+            self.advert(own=True, priority=0)
+            self.unset(VIP.key, KEEPALIVED)
+        self.role = role
+
+    def elect(self) -> None:
+        """keepalived becomes MASTER: an advert, then its VIPs come."""
+        if self.role is not Role.MASTER:
+            self.role = Role.MASTER
+            self.advert(own=True, priority=self.spec.priority)
+            self.set(VIP, KEEPALIVED)
+
+    def peer_is_master(self) -> None:
+        """The peer's advert arrives; keepalived gives way."""
+        self.advert(own=False, priority=100)
+        if self.role is Role.MASTER:
+            self.role = Role.BACKUP
+            self.unset(VIP.key, KEEPALIVED)
+
+    # --- networkd -------------------------------------------------------------------------------
+
+    def reload(self, announced: bool = True, away: float = 0.02, own_too: bool = True) -> None:
+        """networkd reconfigures: what is not its own goes, its own goes and comes."""
+        if announced:
+            self.feed(events.Announced(self.now, "somebody called Reload"))
+            self.feed(events.LinkState(self.now, LAN, Tri.NO))
+        self.after(0.03 if announced else 0.0, lambda: self._drop(own_too))
+        self.after(0.03 + away, lambda: self._configured(own_too))
+
+    def _drop(self, own_too: bool) -> None:
+        if own_too:
+            self.unset(OWN.key, NETWORKD)
+        if self.has(VIP):
+            self.unset(VIP.key, NETWORKD)
+            if not self.spec.guarded:
+                self.release()
+                self.after(self.spec.skew, self.elect)
+
+    def _configured(self, own_too: bool) -> None:
+        if own_too:
+            self.set(OWN, NETWORKD)
+        self.feed(events.LinkState(self.now, LAN, Tri.YES))
