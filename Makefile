@@ -38,7 +38,7 @@ lint: venv
 	$(VENV)/bin/mypy
 
 docs: venv
-	$(VENV)/bin/python -m netvip.core.drawing > docs/states.md
+	$(VENV)/bin/python docs/draw.py > docs/states.md
 
 clean:
 	rm -rf build .venv *.egg-info

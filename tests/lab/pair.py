@@ -150,11 +150,18 @@ class Pair:
         """Install netvip on both nodes, and adopt keepalived's configuration if asked to."""
         for node in self.nodes:
             node.install(package)
-            if guarded:
-                node.run("netvip", "adopt", "--apply")
         for node in self.nodes:
             self.wait_status(node, lambda status: bool(status["instances"]))
+        if guarded:
+            self.adopt()
         self.make_master()
+
+    def adopt(self) -> None:
+        """Make both nodes' configurations guarded."""
+        for node in self.nodes:
+            node.run("netvip", "adopt", "--apply")
+        for node in self.nodes:
+            self.wait_status(node, _is_guarded)
 
     def make_master(self) -> None:
         """Have `a` be master, as before, and netvip know it."""
@@ -209,6 +216,10 @@ def netvip_status(node: Node) -> dict[str, Any]:
     shown = node.run("netvip", "status", "--json", check=False)
     status: dict[str, Any] = json.loads(shown) if shown else {}
     return status
+
+
+def _is_guarded(status: dict[str, Any]) -> bool:
+    return {instance["mode"] for instance in status["instances"]} == {"guarded"}
 
 
 def _is_calm_master(status: dict[str, Any]) -> bool:
