@@ -117,7 +117,7 @@ def test_a_broken_configuration_is_refused_with_its_line(calm: Pair) -> None:
         (calm.b.root / path.lstrip("/")).unlink()
 
 
-def test_idle_it_costs_next_to_nothing(calm: Pair) -> None:
+def test_idle_it_costs_next_to_nothing(calm: Pair, figures: list[str]) -> None:
     calm.make_master()
     pid = calm.a.host_pid("netvip.service")
     before = _cpu_seconds(pid)
@@ -125,7 +125,9 @@ def test_idle_it_costs_next_to_nothing(calm: Pair) -> None:
     used = _cpu_seconds(pid) - before
     status = Path(f"/proc/{pid}/status").read_text()
     memory = int(next(li for li in status.splitlines() if li.startswith("VmRSS")).split()[1])
-    print(f"{calm.suite}: {used / IDLE_SECONDS:.2%} of a core, {memory / 1024:.1f} MiB")
+    figures.append(
+        f"idle, {calm.suite}: {used / IDLE_SECONDS:.2%} of a core, {memory / 1024:.1f} MiB"
+    )
     assert used / IDLE_SECONDS < IDLE_SHARE
     assert memory <= IDLE_MEMORY_KIB
 

@@ -22,12 +22,17 @@ def assert_unharmed(cost: Cost, what: str) -> None:
     assert cost.failovers == 0, what
     assert not cost.tcp_broken, (what, cost.stream)
     assert cost.failed_connects == 0, (what, cost.connects)
-    assert set(cost.connects["sources"]) == {OWN["a"]}, what
+    # networkd 252 deletes the host's address first: for the instant until it deletes the VIP too,
+    # the kernel has promoted the VIP, and a connection that begins in it leaves from there.
+    promoted = cost.connects["sources"].get(cost.vips[0], 0)
+    assert cost.connects["sources"][OWN["a"]] > 0 and promoted <= 2, (what, cost.connects)
     assert cost.on_both() <= BOTH_LIMIT, what
 
 
 @every_action
-def test_guarded_loses_nothing(guarded: Pair, damage: Damage, action: str) -> None:
+def test_guarded_loses_nothing(
+    guarded: Pair, damage: Damage, figures: list[str], action: str
+) -> None:
     assert damage(action).lost > 0
     lost, leads = [], []
     for _ in range(RUNS):
@@ -36,7 +41,10 @@ def test_guarded_loses_nothing(guarded: Pair, damage: Damage, action: str) -> No
         assert_unharmed(cost, guarded.a.journal("netvip.service"))
         lost.append(max(cost.near["lost"], cost.far["lost"]))
         leads.append(cost.lead())
-    print(f"{guarded.suite} {action}: lost {lost}, lead in ms {[_ms(lead) for lead in leads]}")
+    figures.append(
+        f"guarded, {guarded.suite}, {action}: lost {lost}, "
+        f"lead in ms {[_ms(lead) for lead in leads]}"
+    )
     assert statistics.median(lost) == 0 and max(lost) <= 1
     assert all(lead is not None and lead > 0 for lead in leads), "the shield came too late"
     guarded.make_master()
@@ -48,12 +56,17 @@ def _ms(lead: float | None) -> str:
 
 
 @every_action
-def test_assisted_loses_nothing(assisted: Pair, damage: Damage, action: str) -> None:
+def test_assisted_loses_nothing(
+    assisted: Pair, damage: Damage, figures: list[str], action: str
+) -> None:
     control = damage(action)
     assisted.make_master()
     cost = measure(assisted, ACTIONS[action])
     story = assisted.a.journal("netvip.service")
-    print(f"{assisted.suite} {action}: {cost.lost} lost, control {control.lost}")
+    figures.append(
+        f"assisted, {assisted.suite}, {action}: lost {cost.lost}, without netvip "
+        f"{control.lost}, failovers {cost.failovers}, lead in ms {_ms(cost.lead())}"
+    )
     assert cost.lost == 0, story
     assert cost.on_both() <= BOTH_LIMIT
     assert (cost.lead() or 0.0) > 0, story
@@ -65,13 +78,15 @@ def test_assisted_loses_nothing(assisted: Pair, damage: Damage, action: str) -> 
 
 @every_action
 def test_without_the_bus_little_is_lost(
-    guarded: Pair, damage: Damage, bus_off: None, action: str
+    guarded: Pair, damage: Damage, figures: list[str], bus_off: None, action: str
 ) -> None:
     control = damage(action)
     guarded.make_master()
     cost = measure(guarded, ACTIONS[action], afterwards=2.5)
     assert cost.failovers == 0 and not cost.tcp_broken
-    assert max(cost.near["lost"], cost.far["lost"]) <= 5 < control.near["lost"]
+    lost = max(cost.near["lost"], cost.far["lost"])
+    figures.append(f"guarded without D-Bus, {guarded.suite}, {action}: lost {lost}")
+    assert lost <= 5 < control.near["lost"]
 
 
 @pytest.fixture
