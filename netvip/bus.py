@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dbus_next.aio.message_bus import MessageBus
-from dbus_next.constants import BusType, MessageType
+from dbus_next.constants import BusType, MessageFlag, MessageType
 from dbus_next.errors import AuthError, InvalidAddressError
 from dbus_next.message import Message
 from dbus_next.signature import Variant
@@ -55,7 +55,8 @@ class Bus:
         signature: str = "",
         body: Sequence[Any] = (),
     ) -> list[Any]:
-        """Call a method; return the reply's body, variants unwrapped."""
+        """Call a method; return the reply's body, variants unwrapped. Never starts the callee: a
+        networkd that somebody stopped stays stopped."""
         message = Message(
             destination=destination,
             path=path,
@@ -63,6 +64,7 @@ class Bus:
             member=member,
             signature=signature,
             body=list(body),
+            flags=MessageFlag.NO_AUTOSTART,
         )
         reply = await asyncio.wait_for(self._connection.call(message), CALL_LIMIT)
         if reply is None or reply.message_type is MessageType.ERROR:

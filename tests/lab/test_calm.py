@@ -75,16 +75,28 @@ def test_a_release_by_keepalived_is_no_loss(calm: Pair) -> None:
 
 
 def test_without_networkd_it_says_so(calm: Pair) -> None:
-    units: tuple[str, ...] = ("systemd-networkd.socket", "systemd-networkd.service")
-    if calm.suite not in ("bookworm", "trixie"):
-        units = (*units, "systemd-networkd-varlink.socket", "systemd-networkd-resolve-hook.socket")
-    calm.b.run("systemctl", "stop", *units)
+    sockets = calm.b.run("systemctl", "list-units", "--plain", "--no-legend", "*networkd*.socket")
+    units = [line.split()[0] for line in sockets.splitlines()] + ["systemd-networkd.service"]
+    for unit in units:
+        calm.b.run("systemctl", "stop", unit)
     try:
         status = calm.wait_status(calm.b, lambda status: status["networkd"] == "no")
         assert status["problem"] == "systemd-networkd is not running"
+        assert shields_of_nothing(calm.b) == []
+        assert calm.b.unit("systemd-networkd.service")["ActiveState"] == "inactive", "woken up"
     finally:
         calm.b.run("systemctl", "start", *units)
     calm.wait_status(calm.b, lambda status: status["networkd"] == "yes")
+
+
+def shields_of_nothing(node: Node) -> list[object]:
+    """What comes onto lo while nobody does anything."""
+    watch = Tool(node.net, "watch")
+    try:
+        time.sleep(1.0)  # the observation of nothing
+        return [event for event in watch.stop()["events"] if event["interface"] == "lo"]
+    finally:
+        watch.kill()
 
 
 def test_without_the_bus_netlink_alone_goes_on(calm: Pair) -> None:
