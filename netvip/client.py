@@ -18,7 +18,9 @@ def ask(verb: str, path: str = CONTROL_SOCKET) -> dict[str, Any]:
     """Send one request, return the reply. Raises DaemonUnreachable."""
     try:
         reply = _exchange(json.dumps({"verb": verb}).encode() + b"\n", path)
-        answer: dict[str, Any] = json.loads(reply)
+        answer = json.loads(reply)
+        if not isinstance(answer, dict) or "error" in answer:
+            raise ValueError("not an answer of this version's; restart netvip.service")
         return answer
     except (OSError, ValueError) as problem:
         raise DaemonUnreachable(

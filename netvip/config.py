@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,10 +54,11 @@ def _merge(config: Config, path: Path) -> Config:
 
 
 def _refuse_unknown(parser: configparser.ConfigParser, path: Path, text: str) -> None:
-    for section in parser.sections():
+    sections = [*parser.sections(), *(["DEFAULT"] if parser.defaults() else [])]
+    for section in sections:
         if section not in KEYS:
             raise ConfigError(
-                f"{path}:{_find(text, '[' + section)}: there is no section "
+                f"{path}:{_find(text, f'[{section}]')}: there is no section "
                 f"[{section}]; known are {', '.join(sorted(KEYS))}"
             )
         for key in set(parser[section]) - KEYS[section]:
@@ -68,7 +70,8 @@ def _refuse_unknown(parser: configparser.ConfigParser, path: Path, text: str) ->
 
 def _find(text: str, start: str) -> int:
     for number, line in enumerate(text.splitlines(), 1):
-        if line.strip().lower().startswith(start.lower()):
+        word = re.split("[=:]", line, maxsplit=1)[0]
+        if word.strip().lower() == start.lower():
             return number
     return 1
 

@@ -59,7 +59,7 @@ class ControlServer:
         try:
             verb = json.loads(line)["verb"]
             handler = self._verbs[verb]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return {"error": "not a request that this daemon knows"}
         return handler()
 

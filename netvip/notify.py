@@ -22,4 +22,5 @@ def notify(text: str) -> None:
 def watchdog_interval() -> float | None:
     """How often, in seconds, the manager wants to hear from us; half of WatchdogSec=."""
     text = os.environ.get("WATCHDOG_USEC", "")
-    return int(text) / 2e6 if text.isdigit() else None
+    wanted = text.isascii() and text.isdigit() and int(text) > 0
+    return int(text) / 2e6 if wanted else None

@@ -156,8 +156,8 @@ def split(datagram: bytes) -> Iterator[Message]:
     offset, end = 0, len(datagram)
     while offset + HEADER.size <= end:
         length, kind, flags, sequence, author = HEADER.unpack_from(datagram, offset)
-        if length < HEADER.size:
-            return
+        if length < HEADER.size or offset + length > end:
+            return  # cut short
         yield Message(kind, flags, sequence, author, datagram[offset : offset + length])
         offset += (length + 3) & ~3
 

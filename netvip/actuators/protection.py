@@ -66,6 +66,6 @@ def sweep(commands: Commands) -> None:
     try:
         recorded: dict[str, Any] = json.loads(Path(BRIDGE_FILE).read_text())
         requests = bridge.sweep(recorded)
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return  # nothing recorded means nothing built: the record is written first
     commands.do(requests)

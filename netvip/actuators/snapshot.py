@@ -29,7 +29,7 @@ def load() -> tuple[tuple[Address, ...], tuple[Address, ...]]:
             tuple(map(_address, document["addresses"])),
             tuple(map(_address, document["put_back"])),
         )
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return (), ()
 
 
@@ -45,4 +45,8 @@ def _address(fields: dict[str, Any]) -> Address:
         key: ip_address(value) if key in _ADDRESSES and value else value
         for key, value in fields.items()
     }
-    return Address(**parsed)
+    address = Address(**parsed)
+    numbers = (address.ifindex, address.prefixlen, address.scope, address.flags, address.proto)
+    if address.ip is None or not all(isinstance(number, int) for number in numbers):
+        raise TypeError("not an address of ours")
+    return address

@@ -19,6 +19,9 @@ from netvip.keepalived.config import read
 BACKUP = Path(STATE_DIRECTORY) / "adopt.json"
 LIMIT = 30.0
 
+#: By file name, its text before the adoption and after it.
+Saved = dict[str, dict[str, str]]
+
 
 class AdoptError(NetvipError):
     """The configuration was not changed, or was put back; the text says why."""
@@ -41,7 +44,9 @@ def _adopt(apply: bool) -> int:
     if not changed:
         print("every instance is guarded already")
         return 0
-    print(adopt.diff(configuration.texts, changed), end="")
+    # Bytes that are no UTF-8 are shown as such; what is written keeps them.
+    shown = adopt.diff(configuration.texts, changed)
+    print(shown.encode(errors="surrogateescape").decode(errors="replace"), end="")
     if not apply:
         print("\nnothing was changed; netvip adopt --apply makes this change")
         return 1
@@ -51,35 +56,51 @@ def _adopt(apply: bool) -> int:
 
 
 def _apply(main_file: Path, before: Mapping[Path, str], after: Mapping[Path, str]) -> None:
-    _save_backup(before, after)
+    earlier = _load_backup() if BACKUP.exists() else {}
     try:
+        _save_backup(_with(earlier, before, after))
         _write(after)
         _validate(main_file)
     except (AdoptError, OSError) as problem:
-        _write(before)
-        BACKUP.unlink(missing_ok=True)
+        _undo(before, earlier)
         raise AdoptError(f"nothing was changed: {problem}") from problem
     _reload()
 
 
-def _save_backup(before: Mapping[Path, str], after: Mapping[Path, str]) -> None:
-    """Keep what was there before the first adoption, and what the last one wrote."""
-    saved = _load_backup() if BACKUP.exists() else {}
+def _with(earlier: Saved, before: Mapping[Path, str], after: Mapping[Path, str]) -> Saved:
+    """The backup with this adoption in it. A file that was edited since an earlier adoption goes
+    back to that edit: what the operator wrote is never lost."""
+    saved = dict(earlier)
     for path, text in before.items():
-        original = saved.get(str(path), {}).get("before", text)
+        known = earlier.get(str(path), {"before": text, "after": text})
+        original = known["before"] if known["after"] == text else text
         saved[str(path)] = {"before": original, "after": after[path]}
+    return saved
+
+
+def _undo(before: Mapping[Path, str], earlier: Saved) -> None:
+    _write({path: text for path, text in before.items() if _decoded(path) != text})
+    if earlier:
+        _save_backup(earlier)
+    elif BACKUP.is_file():
+        BACKUP.unlink()
+
+
+def _save_backup(saved: Saved) -> None:
     BACKUP.parent.mkdir(parents=True, exist_ok=True)
     _replace(BACKUP, json.dumps(saved), 0o600)
 
 
-def _load_backup() -> dict[str, dict[str, str]]:
+def _load_backup() -> Saved:
     try:
-        saved: dict[str, dict[str, str]] = json.loads(BACKUP.read_text())
-        return saved
+        saved = json.loads(BACKUP.read_text())
+        return {
+            name: {key: texts[key] for key in ("before", "after")} for name, texts in saved.items()
+        }
     except FileNotFoundError:
         raise AdoptError("nothing was adopted here, so there is nothing to revert") from None
-    except ValueError as problem:
-        raise AdoptError(f"{BACKUP} is damaged ({problem}); restore it") from problem
+    except (ValueError, AttributeError, KeyError, TypeError) as problem:
+        raise AdoptError(f"{BACKUP} is damaged ({problem!r}); restore it") from problem
 
 
 def _revert() -> int:

@@ -67,8 +67,8 @@ def _untrack(statements: list[Statement]) -> list[Insertion]:
 def _source(
     name: str, configuration: Configuration, statements: list[Statement], own: OwnAddresses
 ) -> list[Insertion]:
-    if any(statement.keyword in SOURCE_KEYWORDS for statement in statements):
-        return []
+    if any(SOURCE_KEYWORDS & set(statement.texts()[:2]) for statement in statements):
+        return []  # also where a condition (@id) decides about it
     interface = next((s for s in statements if s.keyword == "interface" and len(s.words) > 1), None)
     if interface is None:
         raise ConfigError(
@@ -83,11 +83,21 @@ def _source(
         )
     unicast = any(s.blocks and s.blocks[-1][0] == "unicast_peer" for s in statements)
     keyword = "unicast_src_ip" if unicast else "mcast_src_ip"
-    text = configuration.texts[interface.path]
-    line_start = text.rfind("\n", 0, interface.words[0].start) + 1
-    indent = text[line_start : interface.words[0].start]
-    line = f"\n{indent if indent.isspace() else '    '}{keyword} {address}"
-    return [Insertion(interface.path, interface.words[-1].end, line)]
+    return [_line_after(configuration.texts[interface.path], interface, f"{keyword} {address}")]
+
+
+def _line_after(text: str, statement: Statement, words: str) -> Insertion:
+    """A line of its own behind the statement's line, indented and ended like it."""
+    start = text.rfind("\n", 0, statement.words[0].start) + 1
+    indent = text[start : statement.words[0].start]
+    indent = indent if indent.isspace() else "    "
+    end = text.find("\n", statement.words[-1].end)
+    end = len(text) if end < 0 else end
+    rest = text[statement.words[-1].end : end].strip()
+    if rest and rest[0] not in "!#":  # something else of the block's stands on this line
+        return Insertion(statement.path, statement.words[-1].end, f"\n{indent}{words}\n{indent}")
+    ending = "\r" if text[end - 1 : end] == "\r" else ""
+    return Insertion(statement.path, end - len(ending), f"{ending}\n{indent}{words}")
 
 
 def _version(statements: list[Statement]) -> int:

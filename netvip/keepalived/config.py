@@ -17,7 +17,9 @@ from netvip.errors import ConfigError
 
 #: Words, quoted strings, braces; `!` and `#` begin comments outside quotes.
 TOKEN = re.compile(r'[{}]|"(?:\\.|[^"\\\n])*"|[^\s{}"!#]+|[!#][^\n]*')
-INCLUDE = frozenset({"include", "includer", "includem", "includew", "includeb"})
+#: keepalived ends a line at a newline and at nothing else.
+LINE = re.compile(r"[^\n]*\n|[^\n]+")
+INCLUDE = frozenset({"include", "includea", "includer", "includem", "includew", "includeb"})
 #: keepalived itself gives up on deeper nesting of includes.
 INCLUDE_DEPTH = 16
 #: A configuration this large is a mistake (a log, a disk image).
@@ -86,16 +88,22 @@ def configured_sources(path: Path) -> dict[str, Tri]:
         instances = read(path).instances()
     except ConfigError:
         return {}
-    return {
-        name: Tri.of(any(s.keyword in SOURCE_KEYWORDS for s in statements))
-        for name, statements in instances.items()
-    }
+    return {name: _has_source(statements) for name, statements in instances.items()}
+
+
+def _has_source(statements: list[Statement]) -> Tri:
+    if any(statement.keyword in SOURCE_KEYWORDS for statement in statements):
+        return Tri.YES
+    # "@id mcast_src_ip ..." applies on some nodes, and which ones is keepalived's to say.
+    conditional = any(SOURCE_KEYWORDS & set(s.texts()[1:2]) for s in statements)
+    return Tri.UNKNOWN if conditional else Tri.NO
 
 
 class _Reader:
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
         self._open: list[Path] = []
+        self._opened_at: list[str] = []
 
     def file(
         self, path: Path, origin: str | None, blocks: list[tuple[str, ...]], depth: int
@@ -109,7 +117,8 @@ class _Reader:
             self._line(path, line, words, blocks, depth)
         self._open.pop()
         if not depth and blocks:
-            raise ConfigError(f"{path}: the block {' '.join(blocks[-1])} is not closed; add a }}")
+            name = " ".join(blocks[-1])
+            raise ConfigError(f"{self._opened_at[-1]}: the block {name} is not closed; add a }}")
 
     def _line(
         self, path: Path, line: int, words: list[Token], blocks: list[tuple[str, ...]], depth: int
@@ -124,10 +133,12 @@ class _Reader:
             pending = []
             if word.text == "{":
                 blocks.append(opener if opener != ("",) else self._last())
+                self._opened_at.append(f"{path}:{line}")
             elif not blocks:
                 raise ConfigError(f"{path}:{line}: a }} closes nothing; remove it")
             else:
                 blocks.pop()
+                self._opened_at.pop()
         self._flush(path, line, pending, blocks, depth)
 
     def _last(self) -> tuple[str, ...]:
@@ -142,7 +153,8 @@ class _Reader:
             return ()
         statement = Statement(path, line, tuple(words), tuple(blocks))
         if statement.keyword in INCLUDE and len(words) == 2:
-            pattern = str(path.parent / statement.texts()[1])
+            # An absolute pattern stands for itself; the directory's own name is no pattern.
+            pattern = str(Path(glob.escape(str(path.parent))) / statement.texts()[1])
             for found in sorted(glob.glob(pattern)):
                 self.file(Path(found), f"{path}:{line}", blocks, depth + 1)
             return ()
@@ -162,7 +174,7 @@ def _text(path: Path, origin: str | None) -> str:
 
 def _lines(text: str) -> Iterator[tuple[int, list[Token]]]:
     offset = 0
-    for number, line in enumerate(text.splitlines(keepends=True), 1):
+    for number, line in enumerate(LINE.findall(text), 1):
         words = [
             Token(m[0], offset + m.start(), offset + m.end())
             for m in TOKEN.finditer(line)

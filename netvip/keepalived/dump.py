@@ -15,6 +15,10 @@ from netvip.errors import DumpError
 NO_TRACK = "no_track"
 #: keepalived 2.0 is the first that reacts to the loss of a VIP or of its source address (FACTS 5).
 WATCHES_ADDRESSES = (2, 0)
+#: keepalived.conf(5): advert_int is at most 255 s.
+LONGEST_INTERVAL = 255.0
+#: What reading a document of another shape raises.
+_UNEXPECTED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 
 
 def parse(
@@ -29,7 +33,7 @@ def parse(
         entries = document["vrrp"] if isinstance(document, dict) else document
         watches = version >= WATCHES_ADDRESSES
         return tuple(_instance(entry["data"], watches, sources) for entry in entries)
-    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+    except _UNEXPECTED as problem:
         raise DumpError(f"keepalived's dump is not as expected: {problem!r}") from problem
 
 
@@ -47,12 +51,19 @@ def _instance(
         family=int(family),
         vips=vips + excluded,
         priority=int(data["effective_priority"]),
-        advert_interval=float(data["adver_int"]) or 1.0,
+        advert_interval=_seconds(data["adver_int"]),
         source_configured=sources.get(name, Tri.UNKNOWN),
         watches_addresses=watches,
     )
     state = int(data["state"])
     return spec, Role(state) if state in Role._value2member_map_ else Role.UNKNOWN
+
+
+def _seconds(value: Any) -> float:
+    interval = float(value) or 1.0  # RFC 5798 5.2.7: one second where none is configured
+    if not 0 < interval <= LONGEST_INTERVAL:
+        raise ValueError(f"an advert interval of {value!r}")
+    return interval
 
 
 def vip(text: str, interface: str) -> Vip:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Iterable
 
@@ -34,6 +35,7 @@ RECONFIGURING = frozenset(
         "Renew",
     }
 )
+ENCODED = re.compile(r"_(3[0-9])([0-9]{0,9})", re.ASCII)
 RECONNECT_FIRST, RECONNECT_LAST = 0.2, 10.0
 
 SIGNALS = (
@@ -52,10 +54,9 @@ def link_index(path: str) -> int:
     """The interface number in a network1 link's object path; 0 if it is none."""
     if not path.startswith(LINK_PATH):
         return 0
-    label = path[len(LINK_PATH) :]
     # sd_bus_path_encode(3): a leading digit is written as _ and its two hexadecimal digits.
-    text = chr(int(label[1:3], 16)) + label[3:] if label.startswith("_") else label
-    return int(text) if text.isascii() and text.isdigit() else 0
+    label = ENCODED.fullmatch(path[len(LINK_PATH) :])
+    return int(bytes.fromhex(label[1]).decode() + label[2]) if label else 0
 
 
 def link_path(ifindex: int) -> str:
@@ -123,25 +124,26 @@ class NetworkdSource:
 
     def _heard(self, signal: bus.Signal) -> None:
         now = time.monotonic()
-        if signal.member in ("JobNew", "JobRemoved"):
-            self._job(now, signal)
-        elif signal.member == "NameOwnerChanged" and signal.body[0] == NETWORK1:
-            self._owner(now, present=bool(signal.body[2]))
-        elif signal.member == "PropertiesChanged":
-            state = signal.body[1].get("AdministrativeState")
-            if state is not None and (ifindex := link_index(signal.path)):
-                self._link(now, ifindex, state)
+        match (signal.member, signal.body):
+            case ("JobNew", (int(number), _, str(unit))):
+                self._job(now, number, unit, new=True)
+            case ("JobRemoved", (int(number), _, str(unit), _)):
+                self._job(now, number, unit, new=False)
+            case ("NameOwnerChanged", (name, _, owner)) if name == NETWORK1:
+                self._owner(now, present=bool(owner))
+            case ("PropertiesChanged", (_, {"AdministrativeState": str(state)}, _)):
+                if ifindex := link_index(signal.path):
+                    self._link(now, ifindex, state)
 
-    def _job(self, now: float, signal: bus.Signal) -> None:
-        number, unit = signal.body[0], signal.body[2]
-        if unit == NETWORKD_UNIT and signal.member == "JobNew":
+    def _job(self, now: float, number: int, unit: str, new: bool) -> None:
+        if unit == NETWORKD_UNIT and new:
             self._jobs.add(number)
             self._emit(events.Announced(now, f"systemd queued a job for {unit}"))
             self._emit(events.NetworkdJobs(now, len(self._jobs)))
         elif unit == NETWORKD_UNIT:
             self._jobs.discard(number)
             self._emit(events.NetworkdJobs(now, len(self._jobs)))
-        elif unit == KEEPALIVED_UNIT and signal.member == "JobRemoved":
+        elif unit == KEEPALIVED_UNIT and not new:
             self._emit(events.KeepalivedChanged(now))
 
     def _owner(self, now: float, present: bool) -> None:

@@ -64,6 +64,8 @@ def _advert(family: int, src: bytes, dst: bytes, ttl: int, body: bytes) -> Adver
     timer = struct.unpack_from("!H", body, 4)[0]
     interval = (timer & 0xFFF) / 100 if version == 3 else timer & 0xFF
     size = 4 if family == AF_INET else 16
+    if len(body) < 8 + body[3] * size:
+        return None
     addresses = tuple(ip_address(body[8 + i * size : 8 + (i + 1) * size]) for i in range(body[3]))
     return Advertisement(
         version, family, body[1], body[2], interval, source, destination, ttl, addresses

@@ -1,0 +1,53 @@
+"""A network namespace of the test's own, with two interfaces that are each other's cable."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+#: sched.h
+CLONE_NEWNET = 0x40000000
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Without root there are no namespaces: say so, once a test."""
+    for item in items:
+        if os.geteuid() != 0 and "netns" in Path(str(item.path)).parts:
+            item.add_marker(pytest.mark.skip(reason="network namespaces need root"))
+
+
+def ip(*words: str) -> str:
+    """Run ip(8) here."""
+    return subprocess.run(["ip", *words], check=True, capture_output=True, text=True).stdout
+
+
+def _enter(result: int) -> None:
+    if result != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+
+
+@pytest.fixture
+def lan() -> Iterator[int]:
+    """ens160 with 10.77.0.1/24, a default route, and a VIP; its number. `peer` is the other end."""
+    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    _enter(_libc.unshare(CLONE_NEWNET))
+    try:
+        ip("link", "set", "lo", "up")
+        ip("link", "add", "ens160", "type", "veth", "peer", "name", "peer")
+        for name in ("ens160", "peer"):
+            ip("link", "set", name, "up")
+        for address in ("10.77.0.1/24", "10.77.0.10/24"):
+            ip("address", "add", address, "dev", "ens160")
+        ip("route", "add", "default", "via", "10.77.0.100")
+        yield socket.if_nametoindex("ens160")
+    finally:
+        _enter(_libc.setns(home, CLONE_NEWNET))
+        os.close(home)

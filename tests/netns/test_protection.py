@@ -1,0 +1,213 @@
+"""Shield and bridge in a real kernel: what is sent is there, and all of it goes again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from netvip.actuators import objects, protection
+from netvip.actuators.commands import Commands
+from netvip.const import TAG
+from netvip.core import plan
+from netvip.core.actions import Plan
+from netvip.core.mirror import Mirror
+from netvip.core.model import Address
+from netvip.sources import netlink
+from tests.netns.conftest import ip
+
+
+class Kernel:
+    """The actuators on a real kernel, with what it refused."""
+
+    def __init__(self) -> None:
+        self.refused: list[tuple[str, str]] = []
+        self.commands = Commands(lambda what, why: self.refused.append((what, why)))
+        self.protection = protection.Protection(self.commands)
+
+    def close(self) -> None:
+        self.commands.read_answers()
+        loop = asyncio.new_event_loop()
+        self.commands.close(loop)
+        loop.close()
+
+
+@pytest.fixture
+def kernel(lan: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kernel:
+    monkeypatch.setattr(protection, "BRIDGE_FILE", str(tmp_path / "bridge.json"))
+    return Kernel()
+
+
+def mirrored() -> Mirror:
+    mirror = Mirror()
+    mirror.load(netlink.snapshot())
+    return mirror
+
+
+def vips(mirror: Mirror, lan: int) -> list[Address]:
+    return [address for address in mirror.addresses(lan) if str(address.ip).endswith(".10")]
+
+
+def planned(lan: int) -> Plan:
+    mirror = mirrored()
+    found = vips(mirror, lan)
+    keys = frozenset(address.key for address in found)
+    first = plan.first_number(mirror.taken)
+    assert first is not None
+    return plan.build(mirror, lan, found, keys, plan.numbers(first, 0))
+
+
+def everything() -> str:
+    return "".join(
+        ip(*words)
+        for words in (
+            ("rule",),
+            ("route", "show", "table", "all"),
+            ("nexthop",),
+            ("-o", "address", "show", "dev", "lo"),
+        )
+    )
+
+
+def test_all_of_it_goes_up_in_one_send_and_comes_down_again(lan: int, kernel: Kernel) -> None:
+    before = everything()
+    kernel.protection.prepare("VI_1", planned(lan))
+    assert everything() == before
+    kernel.protection.protect("VI_1")
+    shown = everything()
+    for words in (
+        "32765:\tfrom 10.77.0.10 lookup main suppress_prefixlength 0",
+        "32765:\tfrom 10.77.0.10 lookup 71000",
+        "32767:\tfrom all lookup 71001",
+        "default nhid 71003 via 10.77.0.100 dev ens160 table 71000 proto kernel onlink",
+        "10.77.0.0/24 nhid 71002 dev ens160 table 71001 proto kernel scope link src 10.77.0.1",
+        "10.77.0.10/32 scope host dynamic lo",
+        "10.77.0.1/32 scope host dynamic lo",
+    ):
+        assert words in shown, shown
+    kernel.protection.unprotect("VI_1")
+    assert everything() == before
+    kernel.close()
+    assert kernel.refused == []
+
+
+def test_the_answer_finds_its_way_without_an_address(lan: int, kernel: Kernel) -> None:
+    kernel.protection.prepare("VI_1", planned(lan))
+    kernel.protection.protect("VI_1")
+    ip("address", "flush", "dev", "ens160")
+    assert "dev ens160" in ip("route", "get", "10.77.0.50", "from", "10.77.0.10")
+    assert "via 10.77.0.100" in ip("route", "get", "192.0.2.1", "from", "10.77.0.10")
+    assert "src 10.77.0.1" in ip("route", "get", "192.0.2.1")
+    kernel.protection.unprotect("VI_1")
+
+
+def test_an_operator_s_own_rule_stays_ahead(lan: int, kernel: Kernel) -> None:
+    ip("rule", "add", "from", "10.77.0.10", "lookup", "99")
+    ip("route", "add", "default", "via", "10.77.0.200", "dev", "ens160", "table", "99")
+    mirror = mirrored()
+    assert mirror.rules[2].steer(vips(mirror, lan)[0].ip)
+    kernel.protection.prepare("VI_1", planned(lan))
+    kernel.protection.protect("VI_1")
+    assert "via 10.77.0.200" in ip("route", "get", "192.0.2.1", "from", "10.77.0.10")
+    kernel.protection.unprotect("VI_1")
+
+
+def test_a_more_specific_route_elsewhere_wins(lan: int, kernel: Kernel) -> None:
+    ip("link", "add", "dmz", "type", "veth", "peer", "name", "dmzpeer")
+    ip("link", "set", "dmz", "up")
+    ip("link", "set", "dmzpeer", "up")
+    ip("address", "add", "10.99.0.1/24", "dev", "dmz")
+    kernel.protection.prepare("VI_1", planned(lan))
+    kernel.protection.protect("VI_1")
+    assert "dev dmz" in ip("route", "get", "10.99.0.7", "from", "10.77.0.10")
+    kernel.protection.unprotect("VI_1")
+
+
+def test_an_operator_s_numbers_are_avoided(lan: int, kernel: Kernel) -> None:
+    ip("nexthop", "add", "id", "71002", "dev", "ens160")
+    ip("rule", "add", "from", "10.0.0.9", "lookup", "72001")
+    assert planned(lan).numbers == plan.numbers(73000, 0)
+
+
+def test_an_address_that_the_operator_has_on_lo_is_left_to_him(lan: int, kernel: Kernel) -> None:
+    ip("address", "add", "10.77.0.10/32", "dev", "lo")
+    assert planned(lan).vips == ()
+
+
+def test_two_instances_share_an_interface(lan: int, kernel: Kernel) -> None:
+    before, both = everything(), planned(lan)
+    for name in ("VI_1", "VI_2"):
+        kernel.protection.prepare(name, both)
+        kernel.protection.protect(name)
+    kernel.protection.unprotect("VI_1")
+    assert "10.77.0.10/32 scope host dynamic lo" in everything()
+    assert "nhid 71002" in everything()
+    kernel.protection.unprotect("VI_2")
+    assert everything() == before
+
+
+def test_a_sweep_removes_the_bridge_of_a_killed_daemon(lan: int, kernel: Kernel) -> None:
+    before = everything()
+    kernel.protection.prepare("VI_1", planned(lan))
+    kernel.protection.protect("VI_1")
+    kernel.close()
+    successor = Kernel()
+    protection.sweep(successor.commands)
+    left = [line for line in everything().splitlines() if line not in before]
+    assert left and all("dynamic lo" in line or "table local" in line for line in left), left
+    successor.close()
+    assert successor.refused == []
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"rules": 1}'])
+def test_a_damaged_record_is_passed_over(kernel: Kernel, tmp_path: Path, content: str) -> None:
+    (tmp_path / "bridge.json").write_text(content)
+    protection.sweep(kernel.commands)
+
+
+def test_the_record_is_there_before_the_first_object(
+    lan: int, kernel: Kernel, tmp_path: Path
+) -> None:
+    kernel.protection.prepare("VI_1", planned(lan))
+    recorded = json.loads((tmp_path / "bridge.json").read_text())
+    assert recorded["nexthops"] == [71002, 71003] and len(recorded["rules"]) == 3
+
+
+def test_an_address_is_put_back_exactly_as_it_was(lan: int, kernel: Kernel) -> None:
+    ip("address", "delete", "10.77.0.10/24", "dev", "ens160")
+    ip(
+        "address",
+        "add",
+        "10.77.0.10/24",
+        "brd",
+        "10.77.0.255",
+        "label",
+        "ens160:vip",
+        "noprefixroute",
+        "metric",
+        "50",
+        "dev",
+        "ens160",
+    )
+    [before] = vips(mirrored(), lan)
+    ip("address", "delete", "10.77.0.10/24", "dev", "ens160")
+    objects.put_back(kernel.commands, [before])
+    assert vips(mirrored(), lan) == [before]
+    kernel.close()
+    assert kernel.refused == []
+
+
+def test_a_refusal_is_reported_in_words(lan: int, kernel: Kernel) -> None:
+    objects.put_back(kernel.commands, [Address(lan, mirrored().addresses(lan)[0].ip, 33)])
+    kernel.close()
+    assert kernel.refused == [("the put-back of 10.77.0.1/33", "Invalid argument (EINVAL)")]
+
+
+def test_the_tag_tells_what_netvip_added(lan: int, kernel: Kernel) -> None:
+    kernel.protection.prepare("VI_1", planned(lan))
+    kernel.protection.protect("VI_1")
+    mirror = mirrored()
+    assert {a.proto for a in mirror.addresses(mirror.index("lo")) if a.dynamic} == {TAG}
+    kernel.protection.unprotect("VI_1")

@@ -1,0 +1,169 @@
+"""The command line: exit codes, one sentence for a problem, and the status as text."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from netvip import __version__
+from netvip.cli import VERBS, main
+from netvip.commands.status import lines
+from netvip.control import ControlServer
+from tests.unit.helpers import command, environment, run
+
+STATUS: dict[str, Any] = {
+    "version": "1.2",
+    "keepalived": "yes",
+    "networkd": "yes",
+    "problem": "",
+    "instances": [
+        {
+            "name": "VI_1",
+            "interface": "ens160",
+            "vrid": 51,
+            "family": "IPv4",
+            "state": "MASTER",
+            "mode": "guarded",
+            "phase": "calm",
+            "verdict": "good",
+            "vips": [
+                {
+                    "address": "10.77.0.10/24",
+                    "interface": "ens160",
+                    "present": True,
+                    "shielded": False,
+                    "steered": False,
+                },
+                {
+                    "address": "10.77.0.11/24",
+                    "interface": "eth1",
+                    "present": False,
+                    "shielded": True,
+                    "steered": True,
+                },
+            ],
+        }
+    ],
+    "windows": [],
+}
+
+
+def test_help_is_no_error() -> None:
+    done = run(sys.executable, "-m", "netvip", "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert all(f"  {verb} " in done.stdout for verb in VERBS)
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["reboot"], ["--status"], ["status", "--jsn"], ["adopt", "x"]]
+)
+def test_what_is_no_command_is_usage(words: list[str]) -> None:
+    done = run(sys.executable, "-m", "netvip", *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr and "Traceback" not in done.stderr
+
+
+def test_an_unknown_verb_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["reboot"]) == 2
+    assert capsys.readouterr().err == "netvip: there is no verb 'reboot'; try netvip --help\n"
+
+
+@pytest.mark.parametrize("word", ["--help", "-h", "help"])
+def test_help_lists_every_verb_and_exit_code(capsys: pytest.CaptureFixture[str], word: str) -> None:
+    assert main([word]) == 0
+    shown = capsys.readouterr().out
+    assert all(f"  {verb} " in shown for verb in VERBS)
+    assert "0 fine, 1 a finding, 2 usage, 3 daemon not reachable" in shown
+
+
+@pytest.mark.parametrize("verb", list(VERBS))
+def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([verb, "--help"])
+    assert ended.value.code == 0
+    assert f"usage: netvip {verb}" in capsys.readouterr().out
+
+
+def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"netvip {__version__}\n"
+
+
+def test_status_without_a_daemon_is_3_and_one_sentence(tmp_path: Path) -> None:
+    done = run(*command(tmp_path, "status"))
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith("netvip: netvip's daemon does not answer on ")
+    assert done.stderr.count("\n") == 1
+
+
+async def answered(place: Path, status: dict[str, Any], *words: str) -> tuple[int, str, str]:
+    """Exit code, output and errors of `netvip status` where the daemon says this."""
+    verb = "status" if status else "another"
+    server = ControlServer({verb: lambda: status}, str(place / "control"))
+    await server.start()
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command(place, "status", *words), env=environment(), stdout=-1, stderr=-1
+        )
+        output, errors = await asyncio.wait_for(process.communicate(), 20)
+        return process.returncode or 0, output.decode(), errors.decode()
+    finally:
+        await server.close()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("changes", "code"), [({}, 0), ({"problem": "systemd-networkd is not running"}, 1)]
+)
+async def test_status_exits_with_its_finding(
+    tmp_path: Path, changes: dict[str, Any], code: int
+) -> None:
+    document = STATUS | changes
+    expected = "\n".join(lines(document)) + "\n"
+    assert await answered(tmp_path, document) == (code, expected, "")
+
+
+@pytest.mark.asyncio
+async def test_a_failed_verdict_is_a_finding(tmp_path: Path) -> None:
+    failed = STATUS["instances"][0] | {"verdict": "failed"}
+    code, output, _ = await answered(tmp_path, STATUS | {"instances": [failed]}, "--json")
+    assert (code, '"verdict": "failed"' in output) == (1, True)
+
+
+@pytest.mark.asyncio
+async def test_a_daemon_of_another_version_is_told_in_a_sentence(tmp_path: Path) -> None:
+    code, _, errors = await answered(tmp_path, {})
+    assert code in (1, 3)
+    assert errors.startswith("netvip: ") and errors.count("\n") == 1
+
+
+# --- the status as text -------------------------------------------------------------------------
+
+
+def test_a_calm_status_is_a_few_lines() -> None:
+    assert list(lines(STATUS)) == [
+        "netvip 1.2",
+        "VI_1: MASTER on ens160, vrid 51, guarded, good",
+        "  10.77.0.10/24 on ens160: present",
+        "  10.77.0.11/24 on eth1: absent, shielded, steered by a rule of the operator's",
+        "no window is open",
+    ]
+
+
+def test_a_problem_stands_first_and_a_window_says_how_long_it_may_last() -> None:
+    opened, ended = (
+        {"interface": name, "reason": reason, "opened": 0.0, "deadline": time.time() + left}
+        for name, reason, left in (("ens160", "reload", 7.4), ("eth1", "job", -3.0))
+    )
+    changes = {"problem": "x is missing", "instances": [], "windows": [opened, ended]}
+    assert list(lines(STATUS | changes)) == [
+        "netvip 1.2",
+        "x is missing",
+        "window on ens160: reload; at most 7 s more",
+        "window on eth1: job; at most 0 s more",
+    ]

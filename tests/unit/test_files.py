@@ -1,0 +1,128 @@
+"""Files that are there whole, and the snapshot in one of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from netvip.actuators import snapshot
+from netvip.actuators.files import write_atomically
+from netvip.core.model import Address
+
+FULL = Address(
+    7,
+    ip_address("10.77.0.10"),
+    24,
+    253,
+    "ens160:vip",
+    ip_address("10.77.0.11"),
+    ip_address("10.77.0.255"),
+    0x280,
+    8,
+    3,
+    42,
+    18,
+)
+ZERO = Address(1, ip_address("::"), 128, preferred=0, peer=ip_address("::1"))
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "snapshot.json"
+    monkeypatch.setattr(snapshot, "SNAPSHOT_FILE", str(path))
+    return path
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o644])
+def test_a_file_is_replaced_whole_with_its_mode(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "file"
+    path.write_text("a longer text than the new one")
+    with path.open() as reader:
+        write_atomically(path, "new", mode)
+        assert reader.read() == "a longer text than the new one"
+    assert path.read_text() == "new"
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_draft_that_a_killed_writer_left_is_in_nobodys_way(tmp_path: Path) -> None:
+    draft = tmp_path / ".file.new"
+    draft.write_text("half of what was to be writ")
+    draft.chmod(0o644)
+    write_atomically(tmp_path / "file", "whole")
+    assert (tmp_path / "file").read_text() == "whole"
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o600
+
+
+def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+    with pytest.raises(UnicodeEncodeError):
+        write_atomically(path, "\ud800")
+    assert path.read_text() == "old"
+
+
+@pytest.mark.parametrize("put_back", [(), (FULL,)])
+def test_a_snapshot_comes_back_as_it_was(kept: Path, put_back: tuple[Address, ...]) -> None:
+    snapshot.save((FULL, ZERO), put_back)
+    assert snapshot.load() == ((FULL, ZERO), put_back)
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+
+
+@pytest.mark.usefixtures("kept")
+def test_without_a_snapshot_there_is_nothing() -> None:
+    assert snapshot.load() == ((), ())
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b"null",
+        b"[]",
+        b"{}",
+        b'{"addresses": []}',
+        b'{"addresses": null, "put_back": []}',
+        b'{"addresses": ["x"], "put_back": []}',
+        b'{"addresses": [{}], "put_back": []}',
+        b'{"addresses": [{"ip": "x"}], "put_back": []}',
+        b'{"addresses": [{"unknown": 1}], "put_back": []}',
+        b'{"addresses": [{"ifindex": 7, "ip": null, "prefixlen": 24}], "put_back": []}',
+    ],
+)
+def test_a_damaged_snapshot_is_none(kept: Path, damaged: bytes) -> None:
+    kept.write_bytes(damaged)
+    assert snapshot.load() == ((), ())
+
+
+def test_a_snapshot_that_cannot_be_read_is_none(kept: Path) -> None:
+    kept.mkdir()
+    assert snapshot.load() == ((), ())
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 300) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=6,
+)
+
+
+@given(JSON, JSON)
+def test_no_snapshot_raises(
+    tmp_path_factory: pytest.TempPathFactory, addresses: Any, put_back: Any
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.json"
+    path.write_text(json.dumps({"addresses": addresses, "put_back": put_back}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(snapshot, "SNAPSHOT_FILE", str(path))
+        snapshot.load()

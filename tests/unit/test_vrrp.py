@@ -1,0 +1,137 @@
+"""Adverts, built here byte by byte from RFC 3768 and RFC 5798."""
+
+from __future__ import annotations
+
+import struct
+from ipaddress import ip_address
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from netvip.wire.vrrp import Advertisement, parse
+from tests.unit.helpers import rfc1071
+
+GROUP = {4: "224.0.0.18", 6: "ff02::12"}
+SELF = {4: "10.77.0.1", 6: "fe80::1"}
+VIPS = {4: ("10.77.0.10", "10.77.0.11"), 6: ("fe80::10", "2001:db8::10")}
+
+
+def summed(body: bytes, pseudo: bytes) -> bytes:
+    return body[:6] + struct.pack("!H", rfc1071(pseudo + body)) + body[8:]
+
+
+def packet(
+    ip: int = 4,
+    version: int = 3,
+    *,
+    priority: int = 110,
+    destination: str | None = None,
+    ttl: int = 255,
+    pseudo: bool = True,
+    kind: int = 1,
+    count: int | None = None,
+    addresses: bytes | None = None,
+) -> bytes:
+    src = ip_address(SELF[ip]).packed
+    dst = ip_address(destination or GROUP[ip]).packed
+    packed = b"".join(ip_address(vip).packed for vip in VIPS[ip])
+    packed = packed if addresses is None else addresses
+    timer = struct.pack("!H", 50) if version == 3 else bytes([0, 1])
+    count = len(VIPS[ip]) if count is None else count
+    body = bytes([version << 4 | kind, 51, priority, count]) + timer + bytes(2) + packed
+    body += b"password" if version == 2 else b""
+    if ip == 4:
+        summing = src + dst + struct.pack("!BBH", 0, 112, len(body))
+        body = summed(body, summing if version == 3 and pseudo else b"")
+        length = 20 + len(body)
+        return struct.pack("!BBHHHBBH", 0x45, 0, length, 0, 0, ttl, 112, 0) + src + dst + body
+    body = summed(body, src + dst + struct.pack("!IHBB", len(body), 0, 0, 112))
+    return struct.pack("!IHBB", 6 << 28, len(body), 112, ttl) + src + dst + body
+
+
+@pytest.mark.parametrize(
+    ("ip", "version", "family", "interval"), [(4, 2, 2, 1.0), (4, 3, 2, 0.5), (6, 3, 10, 0.5)]
+)
+def test_an_advert_is_read(ip: int, version: int, family: int, interval: float) -> None:
+    source, group = ip_address(SELF[ip]), ip_address(GROUP[ip])
+    vips = tuple(map(ip_address, VIPS[ip]))
+    expected = Advertisement(version, family, 51, 110, interval, source, group, 255, vips)
+    assert parse(packet(ip, version)) == expected
+
+
+@pytest.mark.parametrize(("ip", "version"), [(4, 2), (4, 3), (6, 3)])
+def test_priority_0_is_a_release(ip: int, version: int) -> None:
+    advert = parse(packet(ip, version, priority=0))
+    assert advert is not None and advert.priority == 0
+
+
+@pytest.mark.parametrize("ip", [4, 6])
+def test_a_multicast_advert_that_was_forwarded_is_refused(ip: int) -> None:
+    assert parse(packet(ip, ttl=254)) is None
+
+
+@pytest.mark.parametrize(("ip", "to"), [(4, "10.77.0.2"), (6, "2001:db8::2")])
+def test_a_unicast_advert_may_have_been_forwarded(ip: int, to: str) -> None:
+    advert = parse(packet(ip, destination=to, ttl=64))
+    assert advert is not None and advert.ttl == 64
+
+
+def test_version_3_over_ipv4_may_leave_the_pseudo_header_out() -> None:
+    assert parse(packet(4, 3, pseudo=False)) == parse(packet(4, 3))
+
+
+@pytest.mark.parametrize(("ip", "version"), [(4, 2), (4, 3), (6, 3)])
+@given(data=st.data())
+def test_a_flipped_bit_is_noticed(ip: int, version: int, data: st.DataObject) -> None:
+    whole = bytearray(packet(ip, version))
+    at = data.draw(st.integers(20 if ip == 4 else 40, len(whole) - 1))
+    whole[at] ^= 1 << data.draw(st.integers(0, 7))
+    assert parse(bytes(whole)) is None
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        packet(4, 2, kind=2),
+        packet(4, 1),
+        packet(4, 4),
+        packet(6, 2),
+        packet(4, 3, count=3),
+        packet(4, 3, count=1, addresses=b"\x0a\x4d"),
+        b"\x65" + packet(4, 3)[1:],
+        b"\x44" + packet(4, 3)[1:],
+        packet(4, 3)[:9] + b"\x06" + packet(4, 3)[10:],
+    ],
+    ids=["type", "v1", "v4", "v2-on-6", "count", "half-address", "ip-version", "ihl", "protocol"],
+)
+def test_what_is_no_valid_advert_is_refused(broken: bytes) -> None:
+    assert parse(broken) is None
+
+
+def test_a_truncated_ipv6_address_is_not_taken_for_an_ipv4_one() -> None:
+    assert parse(packet(6, 3, count=1, addresses=bytes([32, 1, 13, 184]))) is None
+
+
+@pytest.mark.parametrize(("ip", "version"), [(4, 2), (4, 3), (6, 3)])
+def test_an_advert_cut_anywhere_is_refused(ip: int, version: int) -> None:
+    whole = packet(ip, version)
+    assert [parse(whole[:end]) for end in range(len(whole))] == [None] * len(whole)
+
+
+def test_what_follows_the_packet_is_padding() -> None:
+    assert parse(packet(4, 3) + bytes(6)) == parse(packet(4, 3))
+
+
+@given(st.binary(max_size=120))
+def test_garbage_never_raises(data: bytes) -> None:
+    parse(data)
+
+
+@given(st.sampled_from([(4, 2), (4, 3), (6, 3)]), st.binary(min_size=1, max_size=40), st.data())
+def test_an_advert_full_of_garbage_never_raises(
+    kind: tuple[int, int], garbage: bytes, data: st.DataObject
+) -> None:
+    whole = packet(*kind)
+    at = data.draw(st.integers(0, len(whole)))
+    parse(whole[:at] + garbage + whole[at + len(garbage) :])
