@@ -31,7 +31,9 @@ def diagram() -> str:
 
 def meanings() -> str:
     """What each trigger means."""
-    rows = [f"| {trigger.name.lower().replace('_', ' ')} | {trigger.value} |" for trigger in Trigger]
+    rows = [
+        f"| {trigger.name.lower().replace('_', ' ')} | {trigger.value} |" for trigger in Trigger
+    ]
     return "\n".join(["| trigger | meaning |", "| --- | --- |", *rows])
 
 

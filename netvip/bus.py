@@ -26,8 +26,9 @@ class BusError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """A signal, or a method call that a monitor overheard."""
+    """A signal, or a method call that a monitor overheard. The bus vouches for the sender."""
 
+    sender: str
     path: str
     interface: str
     member: str
@@ -76,7 +77,7 @@ class Bus:
 
         def handler(message: Any) -> bool:
             if message.message_type is MessageType.SIGNAL:
-                heard(_signal(message))
+                _tell(heard, message)
             return False
 
         self._connection.add_message_handler(handler)
@@ -88,7 +89,7 @@ class Bus:
 
         def handler(message: Any) -> bool:
             if message.message_type is MessageType.METHOD_CALL:
-                heard(_signal(message))
+                _tell(heard, message)
             # True for calls and signals: dbus_next would answer a call that nobody handled, and a
             # monitor that sends is disconnected. False for replies, or our own never arrives.
             return message.message_type in (MessageType.METHOD_CALL, MessageType.SIGNAL)
@@ -110,9 +111,22 @@ class Bus:
         self._connection.disconnect()
 
 
+def _tell(heard: Callable[[Signal], None], message: Any) -> None:
+    # dbus_next answers a call whose handler raises, and a monitor that sends is disconnected; so
+    # an error of ours has to end the daemon from outside the handler.
+    signal = _signal(message)
+    asyncio.get_running_loop().call_soon(heard, signal)
+
+
 def _signal(message: Any) -> Signal:
     body = tuple(_plain(value) for value in message.body)
-    return Signal(message.path or "", message.interface or "", message.member or "", body)
+    return Signal(
+        message.sender or "",
+        message.path or "",
+        message.interface or "",
+        message.member or "",
+        body,
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -70,8 +70,11 @@ def _refuse_unknown(parser: configparser.ConfigParser, path: Path, text: str) ->
 
 def _find(text: str, start: str) -> int:
     for number, line in enumerate(text.splitlines(), 1):
-        word = re.split("[=:]", line, maxsplit=1)[0]
-        if word.strip().lower() == start.lower():
+        if start.startswith("["):
+            found = line.strip().startswith(start)
+        else:
+            found = re.split("[=:]", line, maxsplit=1)[0].strip().lower() == start.lower()
+        if found:
             return number
     return 1
 

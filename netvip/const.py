@@ -24,6 +24,8 @@ PATIENT_QUIET = 1.0
 WINDOW_LIMIT = 10.0
 #: With DHCP the address is away for as long as the server takes.
 WINDOW_LIMIT_DHCP = 30.0
+#: Announcement upon announcement, no window lasts longer than this.
+WINDOW_LONGEST = 60.0
 
 # --- keepalived ---------------------------------------------------------------------------------
 #: RFC 5798 6.1: Master_Down_Interval = 3 x advert interval + skew.

@@ -41,6 +41,7 @@ class Daemon:
         self._consuming = False
         self._timer: asyncio.TimerHandle | None = None
         self._stopped = asyncio.Event()
+        self._failure: asyncio.Future[None] = loop.create_future()
         self._tasks: list[asyncio.Task[None]] = []
         self._commands = Commands(self._refused)
         self._protection = Protection(self._commands)
@@ -147,6 +148,7 @@ class Daemon:
 
     async def run(self) -> None:
         """Serve until asked to stop; what is under way is finished first."""
+        self._loop.set_exception_handler(self._failed)
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._stop)
         self._begin()
@@ -174,10 +176,17 @@ class Daemon:
 
     async def _until_stopped(self) -> None:
         waiting = self._loop.create_task(self._wait_for_stop())
-        done, _ = await asyncio.wait([waiting, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
+        ends = [waiting, self._failure, *self._tasks]
+        done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
-            task.result()  # a task that ends has failed: let systemd restart all of it
+            task.result()  # a task that ends has failed: systemd restarts all of it
         waiting.cancel()
+
+    def _failed(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        # An error in a reader or a timer would be logged and forgotten, and its event lost.
+        problem = context.get("exception") or RuntimeError(context["message"])
+        if not self._failure.done():
+            self._failure.set_exception(problem)
 
     async def _wait_for_stop(self) -> None:
         await self._stopped.wait()

@@ -27,7 +27,6 @@ from netvip.core.model import (
     IFA_F_NODAD,
     IFA_F_NOPREFIXROUTE,
     IP,
-    SCOPE_HOST,
     SCOPE_LINK,
     Address,
     Link,
@@ -417,6 +416,3 @@ def number(messages: list[bytes], first: int) -> bytes:
 def why(code: int) -> str:
     """An errno in words."""
     return f"{os.strerror(code)} ({errno.errorcode.get(code, code)})"
-
-
-SHIELD_SCOPE = SCOPE_HOST

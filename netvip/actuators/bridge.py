@@ -3,6 +3,7 @@ the host's own address. All of it is `protocol kernel`, which networkd leaves al
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
@@ -97,12 +98,18 @@ def _routes(plan: Plan, route: Route, number: int) -> list[Request]:
     return requests
 
 
-def down(plan: Plan, last: bool) -> list[Request]:
-    """Remove an instance's rules; with the last of an interface, all of the interface's bridge."""
-    rules = [*vip_rules(plan), *(host_rules(plan) if last else ())]
-    requests = [rule.request(rtnl.RTM_DELRULE) for rule in rules]
-    gone = sorted(nexthops(plan).values()) if last else []
-    return requests + [_without(number) for number in gone]
+def down(plan: Plan) -> list[Request]:
+    """Remove what is one instance's alone: its VIPs' rules."""
+    return [rule.request(rtnl.RTM_DELRULE) for rule in vip_rules(plan)]
+
+
+def down_shared(plans: Iterable[Plan]) -> list[Request]:
+    """Remove what the instances of an interface shared: the host's rules, and the nexthops, with
+    which the routes go."""
+    built = list(plans)
+    rules = {rule for plan in built for rule in host_rules(plan)}
+    gone = {number for plan in built for number in nexthops(plan).values()}
+    return [rule.request(rtnl.RTM_DELRULE) for rule in rules] + list(map(_without, sorted(gone)))
 
 
 def _without(number: int) -> Request:

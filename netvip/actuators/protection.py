@@ -24,6 +24,8 @@ class Protection:
         self._up: dict[str, Batch] = {}
         self._renewal: dict[str, Batch] = {}
         self.active: dict[str, Plan] = {}
+        #: By interface, the plans whose shared objects are in the kernel.
+        self._built: dict[int, list[Plan]] = {}
 
     def prepare(self, instance: str, plan: Plan) -> None:
         """Encode an instance's shield and bridge, and record what a sweep would have to remove."""
@@ -37,8 +39,9 @@ class Protection:
     def protect(self, instance: str) -> None:
         """Put shield and bridge up: one send."""
         self._commands.send(self._up.get(instance, Batch()))
-        if instance in self._plans:
-            self.active[instance] = self._plans[instance]
+        if (plan := self._plans.get(instance)) is not None:
+            self.active[instance] = plan
+            self._built.setdefault(plan.ifindex, []).append(plan)
 
     def renew(self, instance: str) -> None:
         """Renew the shield's leases, putting back what is gone of it."""
@@ -52,8 +55,10 @@ class Protection:
         others = [p for p in self.active.values() if p.ifindex == plan.ifindex]
         shared = {address.ip for other in others for address in (*other.vips, *other.own)}
         gone = [a for a in (*plan.vips, *plan.own) if a.ip not in shared]
-        requests = bridge.down(plan, last=not others) + shield.down(gone, self._lo)
-        self._commands.do(requests)
+        requests = bridge.down(plan)
+        if not others:
+            requests += bridge.down_shared(self._built.pop(plan.ifindex, ()))
+        self._commands.do(requests + shield.down(gone, self._lo))
 
     def take_all_down(self) -> None:
         """Leave nothing behind."""

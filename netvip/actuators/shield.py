@@ -8,7 +8,11 @@ from dataclasses import replace
 from netvip import rtnl
 from netvip.actuators.commands import Request
 from netvip.const import LEASE, TAG
-from netvip.core.model import IFA_F_NODAD, SCOPE_HOST, Address
+from netvip.core.model import IFA_F_NODAD, IFA_F_NOPREFIXROUTE, SCOPE_HOST, Address
+
+#: IPv6: usable at once (RFC 4862 5.4 would take a second), and without a prefix route, which the
+#: kernel leaves behind until the lease's end when an address with a lifetime is removed.
+SHIELD_FLAGS = IFA_F_NODAD | IFA_F_NOPREFIXROUTE
 
 
 def on_lo(address: Address, lo: int) -> Address:
@@ -21,7 +25,7 @@ def on_lo(address: Address, lo: int) -> Address:
         label="",
         peer=None,
         broadcast=None,
-        flags=IFA_F_NODAD if address.ip.version == 6 else 0,
+        flags=SHIELD_FLAGS if address.ip.version == 6 else 0,
         valid=LEASE,
         preferred=LEASE,
         metric=0,

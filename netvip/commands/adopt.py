@@ -99,6 +99,8 @@ def _load_backup() -> Saved:
         }
     except FileNotFoundError:
         raise AdoptError("nothing was adopted here, so there is nothing to revert") from None
+    except OSError as problem:
+        raise AdoptError(f"{BACKUP} cannot be read: {problem.strerror}; are you root?") from problem
     except (ValueError, AttributeError, KeyError, TypeError) as problem:
         raise AdoptError(f"{BACKUP} is damaged ({problem!r}); restore it") from problem
 
@@ -111,8 +113,11 @@ def _revert() -> int:
                 f"{name} was edited since the adoption; undo that edit first, or take "
                 f"no_track and the source address out by hand and remove {BACKUP}"
             )
-    _write({Path(name): texts["before"] for name, texts in saved.items()})
-    BACKUP.unlink()
+    try:
+        _write({Path(name): texts["before"] for name, texts in saved.items()})
+        BACKUP.unlink()
+    except OSError as problem:
+        raise AdoptError(f"{problem.filename}: {problem.strerror}; are you root?") from problem
     _reload()
     print(f"reverted: {', '.join(saved)}")
     return 0
@@ -133,11 +138,15 @@ def _write(texts: Mapping[Path, str]) -> None:
 def _replace(path: Path, text: str, mode: int) -> None:
     target = path.resolve()  # a symbolic link stays one
     draft = target.with_name(f".{target.name}.netvip")
-    draft.write_bytes(text.encode("utf-8", errors="surrogateescape"))
-    draft.chmod(mode)
-    if target.exists():
-        owner = target.stat()
-        os.chown(draft, owner.st_uid, owner.st_gid)
+    draft.unlink(missing_ok=True)
+    with open(draft, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        file.write(text.encode("utf-8", errors="surrogateescape"))
+        if target.exists():
+            owner = target.stat()
+            os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
+        os.fchmod(file.fileno(), mode)  # only now: it may hold keepalived's auth_pass
+        file.flush()
+        os.fsync(file.fileno())
     os.replace(draft, target)
 
 

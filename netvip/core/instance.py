@@ -317,7 +317,7 @@ class Instance:
             self._out.append(Unprotect(self.spec.name))
 
     def _settle_whole(self, now: float) -> None:
-        if self._put_at > max((loss.time for loss in self.losses.values()), default=NEVER):
+        if self._put_at >= max((loss.time for loss in self.losses.values()), default=NEVER):
             self._move(Trigger.SETTLED_RESTORED, now)
             self._begin_check(now)
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from netvip.const import ANNOUNCED_FOR, PATIENT_QUIET, QUIET_FOR
+from netvip.const import ANNOUNCED_FOR, PATIENT_QUIET, QUIET_FOR, WINDOW_LONGEST
 from netvip.core.model import IP
 
 
@@ -24,9 +24,13 @@ class Window:
     stirred: float = float("-inf")
 
     def announce(self, now: float, limit: float) -> None:
-        """networkd was told to act (again): its deletions may still be to come."""
+        """networkd was told to act (again): its deletions may still be to come.
+
+        However often that is said (any user may call networkd's methods, if only to be refused),
+        a window ends: the VIP goes back, and the next announcement opens another.
+        """
         self.announced = max(self.announced, now)
-        self.deadline = max(self.deadline, now + limit)
+        self.deadline = max(self.deadline, min(now + limit, self.opened + WINDOW_LONGEST))
 
     def stir(self, now: float) -> None:
         """Something moved on the interface."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import glob
 import re
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -165,7 +166,10 @@ class _Reader:
 def _text(path: Path, origin: str | None) -> str:
     where = origin or str(path)
     try:
-        if path.stat().st_size > LARGEST_FILE:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ConfigError(f"{where}: {path} is no regular file; name one")
+        if status.st_size > LARGEST_FILE:
             raise ConfigError(f"{where}: {path} is too large to be a keepalived configuration")
         return path.read_bytes().decode("utf-8", errors="surrogateescape")
     except OSError as problem:

@@ -19,7 +19,9 @@ PATH = "/usr/sbin:/sbin:/usr/bin:/bin"
 #: A reverse path check of the destination against the interface it came in by: an address of lo
 #: does not match there. nft(8) "fib", iptables-extensions(8) "addrtype --limit-iface-in".
 HURTFUL = {
-    "nft": re.compile(r"fib\s+(?=\S*\s*[^\n]*\biif\b)(?=[^\n]*\bdaddr\b)[\w\s.]*\btype\b"),
+    "nft": re.compile(
+        r"fib\s+(?=(?:\w+\s*\.\s*)*daddr\b)(?=(?:\w+\s*\.\s*)*iif\b)(?:\w+\s*\.\s*)*\w+\s+type\b"
+    ),
     "iptables-save": re.compile(r"--limit-iface-in"),
     "ip6tables-save": re.compile(r"--limit-iface-in"),
 }

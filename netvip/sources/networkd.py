@@ -71,6 +71,8 @@ class NetworkdSource:
     def __init__(self, emit: Callable[[events.Event], None], warn: Callable[[str], None]) -> None:
         self._emit, self._warn = emit, warn
         self._bus: bus.Bus | None = None
+        #: Who owns the names on the bus: anybody may send a signal, only the bus names senders.
+        self.owners: dict[str, str] = {}
         self._jobs: set[int] = set()
         self._queries: set[asyncio.Task[None]] = set()
         self._signals: dict[int, int] = {}
@@ -107,9 +109,12 @@ class NetworkdSource:
         connection = await bus.Bus.connect()
         try:
             await connection.listen(SIGNALS, self._heard)
+            for name in (SYSTEMD1[0], NETWORK1):
+                self.owners[name] = await self._ask_owner(connection, name)
             await connection.call(*SYSTEMD1, "Subscribe")
             self._bus = connection
-            await self._ask_owner(connection)
+            running = Tri.of(bool(self.owners[NETWORK1]))
+            self._emit(events.NetworkdRunning(time.monotonic(), running))
             await connection.closed()
         finally:
             self._bus = None
@@ -118,19 +123,37 @@ class NetworkdSource:
             self._emit(events.NetworkdJobs(time.monotonic(), 0))
             self._emit(events.NetworkdRunning(time.monotonic(), Tri.UNKNOWN))
 
-    async def _ask_owner(self, connection: bus.Bus) -> None:
-        reply = await connection.call(*bus.DAEMON, bus.DAEMON[0], "NameHasOwner", "s", [NETWORK1])
-        self._emit(events.NetworkdRunning(time.monotonic(), Tri.of(bool(reply[0]))))
+    async def _ask_owner(self, connection: bus.Bus, name: str) -> str:
+        try:
+            reply = await connection.call(*bus.DAEMON, bus.DAEMON[0], "GetNameOwner", "s", [name])
+        except bus.BusError:
+            return ""  # nobody has that name
+        return str(reply[0])
 
     def _heard(self, signal: bus.Signal) -> None:
         now = time.monotonic()
+        if signal.sender == bus.DAEMON[0]:
+            self._heard_of_names(now, signal)
+        elif signal.sender == self.owners.get(SYSTEMD1[0]):
+            self._heard_from_systemd(now, signal)
+        elif signal.sender == self.owners.get(NETWORK1):
+            self._heard_from_networkd(now, signal)
+
+    def _heard_of_names(self, now: float, signal: bus.Signal) -> None:
+        match (signal.member, signal.body):
+            case ("NameOwnerChanged", (str(name), _, str(owner))) if name == NETWORK1:
+                self.owners[name] = owner
+                self._owner(now, present=bool(owner))
+
+    def _heard_from_systemd(self, now: float, signal: bus.Signal) -> None:
         match (signal.member, signal.body):
             case ("JobNew", (int(number), _, str(unit))):
                 self._job(now, number, unit, new=True)
             case ("JobRemoved", (int(number), _, str(unit), _)):
                 self._job(now, number, unit, new=False)
-            case ("NameOwnerChanged", (name, _, owner)) if name == NETWORK1:
-                self._owner(now, present=bool(owner))
+
+    def _heard_from_networkd(self, now: float, signal: bus.Signal) -> None:
+        match (signal.member, signal.body):
             case ("PropertiesChanged", (_, {"AdministrativeState": str(state)}, _)):
                 if ifindex := link_index(signal.path):
                     self._link(now, ifindex, state)

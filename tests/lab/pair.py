@@ -27,6 +27,17 @@ PRIORITY = {"a": 110, "b": 100}
 #: Where the files live that both nodes' namespaces may reach: a disk, not the tmpfs of a runner.
 SCRATCH = "/var/tmp"
 
+VIP6 = "fd00:77::10"
+OWN6 = {"a": "fd00:77::1", "b": "fd00:77::2"}
+
+NETWORK6 = """
+[Address]
+Address={own}/64
+
+[Route]
+Gateway=fd00:77::100
+"""
+
 NETWORK = """[Match]
 Name={interface}
 
@@ -53,6 +64,22 @@ vrrp_instance VI_1 {{
 """
 
 
+KEEPALIVED6 = """
+vrrp_instance VI_6 {{
+    state BACKUP
+    interface {interface}
+    virtual_router_id 61
+    priority {priority}
+    advert_int 1
+    version 3
+    nopreempt
+    virtual_ipaddress {{
+        {vip}/64
+    }}
+}}
+"""
+
+
 def keepalived_conf(name: str, vips: Sequence[str] = (VIP,)) -> str:
     """An ordinary keepalived.conf, as an operator writes it."""
     lines = "\n".join(f"        {vip}/24" for vip in vips)
@@ -73,8 +100,8 @@ KERNEL_RULES = ("lookup local", "lookup main", "lookup default")
 class Pair:
     """Two nodes and their surroundings; close() removes all of it."""
 
-    def __init__(self, suite: str, vips: Sequence[str] = (VIP,)) -> None:
-        self.suite = suite
+    def __init__(self, suite: str, vips: Sequence[str] = (VIP,), ipv6: bool = False) -> None:
+        self.suite, self._ipv6 = suite, ipv6
         self.vips = tuple(vips)
         self._scratch = Path(tempfile.mkdtemp(prefix="netvip-lab-", dir=SCRATCH))
         self._open: list[Namespace | Node] = []
@@ -108,6 +135,7 @@ class Pair:
             space.run("ip", "address", "add", address, "dev", interface)
             space.run("ip", "link", "set", interface, "up")
         self.gateway.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+        self.near.run("ip", "address", "add", "fd00:77::50/64", "dev", "eth0", "nodad")
         self.far.run("ip", "route", "add", "default", "via", "10.78.0.100")
 
     def _node(self, name: str) -> Node:
@@ -117,8 +145,12 @@ class Pair:
         self._open.append(node)
         network = NETWORK.format(interface=INTERFACE, own=OWN[name], gateway=GATEWAY)
         assert "KeepConfiguration" not in network
+        keepalived = keepalived_conf(name, self.vips)
+        if self._ipv6:
+            network += NETWORK6.format(own=OWN6[name])
+            keepalived += KEEPALIVED6.format(interface=INTERFACE, priority=PRIORITY[name], vip=VIP6)
         node.write("/etc/systemd/network/10-lan.network", network)
-        node.write("/etc/keepalived/keepalived.conf", keepalived_conf(name, self.vips))
+        node.write("/etc/keepalived/keepalived.conf", keepalived)
         return node
 
     def _boot(self) -> None:

@@ -148,6 +148,23 @@ def test_two_instances_share_an_interface(lan: int, kernel: Kernel) -> None:
     assert everything() == before
 
 
+def test_instances_of_both_families_leave_nothing(lan: int, kernel: Kernel) -> None:
+    ip("address", "add", "fd00:77::1/64", "dev", "ens160", "nodad")
+    ip("address", "add", "fd00:77::10/64", "dev", "ens160", "nodad")
+    before, v4 = everything(), planned(lan)
+    mirror = mirrored()
+    six = [a for a in mirror.addresses(lan) if str(a.ip) == "fd00:77::10"]
+    v6 = plan.build(mirror, lan, six, frozenset(a.key for a in six), v4.numbers)
+    for order in (("VI_1", "VI_6"), ("VI_6", "VI_1")):
+        for name, prepared in (("VI_1", v4), ("VI_6", v6)):
+            kernel.protection.prepare(name, prepared)
+            kernel.protection.protect(name)
+        assert "fd00:77::10/128 scope global nodad dynamic" in everything()
+        for name in order:
+            kernel.protection.unprotect(name)
+        assert everything() == before
+
+
 def test_a_sweep_removes_the_bridge_of_a_killed_daemon(lan: int, kernel: Kernel) -> None:
     before = everything()
     kernel.protection.prepare("VI_1", planned(lan))

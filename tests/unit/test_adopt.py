@@ -325,6 +325,14 @@ def test_a_damaged_backup_is_named(conf: Path, backup: str) -> None:
     assert conf.read_text() == BEFORE
 
 
+@pytest.mark.usefixtures("programs")
+def test_a_backup_that_cannot_be_read_is_named(conf: Path) -> None:
+    command.BACKUP.mkdir(parents=True)
+    with pytest.raises(command.AdoptError, match=re.escape(str(command.BACKUP))):
+        command.main(["--revert"])
+    assert conf.read_text() == BEFORE
+
+
 ADDED = AFTER.replace(
     "    virtual_ipaddress {\n", "    virtual_ipaddress {\n        10.77.0.99/24\n"
 )

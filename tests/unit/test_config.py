@@ -56,6 +56,7 @@ def test_drop_ins_need_no_main_file(tmp_path: Path) -> None:
     [
         ("\n[surces]\ndbus = no\n", 2, "there is no section [surces]; known are"),
         ("[sources]\n\ndbuss = no\n", 3, "[sources] has no key dbuss; known are dbus"),
+        ("\n[surces] # x\n", 2, "there is no section [surces]; known are"),
         ("[sources]\ndbus = maybe\n", 2, "[sources] dbus must be yes or no"),
         ("[sources]\ndbus =\n", 2, "[sources] dbus must be yes or no"),
         ("[sources]\ndbus\n", 2, "no key = value"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from netvip.core.model import Tri
 from netvip.errors import ConfigError
 from netvip.keepalived import config
 from netvip.keepalived.config import configured_sources, read
+from tests.unit.helpers import run
 
 Shape = list[tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]]
 
@@ -170,7 +173,7 @@ def test_a_missing_file_is_named(conf: Path) -> None:
 def test_an_unreadable_include_is_told_with_the_including_line(conf: Path) -> None:
     (conf.parent / "sub.d").mkdir()
     conf.write_text("\ninclude sub.d\n")
-    with pytest.raises(ConfigError, match=f"^{place(conf)}:2: .*sub.d cannot be read"):
+    with pytest.raises(ConfigError, match=f"^{place(conf)}:2: .*sub.d is no regular file"):
         read(conf)
 
 
@@ -191,6 +194,16 @@ def test_a_huge_file_is_refused_unread(conf: Path) -> None:
         file.truncate(config.LARGEST_FILE + 1)
     with pytest.raises(ConfigError, match="too large"):
         read(conf)
+
+
+def test_an_included_pipe_does_not_block(conf: Path) -> None:
+    os.mkfifo(conf.with_name("pipe"))
+    conf.write_text("include pipe\n")
+    read_it = (
+        "import sys; from pathlib import Path; from netvip.keepalived.config import *;"
+        "configured_sources(Path(sys.argv[1]))"
+    )
+    assert run("timeout", "2", sys.executable, "-c", read_it, str(conf)).returncode == 0
 
 
 @pytest.mark.parametrize("name", ["a\0b", "a*\0/b", "[z-a", "a" * 5000, "~", "$X", "*" * 50])

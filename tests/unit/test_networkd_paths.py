@@ -14,9 +14,17 @@ from netvip.bus import Signal
 from netvip.core import events
 from netvip.core.events import Event
 from netvip.core.model import Tri
-from netvip.sources.networkd import LINK_PATH, NETWORK1, NetworkdSource, link_index, link_path
+from netvip.sources.networkd import (
+    LINK_PATH,
+    NETWORK1,
+    SYSTEMD1,
+    NetworkdSource,
+    link_index,
+    link_path,
+)
 
 NETWORKD, KEEPALIVED = "systemd-networkd.service", "keepalived.service"
+SENDERS = {"JobNew": ":1.1", "JobRemoved": ":1.1", "NameOwnerChanged": "org.freedesktop.DBus"}
 Hear = Callable[[Signal], list[Event]]
 
 
@@ -24,6 +32,7 @@ def hears(method: str) -> Hear:
     """A source that returns what it made of a signal, its times set to 0."""
     emitted: list[Event] = []
     source = NetworkdSource(emitted.append, lambda _: None)
+    source.owners.update({SYSTEMD1[0]: ":1.1", NETWORK1: ":1.2"})
 
     def hear(signal: Signal) -> list[Event]:
         emitted.clear()
@@ -45,7 +54,7 @@ def overhear() -> Hear:
 
 
 def signal(member: str, *body: Any, path: str = "/") -> Signal:
-    return Signal(path, "", member, body)
+    return Signal(SENDERS.get(member, ":1.2"), path, "", member, body)
 
 
 def job(member: str, number: int, unit: str) -> Signal:
@@ -145,6 +154,18 @@ def test_other_properties_are_nothing(hear: Hear) -> None:
 def test_a_signal_that_systemd_never_sends_does_no_harm(hear: Hear) -> None:
     members = ("JobNew", "JobRemoved", "NameOwnerChanged", "PropertiesChanged")
     assert [hear(signal(member)) for member in members] == [[]] * 4
+
+
+@pytest.mark.parametrize("sender", [":1.66", "", "org.freedesktop.systemd1"])
+def test_a_signal_that_another_sent_is_not_believed(hear: Hear, sender: str) -> None:
+    forged = [
+        job("JobNew", 7, NETWORKD),
+        signal("NameOwnerChanged", NETWORK1, ":1.2", ""),
+        signal(
+            "PropertiesChanged", "", {"AdministrativeState": "configuring"}, [], path=link_path(2)
+        ),
+    ]
+    assert [hear(replace(one, sender=sender)) for one in forged] == [[], [], []]
 
 
 # --- calls of others ----------------------------------------------------------------------------

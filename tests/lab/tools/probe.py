@@ -24,10 +24,15 @@ def checksum(data: bytes) -> int:
     return ~(total + (total >> 16)) & 0xFFFF
 
 
-def echo_request(ident: int, number: int) -> bytes:
+#: RFC 792 and RFC 4443: echo request and echo reply.
+ICMP, ICMPV6 = (8, 0), (128, 129)
+
+
+def echo_request(kind: int, ident: int, number: int) -> bytes:
     """An echo request (RFC 792) with its number in 32 bits: 16 would wrap in a minute."""
     body = struct.pack("!HHI", ident, number & 0xFFFF, number)
-    return struct.pack("!BBH", 8, 0, checksum(struct.pack("!BBH", 8, 0, 0) + body)) + body
+    # The kernel writes the checksum of ICMPv6 itself (RFC 3542 3.1).
+    return struct.pack("!BBH", kind, 0, checksum(struct.pack("!BBH", kind, 0, 0) + body)) + body
 
 
 class Prober:
@@ -36,7 +41,11 @@ class Prober:
         self.ident = os.getpid() & 0xFFFF
         self.sent: list[float] = []
         self.answered: dict[int, float] = {}
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+        self.ipv6 = ":" in target
+        self.request, self.reply = ICMPV6 if self.ipv6 else ICMP
+        family = socket.AF_INET6 if self.ipv6 else socket.AF_INET
+        protocol = socket.IPPROTO_ICMPV6 if self.ipv6 else socket.IPPROTO_ICMP
+        self.socket = socket.socket(family, socket.SOCK_RAW, protocol)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         self.socket.setblocking(False)
 
@@ -44,7 +53,7 @@ class Prober:
         number = len(self.sent)
         self.sent.append(time.monotonic())
         try:
-            self.socket.sendto(echo_request(self.ident, number), (self.target, 0))
+            self.socket.sendto(echo_request(self.request, self.ident, number), (self.target, 0))
         except OSError:
             pass  # counted as lost: nothing will answer it
 
@@ -54,8 +63,8 @@ class Prober:
                 self.take(self.socket.recv(2048))
 
     def take(self, packet: bytes) -> None:
-        icmp = packet[(packet[0] & 15) * 4 :]
-        if len(icmp) >= 12 and icmp[0] == 0:
+        icmp = packet if self.ipv6 else packet[(packet[0] & 15) * 4 :]
+        if len(icmp) >= 12 and icmp[0] == self.reply:
             ident, _, number = struct.unpack_from("!HHI", icmp, 4)
             if ident == self.ident:
                 self.answered.setdefault(number, time.monotonic())
