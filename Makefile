@@ -34,7 +34,8 @@ bench: packages deb
 deb: build/netvip.deb
 
 lint: venv
-	$(VENV)/bin/ruff check netvip tests
+	$(VENV)/bin/ruff check netvip tests docs
+	$(VENV)/bin/ruff format --check --quiet netvip tests docs
 	$(VENV)/bin/mypy
 
 docs: venv

@@ -18,9 +18,10 @@ from tests.lab.shell import LabError
 
 PACKAGE = Path(__file__).parents[2] / "build/netvip.deb"
 DEFAULT_SUITES = ("bookworm", "trixie")
+VERSIONED = ("systemd", "keepalived")
 HEADINGS = (
     "release",
-    "networkd / keepalived",
+    "systemd / keepalived",
     "action",
     "netvip",
     "lost near",
@@ -41,9 +42,8 @@ def say(text: str) -> None:
 
 def versions(node: Node) -> str:
     """The node's systemd and keepalived, as Debian numbers them."""
-    shown = node.run("dpkg-query", "-W", "-f", "${Version} ", "systemd", "keepalived").split()
-    systemd, keepalived = (version.split(":")[-1].split("-")[0] for version in shown)
-    return f"{systemd} / {keepalived}"
+    shown = [node.run("dpkg-query", "-W", "-f", "${Version}", name) for name in VERSIONED]
+    return " / ".join(version.split(":")[-1].split("-")[0] for version in shown)
 
 
 def row(pair: Pair, action: str, mode: str, cost: Cost) -> Row:

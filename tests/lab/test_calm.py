@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.lab.measure import Tool, reconfigure, restart
+from tests.lab.measure import Tool, cpu_seconds, memory_kib, reconfigure, restart
 from tests.lab.node import Node
 from tests.lab.pair import INTERFACE, VIP, Pair, has_address, leftovers, netvip_status
 
@@ -132,21 +130,15 @@ def test_a_broken_configuration_is_refused_with_its_line(calm: Pair) -> None:
 def test_idle_it_costs_next_to_nothing(calm: Pair, figures: list[str]) -> None:
     calm.make_master()
     pid = calm.a.host_pid("netvip.service")
-    before = _cpu_seconds(pid)
+    before = cpu_seconds(pid)
     time.sleep(IDLE_SECONDS)  # the measurement itself
-    used = _cpu_seconds(pid) - before
-    status = Path(f"/proc/{pid}/status").read_text()
-    memory = int(next(li for li in status.splitlines() if li.startswith("VmRSS")).split()[1])
+    used = cpu_seconds(pid) - before
+    memory = memory_kib(pid)
     figures.append(
         f"idle, {calm.suite}: {used / IDLE_SECONDS:.2%} of a core, {memory / 1024:.1f} MiB"
     )
     assert used / IDLE_SECONDS < IDLE_SHARE
     assert memory <= IDLE_MEMORY_KIB
-
-
-def _cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_an_operator_s_own_deletion_is_made_good_three_times_a_minute(guarded: Pair) -> None:

@@ -1,0 +1,72 @@
+"""make bench: figures that a noisy machine may change, and that therefore no test asserts.
+
+usage: python -m tests.bench [SUITE…]
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+
+from tests.lab.demo import DEFAULT_SUITES, PACKAGE, say
+from tests.lab.measure import ACTIONS, cpu_seconds, measure, memory_kib
+from tests.lab.node import Node
+from tests.lab.pair import VIP, Pair
+
+RUNS = 5
+IDLE_SECONDS = 30.0
+
+
+def milliseconds(seconds: list[float]) -> str:
+    """Least, median and most."""
+    values = (min(seconds), statistics.median(seconds), max(seconds))
+    return " / ".join(f"{value * 1000:.2f}" for value in values)
+
+
+def leads(pair: Pair) -> None:
+    """How long before the deletion the shield is up (below 0: after it)."""
+    for name, action in ACTIONS.items():
+        found = []
+        for _ in range(RUNS):
+            pair.make_master()
+            lead = measure(pair, action, afterwards=2.0).lead()
+            found += [lead] if lead is not None else []
+        print(f"{pair.suite} {name}: lead in ms, least / median / most: {milliseconds(found)}")
+
+
+def unannounced(pair: Pair) -> None:
+    """The same when nothing announces it: the reaction time, as a negative lead."""
+    drop_in = "/etc/netvip/netvip.conf.d/bench.conf"
+    pair.a.write(drop_in, "[sources]\ndbus = no\n")
+    pair.a.run("systemctl", "restart", "netvip.service")
+    print("without D-Bus:")
+    leads(pair)
+    (pair.a.root / drop_in.lstrip("/")).unlink()
+    pair.a.run("systemctl", "restart", "netvip.service")
+
+
+def idle(node: Node) -> None:
+    """Processor time and memory of a daemon that has nothing to do."""
+    pid = node.host_pid("netvip.service")
+    before = cpu_seconds(pid)
+    time.sleep(IDLE_SECONDS)  # the measurement itself
+    share = (cpu_seconds(pid) - before) / IDLE_SECONDS
+    print(f"{node.suite} idle: {share:.2%} of a core, {memory_kib(pid) / 1024:.1f} MiB")
+
+
+def main(arguments: list[str]) -> int:
+    """Print the figures of each release."""
+    for suite in arguments or DEFAULT_SUITES:
+        say(f"{suite}: booting two guarded nodes for {VIP}")
+        with Pair(suite) as pair:
+            pair.protect(PACKAGE, guarded=True)
+            leads(pair)
+            unannounced(pair)
+            pair.make_master()
+            idle(pair.a)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
