@@ -35,7 +35,8 @@ CARRY_GRACE = 1.0
 #: keepalived removes its own VIPs as it leaves MASTER; what is left after this is ours to remove.
 RETRACT_AFTER = 0.1
 #: A dump is asked for again when nothing else asks, to notice a reload that nothing announced.
-DUMP_EVERY = 60.0
+#: Not oftener: keepalived writes a line to its log each time.
+DUMP_EVERY = 300.0
 #: keepalived writes its dump within some ms; one that has not come by then will not come.
 DUMP_LIMIT = 1.0
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from netvip.core.events import Event, ShieldHurts
 from netvip.core.model import Tri
+from netvip.sources.programs import output
 
 #: Firewalls change seldom, and a listing costs some ms.
 LOOK_EVERY = 60.0
-LIMIT = 5.0
 PATH = "/usr/sbin:/sbin:/usr/bin:/bin"
 #: A reverse path check of the destination against the interface it came in by: an address of lo
 #: does not match there. nft(8) "fib", iptables-extensions(8) "addrtype --limit-iface-in".
@@ -58,20 +58,7 @@ async def _list(name: str) -> str | None:
     program = shutil.which(name, path=PATH)
     if program is None or (name != "nft" and not _legacy(name)):
         return None
-    process = await asyncio.create_subprocess_exec(
-        program,
-        *COMMANDS[name],
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        output, _ = await asyncio.wait_for(process.communicate(), LIMIT)
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        return None
-    return output.decode(errors="replace") if process.returncode == 0 else None
+    return await output(program, *COMMANDS[name])
 
 
 def _legacy(name: str) -> bool:

@@ -18,12 +18,12 @@ from netvip.core.model import Tri
 from netvip.errors import DumpError
 from netvip.keepalived import dump
 from netvip.keepalived.config import configured_sources
+from netvip.sources.programs import output
 
 PID_FILES = ("/run/keepalived.pid", "/run/keepalived/keepalived.pid", "/var/run/keepalived.pid")
 DUMP_FILE = Path("/tmp/keepalived.json")
 #: SIGJSON of keepalived (SIGRTMIN + 2). Where JSON is not built in, it kills (FACTS 5).
 SIGJSON = signal.SIGRTMIN + 2
-VERSION_LIMIT = 5.0
 #: How often to look for a keepalived that is not there.
 LOOK_EVERY = 2.0
 #: keepalived writes the file in pieces; it has no event to tell that it has done.
@@ -50,9 +50,16 @@ class KeepalivedSource:
             pid = find()
             if pid is None:
                 self._emit(events.KeepalivedRunning(time.monotonic(), Tri.NO))
-                await asyncio.sleep(LOOK_EVERY)
+                await self._look_again()
                 continue
             await self._follow(pid)
+
+    async def _look_again(self) -> None:
+        self._wanted.clear()
+        try:
+            await asyncio.wait_for(self._wanted.wait(), LOOK_EVERY)  # its unit's job has ended
+        except TimeoutError:
+            pass  # nobody said so, but it may have come all the same
 
     async def _follow(self, pid: int) -> None:
         try:
@@ -87,7 +94,7 @@ class KeepalivedSource:
 
     async def _ask_version(self) -> None:
         program = shutil.which("keepalived", path="/usr/sbin:/usr/local/sbin:/sbin:/usr/bin")
-        text = await _output(program, "-v") if program else ""
+        text = (await output(program, "-v") or "") if program else ""
         found = VERSION.search(text)
         self._version = tuple(map(int, found[1].split("."))) if found else ()
         # keepalived -v lists what was built in; only a list that was seen can lack a word.
@@ -138,22 +145,6 @@ def find() -> int | None:
         except (OSError, ValueError):
             continue
     return None
-
-
-async def _output(*command: str) -> str:
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    try:
-        output, _ = await asyncio.wait_for(process.communicate(), VERSION_LIMIT)
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        return ""
-    return output.decode(errors="replace")
 
 
 async def _read_new(before: tuple[int, int] | None) -> str:
