@@ -32,7 +32,7 @@ class Mastership:
 
     def dump(self, asked: float, role: Role) -> None:
         """keepalived's own word, as of when it was asked; adverts seen since then are newer."""
-        if asked >= self._since:
+        if asked > self._since:
             self._set(role, asked)
 
     def keepalived_gone(self, time: float) -> None:
