@@ -35,7 +35,10 @@ def log(level: int, text: str) -> None:
 class Daemon:
     """Wires the parts together; knows nothing of what they mean."""
 
-    def __init__(self, settings: config.Config, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, settings: config.Config, problem: str, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._problem = problem
         self._loop, self._machine = loop, Machine()
         self._queue: deque[events.Event] = deque()
         self._consuming = False
@@ -227,7 +230,7 @@ class Daemon:
         self._adverts.watch({mirror.index(name) for name in names} - {0})
 
     def _status(self) -> dict[str, Any]:
-        return status.document(self._machine, time.monotonic())
+        return status.document(self._machine, time.monotonic(), self._problem)
 
 
 def _networkd(feed: Callable[[events.Event], None]) -> Any:
@@ -236,9 +239,9 @@ def _networkd(feed: Callable[[events.Event], None]) -> Any:
     return NetworkdSource(feed, lambda text: log(actions.Level.WARNING, text))
 
 
-async def serve(settings: config.Config) -> None:
+async def serve(settings: config.Config, problem: str = "") -> None:
     """Run the daemon in the current event loop."""
-    await Daemon(settings, asyncio.get_running_loop()).run()
+    await Daemon(settings, problem, asyncio.get_running_loop()).run()
 
 
 def sweep_leftovers() -> None:

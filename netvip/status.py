@@ -12,14 +12,15 @@ from netvip.core.model import Tri, Vip
 from netvip.core.states import Phase
 
 
-def document(machine: Machine, now: float) -> dict[str, Any]:
-    """The status as plain values; times are seconds since the epoch."""
+def document(machine: Machine, now: float, trouble: str = "") -> dict[str, Any]:
+    """The status as plain values; times are seconds since the epoch. `trouble` is the daemon's own,
+    which the core does not know of."""
     clock = time.time() - now
     return {
         "version": __version__,
         "keepalived": machine.keepalived.value,
         "networkd": machine.networkd.value,
-        "problem": problem(machine),
+        "problem": trouble or problem(machine),
         "instances": [_instance(machine, i, now) for i in machine.instances.values()],
         "windows": [
             {

@@ -115,16 +115,28 @@ def test_without_permission_it_says_so_in_one_sentence(calm: Pair) -> None:
     assert "needs root" in done.stderr and "Traceback" not in done.stderr
 
 
-def test_a_broken_configuration_is_refused_with_its_line(calm: Pair) -> None:
-    path = "/etc/netvip/netvip.conf.d/broken.conf"
-    calm.b.write(path, "[sources]\ndbus = perhaps\n")
-    try:
-        command = calm.b.inside("netvip", "daemon")
+def test_a_second_daemon_does_not_start(calm: Pair) -> None:
+    for option in ([], ["--sweep"]):
+        command = calm.b.inside("netvip", "daemon", *option)
         done = subprocess.run(command, capture_output=True, text=True, timeout=30)
-        assert done.returncode == 1
-        assert f"{path}:2: [sources] dbus must be yes or no" in done.stderr
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == "<3>another netvip daemon is running; see netvip status\n"
+
+
+def test_a_broken_configuration_is_named_and_the_vip_not_left_alone(guarded: Pair) -> None:
+    node, path = guarded.b, "/etc/netvip/netvip.conf.d/broken.conf"
+    sentence = f"{path}:2: [sources] dbus must be yes or no"
+    node.write(path, "[sources]\ndbus = perhaps\n")
+    try:
+        done = subprocess.run(node.inside("netvip", "adopt"), capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (1, f"netvip: {sentence}\n")
+        node.run("systemctl", "restart", "netvip.service")
+        guarded.wait_status(node, lambda status: status["problem"] == sentence)
+        assert "going on with the defaults" in node.journal("netvip.service")
     finally:
-        (calm.b.root / path.lstrip("/")).unlink()
+        (node.root / path.lstrip("/")).unlink()
+        node.run("systemctl", "restart", "netvip.service")
+    guarded.wait_status(node, lambda status: status["problem"] == "")
 
 
 def test_idle_it_costs_next_to_nothing(calm: Pair, figures: list[str]) -> None:
