@@ -74,11 +74,14 @@ class Daemon:
     def _consume(self) -> None:
         words: list[actions.Log] = []
         while self._queue:
-            for action in self._machine.handle(self._queue.popleft()):
+            event = self._queue.popleft()
+            for action in self._machine.handle(event):
                 if isinstance(action, actions.Log):
                     words.append(action)
                 else:
                     self._act(action)
+            if isinstance(event, events.Dumped):
+                self._listen()
         for word in words:  # after the deeds: a line to the journal takes longer than a shield
             log(word.level, word.text)
 
@@ -186,9 +189,11 @@ class Daemon:
         waiting.cancel()
 
     def _failed(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        # An error in a reader or a timer would be logged and forgotten, and its event lost.
         problem = context.get("exception") or RuntimeError(context["message"])
-        if not self._failure.done():
+        if "handle" not in context:  # a task of the bus's that nobody waits for any more
+            log(actions.Level.WARNING, f"{context['message']}: {problem!r}")
+        elif not self._failure.done():
+            # An error in a reader or a timer would be logged and forgotten, and its event lost.
             self._failure.set_exception(problem)
 
     async def _wait_for_stop(self) -> None:

@@ -14,7 +14,8 @@ from netvip import rtnl
 ALREADY_SO = frozenset(
     {0, errno.EEXIST, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL, errno.ENODEV}
 )
-SEND_BUFFER = 1 << 20
+#: A batch for a thousand VIPs, and an answer to each of its messages.
+BUFFER = 1 << 20
 #: What the kernel may answer at once: an acknowledgement for each message of a batch.
 DATAGRAM = 1 << 16
 #: For so many requests a refusal can be named in words; far more than can be under way.
@@ -45,7 +46,8 @@ class Commands:
         self._what: dict[int, str] = {}
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
         self._socket.bind((0, 0))
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+            self._socket.setsockopt(socket.SOL_SOCKET, option, BUFFER)
         self._socket.setblocking(False)
 
     @property

@@ -197,6 +197,7 @@ class Machine:
             self.instances.pop(name).end(event.time)
         for spec, role in named.values():
             self._dumped(event, spec, role)
+        self._remembered = ((), ())  # what is added later is no earlier daemon's unfinished work
         self._changed(event.arrived)
 
     @_on.register
@@ -297,11 +298,15 @@ class Machine:
         instance = self.instances.get(spec.name)
         if instance is None:
             instance = self._adopt(spec)
-        instance.reconfigure(spec)
-        before = instance.master(event.arrived)
-        instance.dumped(event.time, event.arrived, role)
-        self._became_master(event.arrived, instance, before)
-        instance.take_unfinished()
+            # Its adverts were not listened to while this was written: the role it tells may have
+            # been left since, unheard. The next dump is asked for with open ears.
+            self._out.append(RequestDump())
+        else:
+            instance.reconfigure(spec)
+            before = instance.master(event.arrived)
+            instance.dumped(event.time, event.arrived, role)
+            self._became_master(event.arrived, instance, before)
+            instance.take_unfinished()
         if instance.unplanned():
             self._preparer.hurry(event.arrived)
 

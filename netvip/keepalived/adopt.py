@@ -79,7 +79,7 @@ def _source(
     if address is None:
         raise ConfigError(
             f"{interface.path}:{interface.line}: {interface.texts()[1]} has no "
-            "address of its own now; configure mcast_src_ip by hand"
+            "static address of its own; configure mcast_src_ip by hand"
         )
     unicast = any(s.blocks and s.blocks[-1][0] == "unicast_peer" for s in statements)
     keyword = "unicast_src_ip" if unicast else "mcast_src_ip"

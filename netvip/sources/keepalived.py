@@ -68,7 +68,12 @@ class KeepalivedSource:
             return
         ended = asyncio.Event()
         loop = asyncio.get_running_loop()
-        loop.add_reader(handle, ended.set)
+
+        def gone() -> None:
+            loop.remove_reader(handle)  # a pidfd stays readable for ever
+            ended.set()
+
+        loop.add_reader(handle, gone)
         try:
             await self._ask_version()
             self._emit(events.KeepalivedRunning(time.monotonic(), Tri.YES))

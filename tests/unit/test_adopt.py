@@ -174,7 +174,7 @@ def test_what_stands_in_included_files_is_edited_there(conf: Path) -> None:
     [
         (("state BACKUP",), 1, "vrrp_instance VI_1 names no interface"),
         (("state BACKUP", "interface"), 1, "vrrp_instance VI_1 names no interface"),
-        (("state BACKUP", "interface eth9"), 3, "eth9 has no address of its own now"),
+        (("state BACKUP", "interface eth9"), 3, "eth9 has no static address of its own"),
     ],
 )
 def test_what_is_missing_is_told_with_its_line(
