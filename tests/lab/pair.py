@@ -164,10 +164,15 @@ class Pair:
     def _wait_elected(self, limit: float = 30.0) -> None:
         """With nopreempt the node that started first is master, whatever its priority."""
         deadline = time.monotonic() + limit
-        while len(self.holder()) != 1:
+        while not all(len(self.holder(vip)) == 1 for vip in self.every_vip):
             if time.monotonic() > deadline:
                 raise LabError(f"nobody became master: {self.state()}")
             time.sleep(0.05)  # polled from outside: the nodes' own events are under test
+
+    @property
+    def every_vip(self) -> tuple[str, ...]:
+        """The VIPs of every instance: each instance elects a master of its own."""
+        return (*self.vips, VIP6) if self._ipv6 else self.vips
 
     @property
     def nodes(self) -> tuple[Node, Node]:
@@ -182,7 +187,7 @@ class Pair:
         """Wait until this node alone holds every VIP."""
         deadline = time.monotonic() + limit
         while time.monotonic() < deadline:
-            if all(self.holder(vip) == [node] for vip in self.vips):
+            if all(self.holder(vip) == [node] for vip in self.every_vip):
                 return
             time.sleep(0.05)  # polled from outside: the nodes' own events are under test
         raise LabError(f"{node.name} did not become the sole holder: {self.state()}")
@@ -206,7 +211,7 @@ class Pair:
 
     def make_master(self) -> None:
         """Have `a` be master, as before, and netvip know it."""
-        if self.holder() != [self.a]:
+        if any(self.holder(vip) != [self.a] for vip in self.every_vip):
             self.b.run("systemctl", "restart", "keepalived.service")
         self.wait_master(self.a)
         if self.a.succeeds("systemctl", "is-active", "netvip.service"):
