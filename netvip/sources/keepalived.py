@@ -24,6 +24,8 @@ PID_FILES = ("/run/keepalived.pid", "/run/keepalived/keepalived.pid", "/var/run/
 DUMP_FILE = Path("/tmp/keepalived.json")
 #: SIGJSON of keepalived (SIGRTMIN + 2). Where JSON is not built in, it kills (FACTS 5).
 SIGJSON = signal.SIGRTMIN + 2
+#: A keepalived that is reloading drops the signal: ask again soon.
+ASK_AGAIN = 1.0
 #: How often to look for a keepalived that is not there.
 LOOK_EVERY = 2.0
 #: keepalived writes the file in pieces; it has no event to tell that it has done.
@@ -88,10 +90,12 @@ class KeepalivedSource:
         try:
             while not ended.is_set():
                 self._wanted.clear()
-                await self._dump(handle)
+                answered = await self._dump(handle)
                 wanted = asyncio.ensure_future(self._wanted.wait())
                 await asyncio.wait(
-                    {gone, wanted}, timeout=DUMP_EVERY, return_when=asyncio.FIRST_COMPLETED
+                    {gone, wanted},
+                    timeout=DUMP_EVERY if answered else ASK_AGAIN,
+                    return_when=asyncio.FIRST_COMPLETED,
                 )
                 wanted.cancel()
         finally:
@@ -105,7 +109,7 @@ class KeepalivedSource:
         # keepalived -v lists what was built in; only a list that was seen can lack a word.
         self._json = Tri.of("JSON" in text) if found else Tri.UNKNOWN
 
-    async def _dump(self, handle: int) -> None:
+    async def _dump(self, handle: int) -> bool:
         asked = time.monotonic()
         try:
             text = await self._ask(handle)
@@ -113,8 +117,9 @@ class KeepalivedSource:
             instances = dump.parse(text, self._version, sources)
         except DumpError as problem:
             self._emit(events.DumpFailed(time.monotonic(), str(problem)))
-        else:
-            self._emit(events.Dumped(asked, instances, time.monotonic()))
+            return False
+        self._emit(events.Dumped(asked, instances, time.monotonic()))
+        return True
 
     def _sources(self) -> Mapping[str, Tri]:
         try:
