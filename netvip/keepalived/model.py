@@ -1,0 +1,209 @@
+"""What a keepalived configuration says, as values that know where they were written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+
+from netvip.core.model import Tri
+
+IP = IPv4Address | IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word as keepalived takes it (unquoted, definitions put in), and where it was written.
+
+    start and end are offsets into the text of the statement's file; of a word that a definition
+    or a sequence made, those of the reference.
+    """
+
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """Words of one line between braces, and the blocks around them, outermost first."""
+
+    path: Path
+    line: int
+    words: tuple[Word, ...]
+    blocks: tuple[tuple[str, ...], ...] = ()
+    #: Whether it counts on this node: a line behind @id counts on some, and which is known only
+    #: where the node's configuration id is.
+    applies: Tri = Tri.YES
+    #: Whether it stands in its file word for word, so that an editor may change it there.
+    verbatim: bool = True
+
+    @property
+    def keyword(self) -> str:
+        """The first word (behind its condition, if it has one)."""
+        return self.words[0].text
+
+    @property
+    def where(self) -> str:
+        """file:line"""
+        return f"{self.path}:{self.line}"
+
+    def texts(self) -> tuple[str, ...]:
+        """The words."""
+        return tuple(word.text for word in self.words)
+
+    def inside(self, block: str) -> bool:
+        """Whether the innermost block around it has this name."""
+        return bool(self.blocks) and self.blocks[-1][:1] == (block,)
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualAddress:
+    """An address of virtual_ipaddress or virtual_ipaddress_excluded."""
+
+    ip: IP
+    prefixlen: int
+    interface: str
+    tracked: bool
+    excluded: bool
+    statement: Statement
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualObject:
+    """A virtual route or rule: its words, and whether keepalived watches it."""
+
+    words: tuple[str, ...]
+    tracked: bool
+    statement: Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A script, file, process or interface that an instance or a sync group tracks, by name."""
+
+    name: str
+    #: None where none is written: what the definition says counts then.
+    weight: int | None
+    statement: Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A vrrp_script with keepalived's defaults put in. interval and timeout in seconds."""
+
+    name: str
+    statement: Statement
+    #: The command line as written, quotes taken off; empty where none is given.
+    command: str = ""
+    #: Where the command is written; None where it is not.
+    command_at: Statement | None = None
+    interval: float = 1.0
+    #: None: as long as the interval.
+    timeout: float | None = None
+    weight: int = 0
+    rise: int = 1
+    fall: int = 1
+    user: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrackFile:
+    """A track_file (vrrp_track_file) definition; keepalived's own default of weight is 1."""
+
+    name: str
+    file: str
+    weight: int
+    statement: Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """A notify script: its keyword tells when it runs."""
+
+    keyword: str
+    command: str
+    user: str | None
+    group: str | None
+    statement: Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """A vrrp_instance with keepalived's defaults put in. advert_interval in seconds."""
+
+    name: str
+    #: The line that opens it first, and all of its lines, that one included.
+    statement: Statement
+    statements: tuple[Statement, ...]
+    interface: str = ""
+    interface_at: Statement | None = None
+    #: MASTER or BACKUP, as written; empty where it is not.
+    state: str = ""
+    vrid: int | None = None
+    priority: int = 100
+    advert_interval: float = 1.0
+    #: 2 or 3; None where nothing tells.
+    vrrp_version: int | None = None
+    nopreempt: Tri = Tri.NO
+    #: The configured mcast_src_ip or unicast_src_ip; UNKNOWN where a condition decides.
+    source: Tri = Tri.NO
+    source_ip: IP | None = None
+    unicast_peers: tuple[IP, ...] = ()
+    #: The block of peers may be there without one that could be read.
+    unicast: bool = False
+    #: none, PASS or AH, as written.
+    auth_type: str = ""
+    use_vmac: bool = False
+    strict: Tri = Tri.UNKNOWN
+    addresses: tuple[VirtualAddress, ...] = ()
+    routes: tuple[VirtualObject, ...] = ()
+    rules: tuple[VirtualObject, ...] = ()
+    track_scripts: tuple[Reference, ...] = ()
+    track_files: tuple[Reference, ...] = ()
+    track_interfaces: tuple[Reference, ...] = ()
+    notifies: tuple[Notify, ...] = ()
+
+    def find(self, *keywords: str) -> Statement | None:
+        """The last of the instance's own lines (not of a block inside it) with such a keyword."""
+        own = [s for s in self.statements if len(s.blocks) == 1 and s.keyword in keywords]
+        return own[-1] if own else None
+
+
+@dataclass(frozen=True, slots=True)
+class SyncGroup:
+    """A vrrp_sync_group."""
+
+    name: str
+    statement: Statement
+    members: tuple[str, ...] = ()
+    track_scripts: tuple[Reference, ...] = ()
+    track_files: tuple[Reference, ...] = ()
+    notifies: tuple[Notify, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """A whole configuration with its includes."""
+
+    main: Path
+    #: The text of every file, by the path that keepalived opens; undecodable bytes are kept as
+    #: surrogates, so that encoding gives the same bytes back.
+    texts: dict[Path, str]
+    #: Directories that were searched for included files: a new file there changes the whole.
+    directories: tuple[Path, ...]
+    #: In the order keepalived takes them. Lines that do not count here (applies NO) stay out.
+    statements: tuple[Statement, ...]
+    instances: dict[str, Instance] = field(default_factory=dict)
+    scripts: dict[str, Script] = field(default_factory=dict)
+    track_files: dict[str, TrackFile] = field(default_factory=dict)
+    groups: dict[str, SyncGroup] = field(default_factory=dict)
+
+    def globals(self, *keywords: str) -> Statement | None:
+        """The last line of global_defs with such a keyword."""
+        found = [
+            s
+            for s in self.statements
+            if len(s.blocks) == 1 and s.inside("global_defs") and s.keyword in keywords
+        ]
+        return found[-1] if found else None
