@@ -60,5 +60,5 @@ build/.packages:
 	$(APT) $(LAB_PACKAGES) $(DEB_PACKAGES) >/dev/null
 	mkdir -p build && touch $@
 
-build/netvip.deb: build/.packages $(shell find netvip systemd debian docs pyproject.toml -type f -not -path '*/__pycache__/*' -not -path 'debian/netvip/*' -not -path 'debian/.debhelper/*')
+build/netvip.deb: build/.packages $(shell find netvip scripts systemd tmpfiles.d debian docs pyproject.toml -type f -not -path '*/__pycache__/*' -not -path 'debian/netvip/*' -not -path 'debian/.debhelper/*')
 	tests/build-deb

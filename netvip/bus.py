@@ -72,6 +72,14 @@ class Bus:
             raise BusError(f"{interface}.{member}: {reply.body[0] if reply and reply.body else ''}")
         return [_plain(value) for value in reply.body]
 
+    async def owner(self, name: str) -> str:
+        """Who has a well-known name; empty where nobody has."""
+        try:
+            reply = await self.call(*DAEMON, DAEMON[0], "GetNameOwner", "s", [name])
+        except BusError:
+            return ""
+        return str(reply[0])
+
     async def listen(self, rules: Sequence[str], heard: Callable[[Signal], None]) -> None:
         """Hand every signal that matches one of the rules to `heard`."""
 

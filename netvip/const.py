@@ -41,14 +41,30 @@ DUMP_EVERY = 300.0
 DUMP_LIMIT = 1.0
 
 # --- putting back -------------------------------------------------------------------------------
-#: The kernel answers at once; a put-back that is not seen by then was refused.
-RESTORE_LIMIT = 1.0
+#: The kernel answers at once; a put-back that is not seen by then was refused. With the quiet
+#: before it, a second at most passes until the VIP is let go.
+RESTORE_LIMIT = 0.5
 #: Fresh evidence of MASTER must follow a put-back within the advert interval and this.
 RECHECK_GRACE = 1.0
 #: Deletions by others than networkd, outside a window, are made good this often ...
 PACE_COUNT = 3
 #: ... in this time (Law 6): more often, somebody means it.
 PACE_PERIOD = 60.0
+
+# --- letting go ---------------------------------------------------------------------------------
+#: A FAULT that brings no other master within its skew and this is taken back, in seconds.
+LET_GO_GRACE = 2.0
+#: How long a node that let go stays in FAULT while another is master: just long enough for
+#: keepalived to see it, and longer at each time, as a node that preempts would take the VIP back
+#: and lose it again.
+AWAY_FIRST, AWAY_FACTOR, AWAY_LONGEST = 1.0, 8.0, 600.0
+#: How long not to let go again when nobody took over.
+NOBODY_FIRST, NOBODY_FACTOR, NOBODY_LONGEST = 30.0, 2.0, 600.0
+
+# --- what keepalived's checks read --------------------------------------------------------------
+#: For how long on the boot clock a sign of life counts. Written every second; a daemon that hangs
+#: must not hold the dead man's check for long (Law 10: 4 s in all).
+ALIVE_FOR = 3
 
 # --- numbers in the kernel ----------------------------------------------------------------------
 #: Our tag on addresses (IFA_PROTO, kernel 5.18), "nv" in ASCII cut to a byte; 18 is keepalived's.
@@ -66,6 +82,13 @@ BRIDGE_ROUTES = 32
 # --- places -------------------------------------------------------------------------------------
 RUN = "/run/netvip"
 CONTROL_SOCKET = f"{RUN}/control"
+FIFO = f"{RUN}/fifo"
+TRACK_DIRECTORY = f"{RUN}/track"
+#: Scripts that keepalived runs. They are conffiles: a keepalived.conf may name them after a removal
+#: of the package, and a script that is missing counts as one that fails (FACTS 2).
+CHECK_SCRIPT = "/etc/netvip/keepalived-check"
+NOTIFY_SCRIPT = "/etc/netvip/keepalived-notify"
+HOLD_SCRIPT = "/etc/netvip/keepalived-hold"
 SNAPSHOT_FILE = f"{RUN}/snapshot.json"
 BRIDGE_FILE = f"{RUN}/bridge.json"
 CONFIG_FILE = "/etc/netvip/netvip.conf"

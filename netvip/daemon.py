@@ -15,10 +15,13 @@ from netvip import config, control, status
 from netvip.actuators import announce, objects, snapshot
 from netvip.actuators.commands import Commands
 from netvip.actuators.protection import Protection, sweep
+from netvip.actuators.verdicts import Verdicts
 from netvip.core import actions, events
 from netvip.core.machine import Machine
+from netvip.core.model import Role, Tri
 from netvip.notify import notify, watchdog_interval
 from netvip.sources.adverts import AdvertSource
+from netvip.sources.fifo import FifoSource
 from netvip.sources.filters import FilterSource
 from netvip.sources.keepalived import KeepalivedSource
 from netvip.sources.netlink import KernelSource
@@ -52,7 +55,9 @@ class Daemon:
         self._adverts = AdvertSource(self.feed, loop)
         self._keepalived = KeepalivedSource(self.feed, settings.keepalived_conf)
         self._filters = FilterSource(self.feed)
-        self._networkd = _networkd(self.feed) if settings.dbus else None
+        self._fifo = FifoSource(self.feed, loop)
+        self._verdicts = Verdicts()
+        self._networkd, self._keepalived_bus = _bus_sources(self.feed, settings.dbus)
         self._control = control.ControlServer({"status": self._status})
 
     # --- the one queue --------------------------------------------------------------------------
@@ -67,6 +72,7 @@ class Daemon:
         self._consuming = True
         try:
             self._consume()
+            self._report()
         finally:
             self._consuming = False
         self._schedule()
@@ -81,9 +87,26 @@ class Daemon:
                 else:
                     self._act(action)
             if isinstance(event, events.Dumped):
-                self._listen()
+                self._dumped(event)
         for word in words:  # after the deeds: a line to the journal takes longer than a shield
             log(word.level, word.text)
+
+    def _report(self) -> None:
+        for action in self._machine.report(time.monotonic()):
+            self._act(action)
+
+    def _dumped(self, event: events.Dumped) -> None:
+        self._listen()
+        declaration = self._keepalived.declaration
+        if declaration.problem:
+            return  # which instances notify us is not known: what they wrote stays
+        processes = self._keepalived.processes()
+        known = declaration.instances
+        notified = {name for name, declared in known.items() if declared.notify is Tri.YES}
+        self._verdicts.tidy(processes, notified)
+        for spec, role in event.instances:
+            if spec.name in notified and role is not Role.UNKNOWN:
+                self._verdicts.state(spec.name, role.name, processes)
 
     def _schedule(self) -> None:
         if self._timer is not None:
@@ -144,6 +167,22 @@ class Daemon:
             self._networkd.query(action.ifindexes)
 
     @_act.register
+    def _(self, action: actions.Track) -> None:
+        self._verdicts.track(action.instance, action.fault)
+
+    @_act.register
+    def _(self, action: actions.Publish) -> None:
+        self._verdicts.publish(action, self._keepalived.declaration.files)
+
+    @_act.register
+    def _(self, action: actions.Forget) -> None:
+        self._verdicts.forget(action.instance)
+
+    @_act.register
+    def _(self, action: actions.PublishWindow) -> None:
+        self._verdicts.window(action.open)
+
+    @_act.register
     def _(self, action: actions.SaveSnapshot) -> None:
         snapshot.save(action.addresses, action.put_back)
 
@@ -167,15 +206,18 @@ class Daemon:
 
     def _begin(self) -> None:
         sweep(self._commands)
+        self._verdicts.prepare()
+        self._verdicts.clear()
         self._commands.start(self._loop)
         self.feed(events.Remembered(time.monotonic(), *snapshot.load()))
         self._kernel.start(self._loop)
         self._spawn(self._keepalived.run())
         self._spawn(self._filters.run())
         self._spawn(self._keep_alive())
-        self._spawn(self._follow_interfaces())
-        if self._networkd is not None:
-            self._spawn(self._networkd.run())
+        self._spawn(self._follow())
+        for source in (self._networkd, self._keepalived_bus):
+            if source is not None:
+                self._spawn(source.run())
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(self._loop.create_task(work))
@@ -210,6 +252,9 @@ class Daemon:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._protection.take_all_down()
         self._commands.read_answers()
+        self._verdicts.dead()
+        self._verdicts.clear()
+        self._fifo.close()
         self._adverts.close()
         self._kernel.close(self._loop)
         self._commands.close(self._loop)
@@ -222,10 +267,14 @@ class Daemon:
             await asyncio.sleep(interval)
         await asyncio.Event().wait()
 
-    async def _follow_interfaces(self) -> None:
-        """Listen for adverts where the instances are, as interfaces and instances come and go."""
+    async def _follow(self) -> None:
+        """Listen where the instances are, as interfaces and instances come and go, and give a sign
+        of life."""
         while True:
+            self._verdicts.alive()
             self._listen()
+            self._fifo.follow()
+            self._report()
             await asyncio.sleep(1.0)  # an instance that has just appeared has its dump till then
 
     def _listen(self) -> None:
@@ -235,13 +284,19 @@ class Daemon:
         self._adverts.watch({mirror.index(name) for name in names} - {0})
 
     def _status(self) -> dict[str, Any]:
-        return status.document(self._machine, time.monotonic(), self._problem)
+        trouble = self._problem or self._keepalived.declaration.problem
+        counts = (self._fifo.lines, self._fifo.dropped)
+        return status.document(self._machine, time.monotonic(), trouble, counts)
 
 
-def _networkd(feed: Callable[[events.Event], None]) -> Any:
-    from netvip.sources.networkd import NetworkdSource  # dbus_next costs 90 ms where it is off
+def _bus_sources(feed: Callable[[events.Event], None], wanted: bool) -> tuple[Any, Any]:
+    if not wanted:
+        return None, None  # dbus_next costs 90 ms
+    from netvip.sources.keepalived_bus import KeepalivedBusSource
+    from netvip.sources.networkd import NetworkdSource
 
-    return NetworkdSource(feed, lambda text: log(actions.Level.WARNING, text))
+    networkd = NetworkdSource(feed, lambda text: log(actions.Level.WARNING, text))
+    return networkd, KeepalivedBusSource(feed)
 
 
 async def serve(settings: config.Config, problem: str = "") -> None:
@@ -254,3 +309,5 @@ def sweep_leftovers() -> None:
     commands = Commands(lambda what, why: log(actions.Level.ERROR, f"refused: {what}: {why}"))
     sweep(commands)
     commands.read_answers()
+    Verdicts().dead()
+    Verdicts().clear()

@@ -9,18 +9,21 @@ from netvip import __version__
 from netvip.core.instance import Instance
 from netvip.core.machine import Machine
 from netvip.core.model import Tri, Vip
-from netvip.core.states import Phase
+from netvip.core.publish import verdict
 
 
-def document(machine: Machine, now: float, trouble: str = "") -> dict[str, Any]:
+def document(
+    machine: Machine, now: float, trouble: str = "", fifo: tuple[int, int] = (0, 0)
+) -> dict[str, Any]:
     """The status as plain values; times are seconds since the epoch. `trouble` is the daemon's own,
-    which the core does not know of."""
+    which the core does not know of; `fifo` counts keepalived's lines, and those that were none."""
     clock = time.time() - now
     return {
         "version": __version__,
         "keepalived": machine.keepalived.value,
         "networkd": machine.networkd.value,
         "problem": trouble or problem(machine),
+        "fifo": {"lines": fifo[0], "dropped": fifo[1]},
         "instances": [_instance(machine, i, now) for i in machine.instances.values()],
         "windows": [
             {
@@ -59,20 +62,16 @@ def _instance(machine: Machine, instance: Instance, now: float) -> dict[str, Any
         "mode": "guarded" if spec.guarded else "assisted",
         "phase": instance.phase.value,
         "verdict": verdict(instance, now),
+        "why": instance.why_failed,
+        "evidence": _evidence(instance, now),
         "vips": [_vip(machine, instance, vip) for vip in spec.vips],
     }
 
 
-def verdict(instance: Instance, now: float) -> str:
-    """good, failed or unknown. A BACKUP without its VIPs is good."""
-    if instance.phase is Phase.FAILED:
-        return "failed"
-    master = instance.master(now)
-    if instance.protected or master is Tri.NO:
-        return "good"
-    if master is Tri.UNKNOWN:
-        return "unknown"
-    return "failed" if instance.missing() else "good"
+def _evidence(instance: Instance, now: float) -> dict[str, Any]:
+    known = instance.mastership
+    age = known.age(now)
+    return {"origin": known.origin, "age": None if age == float("inf") else round(age, 1)}
 
 
 def _vip(machine: Machine, instance: Instance, vip: Vip) -> dict[str, Any]:

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
+import pwd
 import subprocess
-from collections.abc import Mapping
-from ipaddress import IPv4Address, IPv6Address
+import time
+from collections.abc import Callable, Mapping
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
 from netvip import config
-from netvip.const import STATE_DIRECTORY
-from netvip.errors import NetvipError
+from netvip.const import RUN, STATE_DIRECTORY
+from netvip.errors import DaemonUnreachable, DumpError, NetvipError
 from netvip.keepalived import adopt
-from netvip.keepalived.config import read
+from netvip.keepalived.backup import Backup, Saved
+from netvip.keepalived.edits import diff
+from netvip.keepalived.model import Configuration
+from netvip.keepalived.process import configuration_id, parent
+from netvip.keepalived.reader import read
 
-BACKUP = Path(STATE_DIRECTORY) / "adopt.json"
+BACKUP = Path(STATE_DIRECTORY) / "adopt"
+#: Where the users of wrapped checks keep their verdicts; systemd-tmpfiles makes it at each boot.
+TMPFILES = Path("/etc/tmpfiles.d/netvip-checks.conf")
 LIMIT = 30.0
-
-#: By file name, its text before the adoption and after it.
-Saved = dict[str, dict[str, str]]
+#: keepalived has reloaded and the daemon asked it by then.
+CONFIRM_LIMIT = 10.0
 
 
 class AdoptError(NetvipError):
@@ -33,145 +39,97 @@ def main(arguments: list[str]) -> int:
     either = parser.add_mutually_exclusive_group()
     either.add_argument("--apply", action="store_true", help="make the change, reload keepalived")
     either.add_argument("--revert", action="store_true", help="give back every byte")
+    parser.add_argument(
+        "--source",
+        action="append",
+        default=[],
+        metavar="[INSTANCE=]ADDR",
+        help="the address adverts leave from, where the interface has no static one",
+    )
+    parser.add_argument(
+        "--wrap-checks",
+        action="store_true",
+        help="have your own vrrp_scripts keep their last verdict during a window",
+    )
     options = parser.parse_args(arguments)
-    return _revert() if options.revert else _adopt(options.apply)
+    if options.revert:
+        return _revert()
+    return _adopt(options.apply, _sources(options.source), options.wrap_checks)
 
 
-def _adopt(apply: bool) -> int:
+def _sources(words: list[str]) -> dict[str, IPv4Address | IPv6Address]:
+    found = {}
+    for word in words:
+        name, _, text = word.rpartition("=")
+        try:
+            found[name] = ip_address(text)
+        except ValueError:
+            raise AdoptError(f"--source {word}: {text!r} is no address") from None
+    return found
+
+
+def _adopt(apply: bool, sources: Mapping[str, IPv4Address | IPv6Address], wrap_checks: bool) -> int:
     main_file = config.load().keepalived_conf
-    configuration = read(main_file)
-    changed = adopt.adopted(configuration, own_addresses())
+    node, version = _node(), _version()
+    configuration = read(main_file, node=node, version=version)
+    host = adopt.Host(version, own_addresses(), sources, node, _script_user(configuration))
+    changed = adopt.adopted(configuration, host, wrap_checks)
     if not changed:
         print("every instance is guarded already")
         return 0
     # Bytes that are no UTF-8 are shown as such; what is written keeps them.
-    shown = adopt.diff(configuration.texts, changed)
+    shown = diff(configuration.texts, changed)
     print(shown.encode(errors="surrogateescape").decode(errors="replace"), end="")
     if not apply:
         print("\nnothing was changed; netvip adopt --apply makes this change")
         return 1
-    _apply(main_file, {path: configuration.texts[path] for path in changed}, changed)
+    before: dict[Path, bytes | None] = {path: _bytes(configuration.texts[path]) for path in changed}
+    after = {path: _bytes(text) for path, text in changed.items()}
+    if wrap_checks:
+        _with_tmpfiles(before, after, adopt.wrapped_users(configuration, host))
+    _apply(main_file, before, after)
     print("applied; netvip adopt --revert takes it back")
     return 0
 
 
-def _apply(main_file: Path, before: Mapping[Path, str], after: Mapping[Path, str]) -> None:
-    earlier = _load_backup() if BACKUP.exists() else {}
+def _with_tmpfiles(
+    before: dict[Path, bytes | None], after: dict[Path, bytes], users: set[str]
+) -> None:
+    lines = [f"d {RUN}/checks/{user} 0700 {user} - -\n" for user in sorted(users - {"root"})]
+    if lines:
+        before[TMPFILES] = TMPFILES.read_bytes() if TMPFILES.exists() else None
+        after[TMPFILES] = "".join(
+            ["# Where wrapped checks keep their verdicts.\n", *lines]
+        ).encode()
+
+
+# --- what the host tells --------------------------------------------------------------------------
+
+
+def _node() -> str | None:
+    pid = parent()
+    return configuration_id(pid) if pid is not None else os.uname().nodename.partition(".")[0]
+
+
+def _version() -> tuple[int, ...]:
+    from netvip.sources.keepalived import VERSION
+
+    done = _run("keepalived", "-v")
+    found = VERSION.search(done.stdout + done.stderr)
+    if found is None:
+        raise AdoptError("keepalived -v does not tell its version; is this keepalived?")
+    return tuple(map(int, found[1].split(".")))
+
+
+def _script_user(configuration: Configuration) -> str:
+    """keepalived.conf(5): script_user, or keepalived_script where there is such a user, or root."""
+    statement = configuration.globals("script_user")
+    if statement is not None and len(statement.words) > 1:
+        return ":".join(statement.texts()[1:3])
     try:
-        _save_backup(_with(earlier, before, after))
-        _write(after)
-        _validate(main_file)
-    except (AdoptError, OSError) as problem:
-        _undo(before, earlier)
-        raise AdoptError(f"nothing was changed: {problem}") from problem
-    _reload()
-
-
-def _with(earlier: Saved, before: Mapping[Path, str], after: Mapping[Path, str]) -> Saved:
-    """The backup with this adoption in it. A file that was edited since an earlier adoption goes
-    back to that edit: what the operator wrote is never lost."""
-    saved = dict(earlier)
-    for path, text in before.items():
-        known = earlier.get(str(path), {"before": text, "after": text})
-        original = known["before"] if known["after"] == text else text
-        saved[str(path)] = {"before": original, "after": after[path]}
-    return saved
-
-
-def _undo(before: Mapping[Path, str], earlier: Saved) -> None:
-    _write({path: text for path, text in before.items() if _decoded(path) != text})
-    if earlier:
-        _save_backup(earlier)
-    elif BACKUP.is_file():
-        BACKUP.unlink()
-
-
-def _save_backup(saved: Saved) -> None:
-    BACKUP.parent.mkdir(parents=True, exist_ok=True)
-    _replace(BACKUP, json.dumps(saved), 0o600)
-
-
-def _load_backup() -> Saved:
-    try:
-        saved = json.loads(BACKUP.read_text())
-        return {
-            name: {key: texts[key] for key in ("before", "after")} for name, texts in saved.items()
-        }
-    except FileNotFoundError:
-        raise AdoptError("nothing was adopted here, so there is nothing to revert") from None
-    except OSError as problem:
-        raise AdoptError(f"{BACKUP} cannot be read: {problem.strerror}; are you root?") from problem
-    except (ValueError, AttributeError, KeyError, TypeError) as problem:
-        raise AdoptError(f"{BACKUP} is damaged ({problem!r}); restore it") from problem
-
-
-def _revert() -> int:
-    saved = _load_backup()
-    for name, texts in saved.items():
-        if _decoded(Path(name)) != texts["after"]:
-            raise AdoptError(
-                f"{name} was edited since the adoption; undo that edit first, or take "
-                f"no_track and the source address out by hand and remove {BACKUP}"
-            )
-    try:
-        _write({Path(name): texts["before"] for name, texts in saved.items()})
-        BACKUP.unlink()
-    except OSError as problem:
-        raise AdoptError(f"{problem.filename}: {problem.strerror}; are you root?") from problem
-    _reload()
-    print(f"reverted: {', '.join(saved)}")
-    return 0
-
-
-def _decoded(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8", errors="surrogateescape")
-    except OSError as problem:
-        raise AdoptError(f"{path} cannot be read: {problem.strerror}") from problem
-
-
-def _write(texts: Mapping[Path, str]) -> None:
-    for path, text in texts.items():
-        _replace(path, text, path.stat().st_mode & 0o7777)
-
-
-def _replace(path: Path, text: str, mode: int) -> None:
-    target = path.resolve()  # a symbolic link stays one
-    draft = target.with_name(f".{target.name}.netvip")
-    draft.unlink(missing_ok=True)
-    with open(draft, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-        file.write(text.encode("utf-8", errors="surrogateescape"))
-        if target.exists():
-            owner = target.stat()
-            os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
-        os.fchmod(file.fileno(), mode)  # only now: it may hold keepalived's auth_pass
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(draft, target)
-
-
-def _validate(main_file: Path) -> None:
-    done = _run("keepalived", "-t", "-f", str(main_file))
-    if done.returncode:
-        raise AdoptError(f"keepalived -t refuses it: {(done.stderr or done.stdout).strip()}")
-
-
-def _reload() -> None:
-    if _run("systemctl", "is-active", "--quiet", "keepalived.service").returncode:
-        print("keepalived is not running: the change takes effect when it starts")
-        return
-    done = _run("systemctl", "reload", "keepalived.service")
-    if done.returncode:
-        raise AdoptError(f"keepalived could not be reloaded: {done.stderr.strip()}")
-
-
-def _run(*command: str) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
-    except FileNotFoundError as problem:
-        raise AdoptError(f"{command[0]} is not installed") from problem
-    except subprocess.TimeoutExpired as problem:
-        raise AdoptError(f"{command[0]} did not end within {LIMIT:.0f} s") from problem
+        return pwd.getpwnam("keepalived_script").pw_name
+    except KeyError:
+        return "root"
 
 
 def own_addresses() -> dict[tuple[str, int], IPv4Address | IPv6Address]:
@@ -187,3 +145,189 @@ def own_addresses() -> dict[tuple[str, int], IPv4Address | IPv6Address]:
         if local and not address.dynamic:
             found.setdefault((names[address.ifindex], address.ip.version), address.ip)
     return found
+
+
+# --- applying -------------------------------------------------------------------------------------
+
+
+def _apply(
+    main_file: Path, before: Mapping[Path, bytes | None], after: Mapping[Path, bytes]
+) -> None:
+    backup = Backup(BACKUP)
+    earlier = backup.load()
+
+    def undo() -> None:
+        _write(before)
+        if earlier:
+            backup.save(earlier)
+        else:
+            backup.remove()
+
+    try:
+        backup.save(_with(earlier, before, after))
+        _write(after)
+        _make_directories()
+        _validate(main_file)
+    except (NetvipError, OSError) as problem:
+        undo()
+        raise AdoptError(f"nothing was changed: {problem}") from problem
+    _take_effect(undo)
+
+
+def _take_effect(undo: Callable[[], None]) -> None:
+    try:
+        if _reload():
+            _confirm()
+    except AdoptError as problem:
+        undo()
+        try:
+            _reload()
+        except AdoptError:
+            pass  # it did not take what is put back now, and runs what it ran before
+        raise AdoptError(f"everything was put back: {problem}") from problem
+
+
+def _with(
+    earlier: Mapping[Path, Saved],
+    before: Mapping[Path, bytes | None],
+    after: Mapping[Path, bytes],
+) -> dict[Path, Saved]:
+    """The backup with this adoption in it. A file that was edited since an earlier adoption goes
+    back to that edit: what the operator wrote is never lost."""
+    saved = dict(earlier)
+    for path, now in before.items():
+        known = earlier.get(path)
+        original = known.before if known is not None and known.after == now else now
+        saved[path] = Saved(original, after[path])
+    return saved
+
+
+def _revert() -> int:
+    backup = Backup(BACKUP)
+    saved = backup.load()
+    if not saved:
+        raise AdoptError("nothing was adopted here, so there is nothing to revert")
+    for path, texts in saved.items():
+        if _read(path) != texts.after:
+            raise AdoptError(
+                f"{path} was edited since the adoption; undo that edit first, or take out by hand "
+                f"what netvip added and remove {BACKUP}"
+            )
+    try:
+        _write({path: texts.before for path, texts in saved.items()})
+        _reload()
+        backup.remove()
+    except OSError as problem:
+        raise AdoptError(f"{problem.filename}: {problem.strerror}; are you root?") from problem
+    print(f"reverted: {', '.join(map(str, saved))}")
+    return 0
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="surrogateescape")
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as problem:
+        raise AdoptError(f"{path} cannot be read: {problem.strerror}") from problem
+
+
+def _write(contents: Mapping[Path, bytes | None]) -> None:
+    for path, content in contents.items():
+        if content is None:
+            path.unlink(missing_ok=True)
+        elif _read(path) != content:
+            _replace(path, content)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    target = path.resolve()  # a symbolic link stays one
+    draft = target.with_name(f".{target.name}.netvip")
+    draft.unlink(missing_ok=True)
+    mode = 0o644
+    with open(draft, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        file.write(content)
+        if target.exists():
+            status = target.stat()
+            mode = status.st_mode & 0o7777
+            os.fchown(file.fileno(), status.st_uid, status.st_gid)
+        os.fchmod(file.fileno(), mode)  # only now: it may hold keepalived's auth_pass
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(draft, target)
+
+
+def _make_directories() -> None:
+    """What keepalived will need at once, tmpfiles.d would make at the next boot. States that were
+    kept for an earlier adoption are of no use to this one."""
+    for name in ("netvip", "netvip-checks"):
+        for place in ("/usr/lib/tmpfiles.d", "/etc/tmpfiles.d"):
+            if (path := Path(place) / f"{name}.conf").exists():
+                _run("systemd-tmpfiles", "--create", str(path))
+    for state in Path(RUN).glob("state/*"):
+        state.unlink(missing_ok=True)
+
+
+def _validate(main_file: Path) -> None:
+    if _version() < adopt.TRACKS:
+        return  # it cannot check a configuration
+    done = _run("keepalived", "-t", "-f", str(main_file))
+    if done.returncode:
+        raise AdoptError(f"keepalived -t refuses it: {(done.stderr or done.stdout).strip()}")
+
+
+def _reload() -> bool:
+    """Whether keepalived runs, and took it."""
+    if _run("systemctl", "is-active", "--quiet", "keepalived.service").returncode:
+        print("keepalived is not running: the change takes effect when it starts")
+        return False
+    done = _run("systemctl", "reload", "keepalived.service")
+    if done.returncode:
+        raise AdoptError(f"keepalived could not be reloaded: {done.stderr.strip()}")
+    return True
+
+
+def _confirm() -> None:
+    """keepalived itself has to say that every instance is guarded."""
+    deadline = time.monotonic() + CONFIRM_LIMIT
+    while (unguarded := _unguarded()) and time.monotonic() < deadline:
+        time.sleep(0.2)  # keepalived says nothing when it has reloaded
+    if unguarded:
+        raise AdoptError(f"keepalived does not run it: {unguarded}")
+
+
+def _unguarded() -> str:
+    from netvip import client
+
+    try:
+        instances = client.ask("status")["instances"]
+        modes = {instance["name"]: instance["mode"] for instance in instances}
+    except DaemonUnreachable:
+        try:
+            modes = _ask_keepalived()
+        except DumpError as problem:
+            return str(problem)
+    left = [name for name, mode in modes.items() if mode != "guarded"]
+    return f"{', '.join(left)} not guarded" if left else "" if modes else "it reports no instance"
+
+
+def _ask_keepalived() -> dict[str, str]:
+    import asyncio
+
+    from netvip.sources.keepalived import ask_once
+
+    specs = asyncio.run(ask_once(config.load().keepalived_conf))
+    return {spec.name: "guarded" if spec.guarded else "assisted" for spec in specs}
+
+
+def _run(*command: str) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
+    except FileNotFoundError as problem:
+        raise AdoptError(f"{command[0]} is not installed") from problem
+    except subprocess.TimeoutExpired as problem:
+        raise AdoptError(f"{command[0]} did not end within {LIMIT:.0f} s") from problem

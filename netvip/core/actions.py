@@ -100,6 +100,44 @@ class RequestDump(Action):
 
 
 @dataclass(frozen=True, slots=True)
+class Track(Action):
+    """Tell keepalived through the instance's track file: FAULT, or nothing amiss."""
+
+    instance: str
+    fault: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Publish(Action):
+    """Write down for the checks that keepalived runs how an instance stands."""
+
+    instance: str
+    state: str
+    verdict: str
+    why: str
+    #: Whether a missing VIP is netvip's business for the moment, and no reason to fail.
+    held: bool
+    #: Interface and address of every VIP that was seen on its interface.
+    vips: tuple[tuple[str, str], ...]
+    #: How often keepalived has (re)loaded its configuration, as far as was seen.
+    load: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forget(Action):
+    """keepalived no longer has this instance: what was published of it goes."""
+
+    instance: str
+
+
+@dataclass(frozen=True, slots=True)
+class PublishWindow(Action):
+    """Write down whether a window is open."""
+
+    open: bool
+
+
+@dataclass(frozen=True, slots=True)
 class QueryLinks(Action):
     """Ask networkd for the state of links."""
 

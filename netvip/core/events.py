@@ -102,8 +102,8 @@ class Announced(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class NetworkdJobs(Event):
-    """How many systemd jobs for networkd are under way."""
+class Jobs(Event):
+    """How many systemd jobs for networkd and keepalived are under way."""
 
     pending: int
 
@@ -160,6 +160,25 @@ class KeepalivedRunning(Event):
 @dataclass(frozen=True, slots=True)
 class KeepalivedChanged(Event):
     """keepalived may have another configuration now: its job ended, or its adverts differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told(Event):
+    """keepalived said, by its fifo or its notify script, that an instance changed its state."""
+
+    instance: str
+    role: Role
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Signalled(Event):
+    """keepalived said so on D-Bus, where an instance is an interface's label, a VRID, a family."""
+
+    interface: str
+    vrid: int
+    family: int
+    role: Role
 
 
 @dataclass(frozen=True, slots=True)

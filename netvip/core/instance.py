@@ -27,8 +27,10 @@ from netvip.core.actions import (
     Renew,
     RequestDump,
     TakeAway,
+    Track,
     Unprotect,
 )
+from netvip.core.letgo import LetGo
 from netvip.core.mastership import Mastership
 from netvip.core.mirror import Mirror
 from netvip.core.model import (
@@ -42,7 +44,7 @@ from netvip.core.model import (
     Vip,
 )
 from netvip.core.pacing import Pace
-from netvip.core.states import PROTECTED, Phase, Trigger, follow
+from netvip.core.states import IN_FAULT, PROTECTED, TABLE, Phase, Trigger, follow
 
 NEVER = float("inf")
 #: A VIP that goes back at once (IPv6, or no shield) may be taken again by the same act of
@@ -72,6 +74,7 @@ class Instance:
         self.unfinished: frozenset[AddressKey] = frozenset()
         self.shield_hurts = False
         self.carry_until = NEVER
+        self.letgo = LetGo(self._move, self._log)
         self._mirror, self._out = mirror, outbox
         self._pace = Pace(PACE_COUNT, PACE_PERIOD)
         self._renew_at = self._restore_by = self._check_by = self._retract_at = NEVER
@@ -149,7 +152,9 @@ class Instance:
 
     def threaten(self, now: float) -> None:
         """networkd is about to act, or has acted: be shielded, if MASTER."""
-        if self.protected or self.master(now) is not Tri.YES or not self.spec.vips:
+        if (self.phase, Trigger.THREAT) not in TABLE or self.master(now) is not Tri.YES:
+            return
+        if not self.spec.vips:
             return
         if not self.spec_has_carrier():
             return
@@ -178,12 +183,11 @@ class Instance:
         if author.kind is AuthorKind.NETWORKD or self._pace.allow(now):
             return True
         if self.phase is not Phase.FAILED:
-            self._move(Trigger.PACED, now)
-            self._log(
-                Level.ERROR,
+            why = (
                 f"taken {PACE_COUNT + 1} times in {PACE_PERIOD:.0f} s, last by "
-                f"{author}: somebody means it, not made good any more",
+                f"{author}: somebody means it, not made good any more"
             )
+            self._fail(Trigger.PACED, now, why)
         return False
 
     def restore_at_once(self, now: float, address: Address) -> None:
@@ -228,8 +232,17 @@ class Instance:
             self._left(now, f"keepalived says {role.name}")
         self._confirm(now)
 
+    def told(self, now: float, role: Role, origin: str) -> None:
+        """keepalived said that it changed its state."""
+        self.mastership.told(now, role, origin)
+        if role is Role.MASTER:
+            self._confirm(now)
+        else:
+            self._left(now, f"keepalived says {role.name}")
+
     def keepalived_gone(self, now: float) -> None:
         """keepalived ended."""
+        self._move(Trigger.KEEPALIVED_GONE, now)
         self.mastership.keepalived_gone(now)
         self._left(now, "keepalived ended")
 
@@ -252,11 +265,8 @@ class Instance:
             order = [key for key in self.memory if key in set(map(self.key, missing))]
             self._send_back(order, now)
         elif expired:
-            self._move(Trigger.NOT_OURS_TO_RESTORE, now)
-            self._log(
-                Level.ERROR,
-                f"{self._vips()} still away, and netvip may not put it back: {self._why_not(now)}",
-            )
+            why = f"{self._vips()} still away, and netvip may not put it back: {self._why_not(now)}"
+            self._fail(Trigger.NOT_OURS_TO_RESTORE, now, why)
 
     def tick(self, now: float) -> None:
         """Do what has become due."""
@@ -266,11 +276,13 @@ class Instance:
             self._move(Trigger.CARRIED_LONG_ENOUGH, now)
             self._log(Level.WARNING, "carried for the master-down interval: shield and bridge down")
         if self.phase is Phase.RESTORING and now >= self._restore_by:
-            self._move(Trigger.REFUSED, now)
-            self._log(Level.ERROR, f"{self._vips()} could not be put back")
+            self._fail(Trigger.REFUSED, now, f"{self._vips()} could not be put back")
         if self.phase is Phase.CHECKING and now >= self._check_by:
-            self._move(Trigger.UNCONFIRMED, now)
-            self._log(Level.ERROR, "put back, but no advert confirmed that this node is MASTER")
+            why = "put back, but no advert confirmed that this node is MASTER"
+            self._fail(Trigger.UNCONFIRMED, now, why)
+        if self.phase is Phase.FAILED and self.master(now) is Tri.YES and self.missing():
+            self.letgo.failed(now, self.spec)
+        self.letgo.tick(now, self.phase, self.spec, self.spec_has_carrier())
         if self.protected and now >= self._renew_at:
             self.renew(now)
         if now >= self._retract_at:
@@ -293,6 +305,8 @@ class Instance:
             due.append(self._restore_by)
         elif self.phase is Phase.CHECKING:
             due.append(self._check_by)
+        elif self.phase in IN_FAULT:
+            due.append(self.letgo.due(self.phase, self.spec, self.spec_has_carrier()))
         return min(due)
 
     def prepare(self, plan: Plan) -> None:
@@ -315,6 +329,23 @@ class Instance:
             self._renew_at = now + RENEW_EVERY
         elif before in PROTECTED and self.phase not in PROTECTED:
             self._out.append(Unprotect(self.spec.name))
+        if (before in IN_FAULT) is not (self.phase in IN_FAULT):
+            self._out.append(Track(self.spec.name, self.phase in IN_FAULT))
+
+    def _fail(self, trigger: Trigger, now: float, why: str) -> None:
+        self._move(trigger, now)
+        self.letgo.why = why
+        self._log(Level.ERROR, why)
+
+    @property
+    def why_failed(self) -> str:
+        """What went wrong, in a sentence; empty unless the phase says that something did."""
+        return self.letgo.why if self.phase in (Phase.FAILED, *IN_FAULT) else ""
+
+    def held(self, now: float) -> bool:
+        """Whether a missing VIP is dealt with, or nobody else would take it, so that a check of
+        keepalived's should not fail for it."""
+        return self.protected or (self.phase is Phase.FAILED and self.letgo.in_vain(now))
 
     def _settle_whole(self, now: float) -> None:
         if self._put_at >= max((loss.time for loss in self.losses.values()), default=NEVER):
@@ -391,6 +422,7 @@ class Instance:
         self._plan_retraction(now)
         if self.protected:
             self._log(Level.NOTICE, f"{sender} is master now: shield and bridge down")
+        self.letgo.other_master(now, self.phase, sender)
         self._move(Trigger.OTHER_MASTER, now)
         self.losses.clear()
 

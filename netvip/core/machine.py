@@ -28,6 +28,7 @@ from netvip.core.model import (
     Tri,
 )
 from netvip.core.prepare import Preparer
+from netvip.core.publish import Publisher
 from netvip.core.states import Phase
 from netvip.core.window import Window
 
@@ -51,6 +52,7 @@ class Machine:
         self._final: dict[int, Tri] = {}
         self._out: list[Action] = []
         self._preparer = Preparer(self.mirror, self._out)
+        self._publisher = Publisher(self.mirror)
         self._remembered: tuple[tuple[Address, ...], tuple[Address, ...]] = ((), ())
 
     # --- the way in and out ---------------------------------------------------------------------
@@ -62,6 +64,10 @@ class Machine:
         actions = self._out[:]
         self._out.clear()
         return actions
+
+    def report(self, now: float) -> list[Action]:
+        """What is to be written down for others of how things stand: asked after the deeds."""
+        return self._publisher.run(self.instances, bool(self.windows), now)
 
     def deadline(self) -> float:
         """When a Tick is wanted; infinity for never."""
@@ -157,7 +163,7 @@ class Machine:
                     instance.threaten(event.time)
 
     @_on.register
-    def _(self, event: events.NetworkdJobs) -> None:
+    def _(self, event: events.Jobs) -> None:
         if event.pending < self._jobs:
             self._stir_all(event.time)
             self._out.append(QueryLinks(tuple(sorted(self._homes()))))
@@ -190,6 +196,22 @@ class Machine:
                 self._became_master(event.time, instance, before)
 
     @_on.register
+    def _(self, event: events.Told) -> None:
+        if (instance := self.instances.get(event.instance)) is not None:
+            self._told(event.time, instance, event.role, event.origin)
+
+    @_on.register
+    def _(self, event: events.Signalled) -> None:
+        for instance in self.instances.values():
+            spec = instance.spec
+            if (spec.bus_label, spec.vrid, spec.family) == (
+                event.interface,
+                event.vrid,
+                event.family,
+            ):
+                self._told(event.time, instance, event.role, "D-Bus")
+
+    @_on.register
     def _(self, event: events.Dumped) -> None:
         self.dump_problem, self.keepalived = "", Tri.YES
         named = {spec.name: (spec, role) for spec, role in event.instances}
@@ -212,6 +234,7 @@ class Machine:
             self._log(Level.NOTICE, "keepalived is not running: nothing to protect")
         self.keepalived = event.running
         if event.running is Tri.YES:
+            self._publisher.loaded()
             self._out.append(RequestDump())
         elif event.running is Tri.NO:
             for instance in self.instances.values():
@@ -219,6 +242,7 @@ class Machine:
 
     @_on.register
     def _(self, event: events.KeepalivedChanged) -> None:
+        self._publisher.loaded()
         self._out.append(RequestDump())
 
     @_on.register
@@ -309,6 +333,11 @@ class Machine:
             instance.take_unfinished()
         if instance.unplanned():
             self._preparer.hurry(event.arrived)
+
+    def _told(self, now: float, instance: Instance, role: Role, origin: str) -> None:
+        before = instance.master(now)
+        instance.told(now, role, origin)
+        self._became_master(now, instance, before)
 
     def _adopt(self, spec: InstanceSpec) -> Instance:
         instance = self.instances[spec.name] = Instance(spec, self.mirror, self._out)

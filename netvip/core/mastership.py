@@ -11,6 +11,8 @@ class Mastership:
     def __init__(self) -> None:
         self._role = Role.UNKNOWN
         self._since = float("-inf")
+        #: Where the newest evidence comes from: advert, dump, fifo, D-Bus.
+        self.origin = ""
         self._own_in_a_row = 0
         self.last_own = float("-inf")
 
@@ -20,7 +22,7 @@ class Mastership:
             self._own_advert(time)
         elif own or priority:
             self._own_in_a_row = 0
-            self._set(Role.BACKUP, time)
+            self._set(Role.BACKUP, time, "advert")
 
     def _own_advert(self, time: float) -> None:
         # One advert may be the last word of two masters at odds; a second one in a row is not,
@@ -28,20 +30,30 @@ class Mastership:
         self._own_in_a_row += 1
         self.last_own = time
         if self._role is Role.MASTER or self._own_in_a_row >= 2:
-            self._set(Role.MASTER, time)
+            self._set(Role.MASTER, time, "advert")
+
+    def told(self, time: float, role: Role, origin: str) -> None:
+        """keepalived's own word, given as it changed its state."""
+        if role is not Role.MASTER:
+            self._own_in_a_row = 0
+        self._set(role, time, origin)
 
     def dump(self, asked: float, role: Role) -> None:
         """keepalived's own word, as of when it was asked; adverts seen since then are newer."""
         if asked > self._since:
-            self._set(role, asked)
+            self._set(role, asked, "dump")
 
     def keepalived_gone(self, time: float) -> None:
         """keepalived ended: whoever is MASTER now, it is not this node."""
         self._own_in_a_row = 0
-        self._set(Role.UNKNOWN, time)
+        self._set(Role.UNKNOWN, time, "process")
 
-    def _set(self, role: Role, time: float) -> None:
-        self._role, self._since = role, time
+    def _set(self, role: Role, time: float, origin: str) -> None:
+        self._role, self._since, self.origin = role, time, origin
+
+    def age(self, now: float) -> float:
+        """Seconds since the newest evidence; infinite where there is none."""
+        return now - self._since
 
     def expires(self, spec: InstanceSpec) -> float:
         """When the evidence of MASTER will be too old."""

@@ -159,8 +159,15 @@ class InstanceSpec:
     priority: int = 100
     advert_interval: float = 1.0
     source_configured: Tri = Tri.UNKNOWN
+    #: Whether keepalived follows a track file of ours, so that it can be told to let go.
+    track_file: Tri = Tri.UNKNOWN
     #: keepalived before 2.0 neither watches its VIPs nor its source address.
     watches_addresses: bool = True
+
+    @property
+    def bus_label(self) -> str:
+        """The interface as keepalived names it in a D-Bus object path: letters, digits and _."""
+        return "".join(c if c.isascii() and c.isalnum() else "_" for c in self.interface)
 
     @property
     def guarded(self) -> bool:

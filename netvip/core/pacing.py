@@ -1,4 +1,4 @@
-"""How often something may be done in a period."""
+"""How often something may be done in a period, and how long to wait before the next attempt."""
 
 from __future__ import annotations
 
@@ -20,3 +20,20 @@ class Pace:
             return False
         self._times.append(now)
         return True
+
+
+class Backoff:
+    """Waits, in seconds, that grow while the trouble goes on and begin anew after a long peace."""
+
+    def __init__(self, first: float, factor: float, longest: float) -> None:
+        self._first, self._factor, self._longest = first, factor, longest
+        self._next = first
+        self._last = float("-inf")
+
+    def next(self, now: float) -> float:
+        """How long to wait this time."""
+        if now - self._last > 2 * self._longest:
+            self._next = self._first
+        self._last = now
+        wait, self._next = self._next, min(self._next * self._factor, self._longest)
+        return wait

@@ -18,6 +18,8 @@ class Phase(Enum):
     RESTORING = "restoring"
     CHECKING = "checking"
     FAILED = "failed"
+    LETTING_GO = "letting go"
+    AWAY = "away"
 
 
 class Trigger(Enum):
@@ -40,6 +42,10 @@ class Trigger(Enum):
     UNCONFIRMED = "no evidence of MASTER came after the put-back"
     LINK_DOWN = "the interface has no carrier"
     MADE_GOOD = "every VIP is present again"
+    LET_GO = "MASTER without its VIPs: keepalived is told FAULT"
+    NOBODY_CAME = "no other master's advert was seen: the FAULT is taken back"
+    WELL_AGAIN = "the node could carry the VIPs: the FAULT is taken back"
+    KEEPALIVED_GONE = "keepalived ended"
 
 
 _P, _T = Phase, Trigger
@@ -51,6 +57,12 @@ TABLE: Final[dict[tuple[Phase, Trigger], Phase]] = {
     (_P.FAILED, _T.MADE_GOOD): _P.WATCHING,
     (_P.FAILED, _T.LEFT_MASTER): _P.WATCHING,
     (_P.FAILED, _T.OTHER_MASTER): _P.WATCHING,
+    (_P.FAILED, _T.LET_GO): _P.LETTING_GO,
+    (_P.LETTING_GO, _T.OTHER_MASTER): _P.AWAY,
+    (_P.LETTING_GO, _T.NOBODY_CAME): _P.WATCHING,
+    (_P.LETTING_GO, _T.KEEPALIVED_GONE): _P.WATCHING,
+    (_P.AWAY, _T.WELL_AGAIN): _P.WATCHING,
+    (_P.AWAY, _T.KEEPALIVED_GONE): _P.WATCHING,
     (_P.SHIELDED, _T.SETTLED_WHOLE): _P.WATCHING,
     (_P.SHIELDED, _T.SETTLED_MISSING): _P.RESTORING,
     (_P.SHIELDED, _T.NOT_OURS_TO_RESTORE): _P.FAILED,
@@ -75,6 +87,9 @@ TABLE: Final[dict[tuple[Phase, Trigger], Phase]] = {
 
 #: The phases in which shield and bridge are up.
 PROTECTED: Final = frozenset({_P.SHIELDED, _P.CARRYING, _P.RESTORING, _P.CHECKING})
+
+#: The phases in which keepalived's track file says FAULT.
+IN_FAULT: Final = frozenset({_P.LETTING_GO, _P.AWAY})
 
 
 def follow(phase: Phase, trigger: Trigger) -> Phase:

@@ -1,107 +1,310 @@
-"""The guarded configuration: VIPs with no_track, and a configured source address."""
+"""The guarded configuration: what each instance and the whole of it still lack.
+
+An instance's VIPs, routes and rules get no_track, its adverts a configured source, keepalived a
+track file to let go by, a check for the time without a daemon, a notify script that keeps the state
+for that check, and the whole a fifo and repeated gratuitous ARPs. What is there stays as it is.
+"""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
+from netvip.const import CHECK_SCRIPT, FIFO, HOLD_SCRIPT, NOTIFY_SCRIPT
+from netvip.core.model import Tri
 from netvip.errors import ConfigError
-from netvip.keepalived.config import SOURCE_KEYWORDS, Configuration, Statement
+from netvip.keepalived.declared import notifies, track_path, tracks
+from netvip.keepalived.edits import Insertion, insert, line_after, line_before, line_inside
+from netvip.keepalived.model import Configuration, Instance, Notify, Script, Statement
+from netvip.keepalived.names import file_name
 
-#: Blocks whose every statement keepalived watches for, unless it carries no_track.
-TRACKED_BLOCKS = frozenset(
-    {"virtual_ipaddress", "virtual_ipaddress_excluded", "virtual_routes", "virtual_rules"}
-)
 NO_TRACK = "no_track"
+#: The notify scripts of single states: together they tell what `notify` tells.
+STATE_NOTIFIES = {
+    "notify_master": "MASTER",
+    "notify_backup": "BACKUP",
+    "notify_fault": "FAULT",
+    "notify_stop": "STOP",
+}
+#: keepalived 2.0 is the first with track files, no_track and -t (FACTS 5).
+TRACKS = (2, 0)
+#: From here on the definition is spelled track_file; vrrp_track_file before.
+TRACK_FILE = (2, 2, 4)
+#: With a unicast source that is missing at the start, these stay in FAULT (FACTS 5).
+UNICAST_TRAP = ((2, 1, 0), (2, 3, 2))
+#: Once a minute is what keepalived's own documentation uses; repeats are its default, spelled out.
+GARP_REFRESH, GARP_REPEAT = 60, 5
+#: A line of a configuration that several nodes share.
+CONDITION = re.compile(r"^[ \t]*@\^?[A-Za-z0-9_.-]+[ \t]", re.MULTILINE)
 
 #: The host's own address of an interface, by interface name and family (4 or 6).
 OwnAddresses = Mapping[tuple[str, int], IPv4Address | IPv6Address]
 
 
 @dataclass(frozen=True, slots=True)
-class Insertion:
-    """Text to be inserted into a file."""
+class Host:
+    """What the configuration does not tell."""
 
-    path: Path
-    offset: int
-    text: str
+    version: tuple[int, ...]
+    #: Static addresses that adverts leave from now.
+    own: OwnAddresses
+    #: Addresses the operator names, by instance; the empty name is for every instance.
+    sources: Mapping[str, IPv4Address | IPv6Address] = field(default_factory=dict)
+    node: str | None = None
+    #: The user that scripts without one of their own run as.
+    script_user: str = "root"
 
 
-def adopted(configuration: Configuration, own: OwnAddresses) -> dict[Path, str]:
+def adopted(configuration: Configuration, host: Host, wrap_checks: bool = False) -> dict[Path, str]:
     """The files that change, with their new text. Raises ConfigError where something is missing."""
-    insertions: list[Insertion] = []
-    for name, statements in configuration.instances().items():
-        insertions += _untrack(statements)
-        insertions += _source(name, configuration, statements, own)
-    texts = dict(configuration.texts)
-    for insertion in sorted(set(insertions), key=lambda i: i.offset, reverse=True):
-        text = texts[insertion.path]
-        texts[insertion.path] = text[: insertion.offset] + insertion.text + text[insertion.offset :]
-    return {path: text for path, text in texts.items() if text != configuration.texts[path]}
+    insertions = list(_globally(configuration))
+    for instance in configuration.instances.values():
+        _refuse(instance, host)
+        insertions += _instance(configuration, instance, host)
+    if wrap_checks:
+        for script in configuration.scripts.values():
+            insertions += _wrap(configuration, script)
+    changed = insert(configuration.texts, insertions)
+    return {path: text for path, text in changed.items() if text != configuration.texts[path]}
 
 
-def diff(before: Mapping[Path, str], after: Mapping[Path, str]) -> str:
-    """A unified diff of the changed files."""
-    parts: list[str] = []
-    for path, text in sorted(after.items()):
-        parts += difflib.unified_diff(
-            before[path].splitlines(keepends=True),
-            text.splitlines(keepends=True),
-            str(path),
-            f"{path} (guarded)",
+def _refuse(instance: Instance, host: Host) -> None:
+    first, last = UNICAST_TRAP
+    if instance.unicast and first <= host.version[:3] <= last and instance.source is not Tri.YES:
+        version = ".".join(map(str, host.version))
+        raise ConfigError(
+            f"{instance.statement.where}: keepalived {version} with unicast peers and a configured "
+            "source stays in FAULT for good when it starts before that address is there (2.1.0 to "
+            "2.3.2 do); upgrade keepalived to 2.3.3, or leave this node assisted"
         )
-    return "".join(parts)
 
 
-def _untrack(statements: list[Statement]) -> list[Insertion]:
+# --- the whole ------------------------------------------------------------------------------------
+
+
+def _globally(configuration: Configuration) -> Iterator[Insertion]:
+    lines = list(_global_lines(configuration))
+    if not lines or not configuration.instances:
+        return
+    opener = next(
+        (s for s in configuration.statements if not s.blocks and s.keyword == "global_defs"), None
+    )
+    if opener is not None:
+        inside = line_inside(configuration.texts[opener.path], opener, lines)
+        if inside is not None:
+            yield inside
+            return
+    first = next(iter(configuration.instances.values())).statement
+    block = ["global_defs {", *(f"    {line}" for line in lines), "}", ""]
+    yield line_before(configuration.texts[first.path], first, block)
+
+
+def _global_lines(configuration: Configuration) -> Iterator[str]:
+    fifos = [configuration.globals(word) for word in ("vrrp_notify_fifo", "notify_fifo")]
+    if not any(line is not None and FIFO in line.texts() for line in fifos):
+        # The operator's own stays: keepalived writes to both, and without either netvip goes by
+        # adverts and dumps.
+        if fifos[0] is None:
+            yield f"vrrp_notify_fifo {FIFO}"
+        elif fifos[1] is None:
+            yield f"notify_fifo {FIFO}"
+    if not _everywhere(configuration, "vrrp_garp_master_refresh", "garp_master_refresh"):
+        yield f"vrrp_garp_master_refresh {GARP_REFRESH}"
+    if not _everywhere(configuration, "vrrp_garp_master_repeat", "garp_master_repeat"):
+        yield f"vrrp_garp_master_repeat {GARP_REPEAT}"
+
+
+def _everywhere(configuration: Configuration, globally: str, keyword: str) -> bool:
+    instances = configuration.instances.values()
+    return configuration.globals(globally) is not None or all(i.find(keyword) for i in instances)
+
+
+# --- an instance ----------------------------------------------------------------------------------
+
+
+def _instance(configuration: Configuration, instance: Instance, host: Host) -> Iterator[Insertion]:
+    if host.version >= TRACKS:
+        yield from _untrack(instance)
+    lines = list(_source(configuration, instance, host))
+    lines += _notify_lines(instance)
+    scripts = f"netvip_{instance.name}"
+    if not _has_check(configuration, instance):
+        yield _defined(configuration, instance, _check_block(instance))
+        lines += yield from _tracked(configuration, instance, "track_script", scripts)
+    if host.version >= TRACKS and not tracks(configuration, instance):
+        yield _defined(configuration, instance, _track_block(instance, host))
+        lines += yield from _tracked(configuration, instance, "track_file", scripts)
+    if lines:
+        interface = _interface(instance)
+        yield line_after(configuration.texts[interface.path], interface, lines)
+    if not notifies(instance) and not _free_notify(instance):
+        yield from _chain(configuration, instance, host)
+
+
+def _interface(instance: Instance) -> Statement:
+    if instance.interface_at is None:
+        raise ConfigError(
+            f"{instance.statement.where}: vrrp_instance {instance.name} names no interface; add one"
+        )
+    return instance.interface_at
+
+
+def _untrack(instance: Instance) -> Iterator[Insertion]:
+    tracked = [a.statement for a in instance.addresses if a.tracked]
+    tracked += [o.statement for o in (*instance.routes, *instance.rules) if o.tracked]
+    for statement in tracked:
+        if not statement.verbatim:
+            raise ConfigError(
+                f"{statement.where}: this line comes out of a definition; add {NO_TRACK} to it "
+                "by hand, then adopt again"
+            )
+        yield Insertion(statement.path, statement.words[-1].end, f" {NO_TRACK}")
+
+
+def _source(configuration: Configuration, instance: Instance, host: Host) -> Iterator[str]:
+    if instance.source is not Tri.NO:
+        return  # also where a condition (@id) decides about it
+    family = instance.addresses[0].ip.version if instance.addresses else 4
+    named = host.sources.get(instance.name, host.sources.get(""))
+    address = named if named is not None and named.version == family else None
+    address = address or host.own.get((instance.interface, family))
+    if address is None:
+        raise ConfigError(
+            f"{_interface(instance).where}: {instance.interface} has no static address of its own "
+            "for the adverts to leave from; name the one to use with --source ADDR, or with "
+            f"--source {instance.name}=ADDR"
+        )
+    keyword = "unicast_src_ip" if instance.unicast else "mcast_src_ip"
+    shared = any(CONDITION.search(text) for text in configuration.texts.values())
+    condition = f"@{host.node} " if shared and host.node else ""
+    yield f"{condition}{keyword} {address}"
+
+
+def _has_check(configuration: Configuration, instance: Instance) -> bool:
+    wanted = f"{CHECK_SCRIPT} {file_name(instance.name)}"
+    scripts = (configuration.scripts.get(track.name) for track in instance.track_scripts)
+    return any(script is not None and script.command == wanted for script in scripts)
+
+
+def _check_block(instance: Instance) -> list[str]:
     return [
-        Insertion(s.path, s.words[-1].end, f" {NO_TRACK}")
-        for s in statements
-        if s.blocks and s.blocks[-1][0] in TRACKED_BLOCKS and NO_TRACK not in s.texts()
+        f"vrrp_script netvip_{instance.name} {{",
+        f'    script "{CHECK_SCRIPT} {file_name(instance.name)}"',
+        "    interval 1",
+        "    timeout 10",
+        "    fall 2",
+        "    rise 1",
+        "    weight 0",
+        "}",
     ]
 
 
-def _source(
-    name: str, configuration: Configuration, statements: list[Statement], own: OwnAddresses
-) -> list[Insertion]:
-    if any(SOURCE_KEYWORDS & set(statement.texts()[:2]) for statement in statements):
-        return []  # also where a condition (@id) decides about it
-    interface = next((s for s in statements if s.keyword == "interface" and len(s.words) > 1), None)
-    if interface is None:
+def _track_block(instance: Instance, host: Host) -> list[str]:
+    keyword = "track_file" if host.version >= TRACK_FILE else "vrrp_track_file"
+    return [
+        f"{keyword} netvip_{instance.name} {{",
+        f'    file "{track_path(instance.name)}"',
+        "    weight 0",
+        "}",
+    ]
+
+
+def _defined(configuration: Configuration, instance: Instance, block: list[str]) -> Insertion:
+    """Before its first use: older keepaliveds look a name up as they read it."""
+    text = configuration.texts[instance.statement.path]
+    return line_before(text, instance.statement, [*block, ""])
+
+
+def _tracked(
+    configuration: Configuration, instance: Instance, block: str, name: str
+) -> Generator[Insertion, None, list[str]]:
+    """A name in the instance's block of that kind; the lines of a new one where it has none."""
+    opener = next(
+        (s for s in instance.statements if len(s.blocks) == 1 and s.keyword == block), None
+    )
+    if opener is not None:
+        inside = line_inside(configuration.texts[opener.path], opener, [name])
+        if inside is not None:
+            yield inside
+            return []
+    return [f"{block} {{", f"    {name}", "}"]
+
+
+# --- notify ---------------------------------------------------------------------------------------
+
+
+def _free_notify(instance: Instance) -> list[str]:
+    """The keywords under which our notify can stand beside the operator's: an instance takes one
+    `notify`, and one of each of the others (FACTS 2)."""
+    taken = {notify.keyword for notify in instance.notifies}
+    if "notify" not in taken:
+        return ["notify"]
+    return [] if taken & set(STATE_NOTIFIES) else list(STATE_NOTIFIES)
+
+
+def _notify_lines(instance: Instance) -> list[str]:
+    if notifies(instance):
+        return []
+    name = file_name(instance.name)
+    lines = []
+    for keyword in _free_notify(instance):
+        told = "" if keyword == "notify" else f" INSTANCE {name} {STATE_NOTIFIES[keyword]} 0"
+        lines.append(f'{keyword} "{NOTIFY_SCRIPT} {name}{told}" root')
+    return lines
+
+
+def _chain(configuration: Configuration, instance: Instance, host: Host) -> Iterator[Insertion]:
+    """Ours runs as root and then, as the operator's user, the operator's, in its place."""
+    notify = next(notify for notify in instance.notifies if notify.keyword == "notify")
+    words = notify.statement.words
+    text = configuration.texts[notify.statement.path]
+    if not notify.statement.verbatim:
         raise ConfigError(
-            f"{statements[0].path}:{statements[0].line}: vrrp_instance {name} names "
-            "no interface; add one"
+            f"{notify.statement.where}: this notify comes out of a definition; let it begin with "
+            f"{NOTIFY_SCRIPT} {file_name(instance.name)} --then, and adopt again"
         )
-    address = own.get((interface.texts()[1], _version(statements)))
-    if address is None:
+    user = _user(notify, host)
+    chain = f"{NOTIFY_SCRIPT} {file_name(instance.name)} --as {user} --then "
+    yield from _prefixed(notify.statement, text, chain)
+    if notify.user is None:
+        yield Insertion(notify.statement.path, words[-1].end, " root")
+
+
+def _user(notify: Notify, host: Host) -> str:
+    if notify.user is None:
+        return host.script_user
+    return notify.user if notify.group is None else f"{notify.user}:{notify.group}"
+
+
+def _prefixed(statement: Statement, text: str, prefix: str) -> Iterator[Insertion]:
+    """Words put before a command, inside its quotes, which it is given if it has none."""
+    command = statement.words[1]
+    if text[command.start] == '"':
+        yield Insertion(statement.path, command.start + 1, prefix)
+        return
+    yield Insertion(statement.path, command.start, f'"{prefix}')
+    yield Insertion(statement.path, command.end, '"')
+
+
+# --- the operator's checks ------------------------------------------------------------------------
+
+
+def _wrap(configuration: Configuration, script: Script) -> Iterator[Insertion]:
+    at = script.command_at
+    if at is None or not script.command or script.command.startswith("/etc/netvip/"):
+        return
+    if not at.verbatim:
         raise ConfigError(
-            f"{interface.path}:{interface.line}: {interface.texts()[1]} has no "
-            "static address of its own; configure mcast_src_ip by hand"
+            f"{at.where}: this script comes out of a definition; let it begin with {HOLD_SCRIPT}, "
+            "and adopt again"
         )
-    unicast = any(s.blocks and s.blocks[-1][0] == "unicast_peer" for s in statements)
-    keyword = "unicast_src_ip" if unicast else "mcast_src_ip"
-    return [_line_after(configuration.texts[interface.path], interface, f"{keyword} {address}")]
+    yield from _prefixed(at, configuration.texts[at.path], f"{HOLD_SCRIPT} ")
 
 
-def _line_after(text: str, statement: Statement, words: str) -> Insertion:
-    """A line of its own behind the statement's line, indented and ended like it."""
-    start = text.rfind("\n", 0, statement.words[0].start) + 1
-    indent = text[start : statement.words[0].start]
-    indent = indent if indent.isspace() else "    "
-    end = text.find("\n", statement.words[-1].end)
-    end = len(text) if end < 0 else end
-    rest = text[statement.words[-1].end : end].strip()
-    if rest and rest[0] not in "!#":  # something else of the block's stands on this line
-        return Insertion(statement.path, statement.words[-1].end, f"\n{indent}{words}\n{indent}")
-    ending = "\r" if text[end - 1 : end] == "\r" else ""
-    return Insertion(statement.path, end - len(ending), f"{ending}\n{indent}{words}")
-
-
-def _version(statements: list[Statement]) -> int:
-    for statement in statements:
-        if statement.blocks and statement.blocks[-1][0] == "virtual_ipaddress":
-            return 6 if ":" in statement.texts()[0] else 4
-    return 4
+def wrapped_users(configuration: Configuration, host: Host) -> set[str]:
+    """The users that the operator's checks run as: each needs a place to keep its verdicts."""
+    scripts = [s for s in configuration.scripts.values() if not s.command.startswith(CHECK_SCRIPT)]
+    return {(script.user or host.script_user).partition(":")[0] for script in scripts}

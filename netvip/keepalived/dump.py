@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from ipaddress import ip_interface
 from typing import Any
 
-from netvip.core.model import InstanceSpec, Role, Tri, Vip
+from netvip.core.model import InstanceSpec, Role, Vip
 from netvip.errors import DumpError
+from netvip.keepalived.declared import Declared
 
 #: keepalived reports a VIP's own state among its configured words.
 NO_TRACK = "no_track"
@@ -22,9 +23,9 @@ _UNEXPECTED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticErr
 
 
 def parse(
-    text: str, version: tuple[int, ...], sources: Mapping[str, Tri]
+    text: str, version: tuple[int, ...], declared: Mapping[str, Declared]
 ) -> tuple[tuple[InstanceSpec, Role], ...]:
-    """The instances of a dump. `sources` tells of which a source address is configured.
+    """The instances of a dump. `declared` tells what the configuration says besides.
 
     Raises DumpError where the text is no dump of keepalived's.
     """
@@ -32,18 +33,19 @@ def parse(
         document = json.loads(text)
         entries = document["vrrp"] if isinstance(document, dict) else document
         watches = version >= WATCHES_ADDRESSES
-        return tuple(_instance(entry["data"], watches, sources) for entry in entries)
+        return tuple(_instance(entry["data"], watches, declared) for entry in entries)
     except _UNEXPECTED as problem:
         raise DumpError(f"keepalived's dump is not as expected: {problem!r}") from problem
 
 
 def _instance(
-    data: Mapping[str, Any], watches: bool, sources: Mapping[str, Tri]
+    data: Mapping[str, Any], watches: bool, declared: Mapping[str, Declared]
 ) -> tuple[InstanceSpec, Role]:
     name, interface = data["iname"], data["ifp_ifname"]
     vips = tuple(vip(text, data.get("vmac_ifname") or interface) for text in data.get("vips", ()))
     excluded = tuple(vip(text, interface) for text in data.get("evips", ()))
     family = socket.AF_INET6 if vips and vips[0].ip.version == 6 else socket.AF_INET
+    known = declared.get(name, Declared())
     spec = InstanceSpec(
         name=name,
         interface=interface,
@@ -52,7 +54,8 @@ def _instance(
         vips=vips + excluded,
         priority=int(data["effective_priority"]),
         advert_interval=_seconds(data["adver_int"]),
-        source_configured=sources.get(name, Tri.UNKNOWN),
+        source_configured=known.source,
+        track_file=known.track_file,
         watches_addresses=watches,
     )
     state = int(data["state"])

@@ -9,18 +9,18 @@ import shutil
 import signal
 import stat
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from netvip.const import DUMP_EVERY, DUMP_LIMIT
 from netvip.core import events
-from netvip.core.model import Tri
+from netvip.core.model import InstanceSpec, Tri
 from netvip.errors import DumpError
 from netvip.keepalived import dump
-from netvip.keepalived.config import configured_sources
+from netvip.keepalived.declared import Declaration, declaration
+from netvip.keepalived.process import Process, children, configuration_id, parent
 from netvip.sources.programs import output
 
-PID_FILES = ("/run/keepalived.pid", "/run/keepalived/keepalived.pid", "/var/run/keepalived.pid")
 DUMP_FILE = Path("/tmp/keepalived.json")
 #: SIGJSON of keepalived (SIGRTMIN + 2). Where JSON is not built in, it kills (FACTS 5).
 SIGJSON = signal.SIGRTMIN + 2
@@ -41,6 +41,13 @@ class KeepalivedSource:
         self._wanted = asyncio.Event()
         self._version: tuple[int, ...] = ()
         self._json = Tri.UNKNOWN
+        self._pid: int | None = None
+        #: What the configuration said as the last dump was made.
+        self.declaration = Declaration()
+
+    def processes(self) -> tuple[Process, ...]:
+        """The processes that run keepalived's scripts."""
+        return children(self._pid) if self._pid is not None else ()
 
     def request(self) -> None:
         """Have a dump made; requests while one is being made are one request."""
@@ -49,7 +56,7 @@ class KeepalivedSource:
     async def run(self) -> None:
         """Follow keepalived through its lives until cancelled."""
         while True:
-            pid = find()
+            pid = self._pid = parent()
             if pid is None:
                 self._emit(events.KeepalivedRunning(time.monotonic(), Tri.NO))
                 await self._look_again()
@@ -113,19 +120,17 @@ class KeepalivedSource:
         asked = time.monotonic()
         try:
             text = await self._ask(handle)
-            sources = self._sources()
-            instances = dump.parse(text, self._version, sources)
+            self.declaration = self._declaration()
+            instances = dump.parse(text, self._version, self.declaration.instances)
         except DumpError as problem:
             self._emit(events.DumpFailed(time.monotonic(), str(problem)))
             return False
         self._emit(events.Dumped(asked, instances, time.monotonic()))
         return True
 
-    def _sources(self) -> Mapping[str, Tri]:
-        try:
-            return configured_sources(self._configuration)
-        except OSError:
-            return {}
+    def _declaration(self) -> Declaration:
+        node = configuration_id(self._pid) if self._pid is not None else None
+        return declaration(self._configuration, node, self._version)
 
     async def _ask(self, handle: int) -> str:
         if self._json is not Tri.YES:
@@ -145,16 +150,25 @@ class KeepalivedSource:
         return await _read_new(before)
 
 
-def find() -> int | None:
-    """keepalived's parent process, as its pid file names it and its name confirms; None if none."""
-    for path in PID_FILES:
-        try:
-            pid = int(Path(path).read_text())
-            if Path(f"/proc/{pid}/comm").read_text().strip() == "keepalived":
-                return pid
-        except (OSError, ValueError):
-            continue
-    return None
+async def ask_once(configuration: Path) -> tuple[InstanceSpec, ...]:
+    """keepalived's instances, for who is not the daemon. Raises DumpError."""
+    heard: list[events.Event] = []
+    source = KeepalivedSource(heard.append, configuration)
+    source._pid = parent()
+    if source._pid is None:
+        raise DumpError("keepalived is not running")
+    handle = os.pidfd_open(source._pid)
+    try:
+        await source._ask_version()
+        await source._dump(handle)
+    finally:
+        os.close(handle)
+    for event in heard:
+        if isinstance(event, events.DumpFailed):
+            raise DumpError(event.why)
+        if isinstance(event, events.Dumped):
+            return tuple(spec for spec, _ in event.instances)
+    return ()
 
 
 async def _read_new(before: tuple[int, int] | None) -> str:

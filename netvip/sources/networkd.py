@@ -110,7 +110,7 @@ class NetworkdSource:
         try:
             await connection.listen(SIGNALS, self._heard)
             for name in (SYSTEMD1[0], NETWORK1):
-                self.owners[name] = await self._ask_owner(connection, name)
+                self.owners[name] = await connection.owner(name)
             await connection.call(*SYSTEMD1, "Subscribe")
             self._bus = connection
             running = Tri.of(bool(self.owners[NETWORK1]))
@@ -120,15 +120,8 @@ class NetworkdSource:
             self._bus = None
             self._jobs.clear()
             connection.close()
-            self._emit(events.NetworkdJobs(time.monotonic(), 0))
+            self._emit(events.Jobs(time.monotonic(), 0))
             self._emit(events.NetworkdRunning(time.monotonic(), Tri.UNKNOWN))
-
-    async def _ask_owner(self, connection: bus.Bus, name: str) -> str:
-        try:
-            reply = await connection.call(*bus.DAEMON, bus.DAEMON[0], "GetNameOwner", "s", [name])
-        except bus.BusError:
-            return ""  # nobody has that name
-        return str(reply[0])
 
     def _heard(self, signal: bus.Signal) -> None:
         now = time.monotonic()
@@ -159,14 +152,15 @@ class NetworkdSource:
                     self._link(now, ifindex, state)
 
     def _job(self, now: float, number: int, unit: str, new: bool) -> None:
-        if unit == NETWORKD_UNIT and new:
+        if unit not in (NETWORKD_UNIT, KEEPALIVED_UNIT):
+            return
+        if new:
             self._jobs.add(number)
             self._emit(events.Announced(now, f"systemd queued a job for {unit}"))
-            self._emit(events.NetworkdJobs(now, len(self._jobs)))
-        elif unit == NETWORKD_UNIT:
+        else:
             self._jobs.discard(number)
-            self._emit(events.NetworkdJobs(now, len(self._jobs)))
-        elif unit == KEEPALIVED_UNIT and not new:
+        self._emit(events.Jobs(now, len(self._jobs)))
+        if unit == KEEPALIVED_UNIT and not new:
             self._emit(events.KeepalivedChanged(now))
 
     def _owner(self, now: float, present: bool) -> None:

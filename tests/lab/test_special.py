@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.lab.conftest import Damage
-from tests.lab.measure import ACTIONS, Tool, measure, reconfigure
+from tests.lab.measure import ACTIONS, AFTERWARDS, Tool, measure, reconfigure
 from tests.lab.node import Node
 from tests.lab.pair import GATEWAY, INTERFACE, VIP, VIP6, Pair, has_address, leftovers
 
@@ -41,7 +42,7 @@ def six(suite: str, package: Path) -> Iterator[tuple[Pair, int]]:
         probe = Tool(pair.near, "probe", VIP6)
         try:
             ACTIONS["restart"](pair.a)
-            pair._wait_elected()
+            time.sleep(AFTERWARDS)  # the observation itself: the deletion comes after the READY
         finally:
             control = int(probe.stop()["lost"])
             probe.kill()

@@ -51,3 +51,26 @@ def lan() -> Iterator[int]:
     finally:
         _enter(_libc.setns(home, CLONE_NEWNET))
         os.close(home)
+
+
+#: sched.h, and mount(2)'s flags.
+CLONE_NEWNS = 0x20000
+MS_REC, MS_PRIVATE = 0x4000, 0x40000
+
+
+@pytest.fixture
+def run_directory() -> Iterator[Path]:
+    """An empty /run of the test's own, with netvip's directory in it as tmpfiles.d makes it."""
+    home = os.open("/proc/thread-self/ns/mnt", os.O_RDONLY)
+    here = Path.cwd()
+    _enter(_libc.unshare(CLONE_NEWNS))
+    try:
+        _enter(_libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None))
+        _enter(_libc.mount(b"tmpfs", b"/run", b"tmpfs", 0, b"mode=0755"))
+        path = Path("/run/netvip")
+        path.mkdir(mode=0o755)
+        yield path
+    finally:
+        _enter(_libc.setns(home, CLONE_NEWNS))
+        os.close(home)
+        os.chdir(here)

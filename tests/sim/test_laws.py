@@ -49,6 +49,10 @@ class Peer(Node):
         self.heard = now = self.now
         self.after(delay, lambda: self.elect() if self.heard == now and self.alive else None)
 
+    def backup(self) -> None:
+        self.heard = now = self.now
+        self.after(self.spec.master_down, lambda: self.elect() if self.heard == now else None)
+
     def elect(self) -> None:
         if self.alive:
             super().elect()
@@ -119,8 +123,7 @@ def _stop_keepalived(node: Peer) -> None:
 def _start_keepalived(node: Peer) -> None:
     if not node.alive:
         node.alive, node.role = True, Role.BACKUP
-        node.heard = now = node.now
-        node.after(node.spec.master_down, lambda: node.elect() if node.heard == now else None)
+        node.backup()
 
 
 def _kill(node: Peer) -> None:
@@ -138,6 +141,11 @@ def _delete(node: Peer) -> None:
         node.release()
 
 
+def _steal(node: Peer) -> None:
+    for delay in range(6):
+        node.after(delay * 0.4, lambda: _delete(node))
+
+
 FAULTS: dict[str, Callable[[Peer], None]] = {
     "reload": lambda node: node.reload(),
     "reload, unannounced": lambda node: node.reload(announced=False),
@@ -148,6 +156,7 @@ FAULTS: dict[str, Callable[[Peer], None]] = {
     "netvip killed": _kill,
     "netvip starts": _start,
     "an operator deletes the VIP": _delete,
+    "somebody goes on deleting the VIP": _steal,
 }
 
 faults = st.lists(
@@ -182,4 +191,5 @@ def _all_is_calm(pair: Pair) -> None:
         assert all(i.phase not in PROTECTED for i in node.machine.instances.values())
         assert [key for key in node.addresses if key.ifindex == LO] == []
         assert node.has(OWN)
+        assert not node.fault, node.log
         assert node.role is Role.MASTER or not node.has(VIP), node.log

@@ -135,7 +135,7 @@ def test_a_deletion_by_an_operator_waits_for_keepalived_s_word() -> None:
 
 
 def test_without_a_dump_an_operator_s_deletion_is_reported_and_left() -> None:
-    node = calm()
+    node = calm(tracks=False)
     node.dump_works = False
     node.unset(VIP.key, Author(AuthorKind.OTHER, "ip (netlink port 4711)"))
     node.run(15.0)
@@ -146,7 +146,7 @@ def test_without_a_dump_an_operator_s_deletion_is_reported_and_left() -> None:
 
 
 def test_the_fourth_deletion_in_a_minute_is_not_made_good() -> None:
-    node = calm()
+    node = calm(tracks=False)
     for _ in range(3):
         node.unset(VIP.key, Author(AuthorKind.OTHER, "ip"))
         node.run(3.0)
@@ -154,6 +154,95 @@ def test_the_fourth_deletion_in_a_minute_is_not_made_good() -> None:
     node.unset(VIP.key, Author(AuthorKind.OTHER, "ip"))
     node.run(3.0)
     assert not node.has(VIP) and phase(node) is Phase.FAILED
+
+
+def steal(node: Node, times: int = 4) -> None:
+    """Somebody deletes the VIP more often than netvip makes good."""
+    for _ in range(times):
+        node.unset(VIP.key, Author(AuthorKind.OTHER, "ip"))
+        node.run(1.5)
+
+
+def test_a_vip_that_cannot_be_kept_is_let_go_and_another_master_ends_the_fault() -> None:
+    node = calm()
+    steal(node, 3)
+    node.unset(VIP.key, Author(AuthorKind.OTHER, "ip"))
+    node.run(0.0)
+    assert node.fault and node.role is Role.FAULT and phase(node) is Phase.LETTING_GO
+    node.run(0.6)
+    node.peer_is_master()
+    assert node.fault and phase(node) is Phase.AWAY
+    for _ in range(3):
+        node.run(0.5)
+        node.peer_is_master()
+    assert not node.fault and phase(node) is Phase.WATCHING and not node.has(VIP)
+
+
+def test_where_nobody_takes_over_the_fault_is_taken_back_and_not_soon_tried_again() -> None:
+    node = calm()
+    steal(node)
+    node.run(10.0)
+    assert not node.fault and node.role is Role.MASTER and node.has(VIP)
+    faults = did(node, actions.Track)
+    assert faults[1] - faults[0] <= 1.0 + 2.0 + 0.01
+    node.unset(VIP.key, Author(AuthorKind.OTHER, "ip"))
+    node.run(5.0)
+    assert not node.fault, "a degraded VIP beats none"
+    assert node.machine is not None
+    assert node.machine.instances["VI_1"].held(node.now), "nor should the dead man's check let go"
+
+
+def test_a_node_that_takes_the_vip_back_and_loses_it_again_stays_away_for_longer() -> None:
+    node = calm()
+    away: list[float] = []
+    for _ in range(3):
+        steal(node, 4 if not away else 1)
+        node.peer_is_master()
+        begun = node.now
+        while node.fault:
+            node.run(0.5)
+            node.peer_is_master()
+        away.append(node.now - begun)
+        node.elect()
+        node.run(2.5)
+    assert away[0] < 2.0 < 7.0 < away[1] < 10.0 < 60.0 < away[2] < 70.0
+
+
+def test_a_master_that_falls_silent_ends_the_fault() -> None:
+    node = calm()
+    steal(node)
+    node.run(0.5)
+    node.peer_is_master()
+    node.run(1.5)
+    steal(node, 0)
+    node.elect()
+    node.run(2.5)
+    node.unset(VIP.key, Author(AuthorKind.OTHER, "ip"))
+    node.peer_is_master()
+    assert node.fault
+    node.run(node.spec.master_down + 0.01)
+    assert not node.fault, "8 s is what it would have stayed away"
+
+
+def test_what_keepalived_tells_counts_at_once_and_names_its_origin() -> None:
+    node = calm(role=Role.BACKUP)
+    assert node.machine is not None
+    known = node.machine.instances["VI_1"].mastership
+    node.feed(events.Told(node.now, "VI_1", Role.MASTER, "fifo"))
+    assert known.role(node.now, node.spec) is Role.MASTER and known.origin == "fifo"
+    node.feed(events.Signalled(node.now, "ens160", 51, 2, Role.FAULT))
+    assert known.role(node.now, node.spec) is Role.FAULT and known.origin == "D-Bus"
+    node.feed(events.Told(node.now, "another", Role.MASTER, "fifo"))
+    node.feed(events.Signalled(node.now, "ens160", 51, 10, Role.MASTER))
+    assert known.role(node.now, node.spec) is Role.FAULT
+
+
+def test_a_backup_that_says_so_has_its_shield_carry_on_for_the_takeover() -> None:
+    node = calm()
+    node.reload(announced=False)
+    node.run(0.0)
+    node.feed(events.Told(node.now, "VI_1", Role.BACKUP, "fifo"))
+    assert phase(node) is Phase.CARRYING and node.shielded
 
 
 def test_networkd_s_deletions_are_made_good_however_often() -> None:

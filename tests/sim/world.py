@@ -60,9 +60,19 @@ class Lease:
 class Node:
     """A node; `machine` is the real core, or None where netvip is dead."""
 
-    def __init__(self, guarded: bool = True, role: Role = Role.MASTER, dump: bool = True) -> None:
+    def __init__(
+        self,
+        guarded: bool = True,
+        role: Role = Role.MASTER,
+        dump: bool = True,
+        tracks: bool | None = None,
+    ) -> None:
         self.now = 0.0
-        self.spec, self.role, self.dump_works = spec(guarded), role, dump
+        tracks = guarded if tracks is None else tracks
+        self.spec = replace(spec(guarded), track_file=Tri.of(tracks))
+        self.role, self.dump_works = role, dump
+        #: What keepalived's track file says.
+        self.fault = False
         self.addresses: dict[AddressKey, Lease] = {}
         self.bridged: set[str] = set()
         self.saved: actions.SaveSnapshot | None = None
@@ -156,6 +166,7 @@ class Node:
         """kill -9, and systemd runs ExecStopPost=."""
         self.machine = None
         self.bridged.clear()
+        self.track(False)
 
     def feed(self, event: events.Event) -> None:
         """Hand an event to the core, carry out what it answers."""
@@ -188,6 +199,8 @@ class Node:
         elif isinstance(action, actions.TakeAway):
             for address in action.addresses:
                 self.after(0.0, lambda a=address: self.unset(a.key, NETVIP))  # type: ignore[misc]
+        elif isinstance(action, actions.Track):
+            self.track(action.fault)
         elif isinstance(action, actions.RequestDump) and self.dump_works:
             self._dump()
 
@@ -234,10 +247,23 @@ class Node:
 
     def elect(self) -> None:
         """keepalived becomes MASTER: an advert, then its VIPs come."""
-        if self.role is not Role.MASTER:
+        if self.role is not Role.MASTER and not self.fault:
             self.role = Role.MASTER
             self.advert(own=True, priority=self.spec.priority)
             self.set(VIP, KEEPALIVED)
+
+    def track(self, fault: bool) -> None:
+        """keepalived's track file says FAULT, or no longer does."""
+        self.fault = fault
+        if fault:
+            self.release(Role.FAULT)
+        elif self.role is Role.FAULT:
+            self.role = Role.BACKUP
+            self.backup()
+
+    def backup(self) -> None:
+        """keepalived has become BACKUP: it waits for a master's adverts."""
+        self.after(self.spec.master_down, self.elect)
 
     def peer_is_master(self) -> None:
         """The peer's advert arrives; keepalived gives way."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import re
 import stat
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -13,8 +12,11 @@ import pytest
 
 from netvip.commands import adopt as command
 from netvip.errors import ConfigError
-from netvip.keepalived.adopt import adopted, diff
-from netvip.keepalived.config import read
+from netvip.keepalived.adopt import Host, adopted
+from netvip.keepalived.backup import Backup
+from netvip.keepalived.edits import diff
+from netvip.keepalived.model import Configuration
+from netvip.keepalived.reader import read
 from tests.unit.helpers import command as netvip
 from tests.unit.helpers import run
 
@@ -22,7 +24,42 @@ OWN: dict[tuple[str, int], IPv4Address | IPv6Address] = {
     ("ens160", 4): ip_address("10.77.0.1"),
     ("ens160", 6): ip_address("fe80::1"),
 }
-SOURCE = "    mcast_src_ip 10.77.0.1\n"
+HOST = Host((2, 3, 3), OWN)
+#: What an instance gets behind its interface: its source, and what netvip and keepalived tell
+#: each other by.
+ADDED_LINES = """\
+    mcast_src_ip 10.77.0.1
+    notify "/etc/netvip/keepalived-notify VI_1" root
+    track_script {
+        netvip_VI_1
+    }
+    track_file {
+        netvip_VI_1
+    }
+"""
+#: What stands before the instance.
+DEFINITIONS = """\
+global_defs {
+    vrrp_notify_fifo /run/netvip/fifo
+    vrrp_garp_master_refresh 60
+    vrrp_garp_master_repeat 5
+}
+
+vrrp_script netvip_VI_1 {
+    script "/etc/netvip/keepalived-check VI_1"
+    interval 1
+    timeout 10
+    fall 2
+    rise 1
+    weight 0
+}
+
+track_file netvip_VI_1 {
+    file "/run/netvip/track/VI_1"
+    weight 0
+}
+
+"""
 BEFORE = """\
 ! the pair's own
 vrrp_instance VI_1 {
@@ -46,29 +83,28 @@ vrrp_instance VI_1 {
     }
 }
 """
-AFTER = """\
+AFTER = f"""\
 ! the pair's own
-vrrp_instance VI_1 {
+{DEFINITIONS}vrrp_instance VI_1 {{
     state BACKUP
     interface ens160
-    mcast_src_ip 10.77.0.1
-    virtual_router_id 51
-    virtual_ipaddress {
+{ADDED_LINES}    virtual_router_id 51
+    virtual_ipaddress {{
         10.77.0.10/24 dev ens160 no_track   # web
         10.77.0.11/24 dev ens160 no_track
-    }
-    virtual_ipaddress_excluded { 10.77.0.12/24 no_track }
+    }}
+    virtual_ipaddress_excluded {{ 10.77.0.12/24 no_track }}
     virtual_routes
-    {
+    {{
         10.9.0.0/16 via 10.77.0.100 dev ens160 no_track! far
-    }
-    virtual_rules {
+    }}
+    virtual_rules {{
         from 10.77.0.10 lookup 100 no_track
-    }
-    track_interface {
+    }}
+    track_interface {{
         ens160
-    }
-}
+    }}
+}}
 """
 
 
@@ -80,7 +116,7 @@ def conf(tmp_path: Path) -> Path:
 
 
 def guarded(path: Path) -> str:
-    return adopted(read(path), OWN)[path]
+    return adopted(read(path), HOST)[path]
 
 
 def instance(*lines: str, vip: str = "10.77.0.10/24", end: str = "\n") -> str:
@@ -97,7 +133,7 @@ def test_every_entry_gets_no_track_and_the_instance_its_source(conf: Path) -> No
 
 def test_a_guarded_configuration_stays_as_it_is(conf: Path) -> None:
     conf.write_text(AFTER)
-    assert adopted(read(conf), {}) == {}
+    assert adopted(read(conf), Host((2, 3, 3), {})) == {}
 
 
 def test_nothing_but_words_is_added(conf: Path) -> None:
@@ -107,10 +143,11 @@ def test_nothing_but_words_is_added(conf: Path) -> None:
 
 def test_the_diff_names_the_file_and_shows_what_is_added(conf: Path) -> None:
     configuration = read(conf)
-    shown = diff(configuration.texts, adopted(configuration, OWN)).splitlines()
+    shown = diff(configuration.texts, adopted(configuration, HOST)).splitlines()
     assert shown[:2] == [f"--- {conf}", f"+++ {conf} (guarded)"]
-    assert sum(line.startswith("+ ") for line in shown) == 5
-    assert sum(line.startswith("- ") for line in shown) == 4
+    added = len((DEFINITIONS + ADDED_LINES).splitlines())
+    assert sum(line.startswith("+") for line in shown[2:]) == added + 4
+    assert sum(line.startswith("-") for line in shown[2:]) == 4
 
 
 @pytest.mark.parametrize(
@@ -132,13 +169,14 @@ def test_the_source_is_the_one_that_adverts_leave_from(
     conf: Path, lines: tuple[str, ...], vip: str, expected: str | None
 ) -> None:
     conf.write_text(instance(*lines, vip=vip))
-    added = set(guarded(conf).splitlines()) - set(conf.read_text().splitlines())
-    assert added == {f"        {vip} no_track"} | ({f"    {expected}"} if expected else set())
+    added = [line.strip() for line in guarded(conf).splitlines() if "src_ip" in line]
+    written = [line for line in lines if "src_ip" in line]
+    assert added == ([expected] if expected else written)
 
 
 def test_a_comment_stays_with_the_interface_it_is_about(conf: Path) -> None:
     conf.write_text(instance("interface ens160  # uplink"))
-    assert f"    interface ens160  # uplink\n{SOURCE}" in guarded(conf)
+    assert f"    interface ens160  # uplink\n{ADDED_LINES}" in guarded(conf)
 
 
 def test_windows_line_ends_stay(conf: Path) -> None:
@@ -148,8 +186,9 @@ def test_windows_line_ends_stay(conf: Path) -> None:
 
 def test_a_source_stays_within_the_braces_of_its_line(conf: Path) -> None:
     conf.write_text("vrrp_instance A {\nvirtual_ipaddress { 10.77.0.10/24 }\ninterface ens160 }\n")
-    expected = "{ 10.77.0.10/24 no_track } interface ens160 mcast_src_ip 10.77.0.1 }"
-    assert " ".join(guarded(conf).split()).endswith(expected)
+    words = " ".join(guarded(conf).split())
+    assert "{ 10.77.0.10/24 no_track } interface ens160 mcast_src_ip 10.77.0.1 notify" in words
+    assert words.endswith("track_file { netvip_A } }")
 
 
 def test_a_source_for_this_node_alone_is_not_doubled(conf: Path) -> None:
@@ -165,8 +204,9 @@ def test_what_stands_in_included_files_is_edited_there(conf: Path) -> None:
         "vrrp_instance A {\ninclude links.inc\nvirtual_ipaddress {\ninclude vips.inc\n}\n}\n"
         "vrrp_instance B {\ninclude links.inc\nvirtual_ipaddress {\ninclude vips.inc\n}\n}\n"
     )
-    expected = {vips: "10.77.0.10/24 no_track\n", links: f"    interface ens160\n{SOURCE}"}
-    assert adopted(read(conf), OWN) == expected
+    changed = adopted(read(conf), HOST)
+    assert changed[vips] == "10.77.0.10/24 no_track\n"
+    assert changed[links].startswith("    interface ens160\n    mcast_src_ip 10.77.0.1\n")
 
 
 @pytest.mark.parametrize(
@@ -182,10 +222,133 @@ def test_what_is_missing_is_told_with_its_line(
 ) -> None:
     conf.write_text(instance(*lines))
     with pytest.raises(ConfigError, match=f"^{re.escape(str(conf))}:{line}: {sentence}"):
-        adopted(read(conf), OWN)
+        adopted(read(conf), HOST)
+
+
+def parsed(text: str, path: Path) -> Configuration:
+    path.write_text(text)
+    return read(path)
+
+
+def test_what_is_adopted_is_guarded_for_the_reader(conf: Path) -> None:
+    found = parsed(guarded(conf), conf)
+    instance = found.instances["VI_1"]
+    assert not any(address.tracked for address in instance.addresses)
+    assert str(instance.source_ip) == "10.77.0.1"
+    script = found.scripts[instance.track_scripts[0].name]
+    assert (script.command, script.weight, script.fall) == (
+        "/etc/netvip/keepalived-check VI_1",
+        0,
+        2,
+    )
+    file = found.track_files[instance.track_files[0].name]
+    assert (file.file, file.weight) == ("/run/netvip/track/VI_1", 0)
+
+
+@pytest.mark.parametrize(
+    ("version", "root"), [((2, 0, 19), "vrrp_track_file"), ((2, 2, 4), "track_file")]
+)
+def test_the_track_file_is_spelled_as_the_version_has_it(
+    conf: Path, version: tuple[int, ...], root: str
+) -> None:
+    assert f"\n{root} netvip_VI_1 {{" in adopted(read(conf), Host(version, OWN))[conf]
+
+
+def test_before_2_0_there_is_nothing_to_track_by(conf: Path) -> None:
+    text = adopted(read(conf), Host((1, 3, 9), OWN))[conf]
+    assert "track_file" not in text and text.count("no_track") == BEFORE.count("no_track")
+    assert "keepalived-check" in text and "mcast_src_ip" in text
+
+
+def test_unicast_is_refused_where_keepalived_would_stay_in_fault(conf: Path) -> None:
+    conf.write_text(instance("interface ens160", "unicast_peer {", "10.77.0.2", "}"))
+    with pytest.raises(ConfigError, match="stays in FAULT for good"):
+        adopted(read(conf), Host((2, 2, 7), OWN))
+    assert "unicast_src_ip" in adopted(read(conf), Host((2, 3, 3), OWN))[conf]
+
+
+def test_a_source_that_the_operator_names_is_taken(conf: Path) -> None:
+    conf.write_text(instance("interface eth9"))
+    for name in ("", "VI_1"):
+        host = Host((2, 3, 3), {}, {name: ip_address("10.77.0.7")})
+        assert "mcast_src_ip 10.77.0.7" in adopted(read(conf), host)[conf]
+    with pytest.raises(ConfigError, match="--source ADDR"):
+        adopted(read(conf), Host((2, 3, 3), {}, {"VI_2": ip_address("10.77.0.7")}))
+
+
+def test_in_a_file_of_several_nodes_the_source_is_this_node_s_alone(conf: Path) -> None:
+    conf.write_text(instance("interface ens160", "@a priority 110", "@b priority 100"))
+    text = adopted(read(conf, node="a"), Host((2, 3, 3), OWN, node="a"))[conf]
+    assert "\n    @a mcast_src_ip 10.77.0.1\n" in text
+
+
+def test_blocks_that_are_there_take_the_names(conf: Path) -> None:
+    conf.write_text(
+        "global_defs\n{\n    router_id a\n}\n"
+        + instance("interface ens160", "track_script {", "    mine", "}")
+    )
+    text = guarded(conf)
+    assert text.count("global_defs") == text.count("track_script") == 1
+    assert "track_script {\n        netvip_VI_1\n" in text
+    assert "{\n    vrrp_notify_fifo /run/netvip/fifo\n" in text
+
+
+def test_the_operator_s_fifo_stays_and_ours_stands_beside_it(conf: Path) -> None:
+    conf.write_text("global_defs {\n    vrrp_notify_fifo /run/mine\n}\n" + BEFORE)
+    text = guarded(conf)
+    assert "vrrp_notify_fifo /run/mine" in text and "\n    notify_fifo /run/netvip/fifo" in text
+    conf.write_text(text.replace("notify_fifo /run/netvip/fifo", "notify_fifo /run/other"))
+    assert adopted(read(conf), HOST) == {}
+
+
+def test_beside_the_operator_s_notify_ours_takes_the_single_states(conf: Path) -> None:
+    conf.write_text(instance("interface ens160", 'notify "/op.sh x" op'))
+    text = guarded(conf)
+    assert 'notify "/op.sh x" op\n' in text
+    assert 'notify_master "/etc/netvip/keepalived-notify VI_1 INSTANCE VI_1 MASTER 0" root' in text
+    assert adopted(parsed(text, conf), HOST) == {}
+
+
+@pytest.mark.parametrize(
+    ("line", "chained"),
+    [
+        (
+            'notify "/op.sh x" op grp',
+            '"/etc/netvip/keepalived-notify VI_1 --as op:grp --then /op.sh x" op grp',
+        ),
+        (
+            'notify "/op.sh x"',
+            '"/etc/netvip/keepalived-notify VI_1 --as root --then /op.sh x" root',
+        ),
+        ("notify /op.sh", '"/etc/netvip/keepalived-notify VI_1 --as root --then /op.sh" root'),
+    ],
+)
+def test_where_all_are_taken_the_operator_s_is_chained(conf: Path, line: str, chained: str) -> None:
+    conf.write_text(instance("interface ens160", line, "notify_master /up.sh"))
+    text = guarded(conf)
+    assert f"    notify {chained}\n" in text and "notify_master /up.sh" in text
+    assert adopted(parsed(text, conf), HOST) == {}
+
+
+def test_the_operator_s_checks_are_wrapped_once(conf: Path) -> None:
+    checks = 'vrrp_script a {\n    script "/bin/ping -c1 x"\n}\nvrrp_script b { script /b.sh\n}\n'
+    conf.write_text(checks + BEFORE)
+    text = adopted(read(conf), HOST, wrap_checks=True)[conf]
+    assert 'script "/etc/netvip/keepalived-hold /bin/ping -c1 x"' in text
+    assert 'script "/etc/netvip/keepalived-hold /b.sh"' in text
+    assert adopted(parsed(text, conf), HOST, wrap_checks=True) == {}
+
+
+def test_what_comes_out_of_a_definition_is_left_to_the_operator(conf: Path) -> None:
+    conf.write_text("$VIPS=10.77.0.10/24\n" + instance("interface ens160", vip="$VIPS"))
+    with pytest.raises(ConfigError, match=":5: this line comes out of a definition"):
+        adopted(read(conf), HOST)
 
 
 # --- applying and reverting ---------------------------------------------------------------------
+
+
+VERSION = '[ "$1" = -v ] && echo "Keepalived v2.3.3 (03/30,2025)"; exit 0'
 
 
 class Programs:
@@ -194,8 +357,9 @@ class Programs:
     def __init__(self, place: Path) -> None:
         self._log, self._place = place / "calls", place / "bin"
         self._place.mkdir()
-        self.make("keepalived")
+        self.make("keepalived", VERSION)
         self.make("systemctl")
+        self.make("systemd-tmpfiles")
 
     def make(self, name: str, then: str = "exit 0") -> None:
         script = self._place / name
@@ -208,33 +372,39 @@ class Programs:
     def calls(self) -> list[str]:
         called = self._log.read_text().splitlines() if self._log.exists() else []
         self._log.unlink(missing_ok=True)
-        return called
+        return [line for line in called if "-v" not in line and "tmpfiles" not in line]
 
 
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    monkeypatch.setattr(command, "BACKUP", tmp_path / "state/adopt.json")
+    monkeypatch.setattr(command, "BACKUP", tmp_path / "state/adopt")
+    monkeypatch.setattr(command, "RUN", str(tmp_path / "run"))
+    monkeypatch.setattr(command, "_unguarded", lambda: "")
     return Programs(tmp_path)
 
 
-REFUSES = 'echo "(line 7) unknown keyword" >&2; exit 1'
+REFUSES = """[ "$1" = -v ] && echo "Keepalived v2.3.3" && exit 0
+echo "(line 7) unknown keyword" >&2; exit 1"""
 RELOAD = ["systemctl is-active --quiet keepalived.service", "systemctl reload keepalived.service"]
 AWKWARD = instance("interface ens160", end="\r\n").encode() + b"# Gr\xfc\xdfe \xff\xc3\r\nx\0\x85 "
 
 
 def apply(conf: Path) -> None:
     configuration = read(conf)
-    changed = adopted(configuration, OWN)
-    command._apply(conf, {path: configuration.texts[path] for path in changed}, changed)
+    changed = adopted(configuration, HOST)
+    before: dict[Path, bytes | None] = {path: path.read_bytes() for path in changed}
+    after = {path: text.encode(errors="surrogateescape") for path, text in changed.items()}
+    command._apply(conf, before, after)
 
 
 def test_apply_validates_backs_up_and_reloads(conf: Path, programs: Programs) -> None:
     apply(conf)
     assert conf.read_text() == AFTER
     assert programs.calls() == [f"keepalived -t -f {conf}", *RELOAD]
-    assert json.loads(command.BACKUP.read_text()) == {str(conf): {"before": BEFORE, "after": AFTER}}
-    assert stat.S_IMODE(command.BACKUP.stat().st_mode) == 0o600
+    saved = Backup(command.BACKUP).load()[conf]
+    assert (saved.before, saved.after) == (BEFORE.encode(), AFTER.encode())
+    assert stat.S_IMODE(command.BACKUP.stat().st_mode) == 0o700
 
 
 def test_a_keepalived_that_does_not_run_is_not_reloaded(conf: Path, programs: Programs) -> None:
@@ -311,28 +481,6 @@ def test_without_a_backup_there_is_nothing_to_revert(conf: Path, programs: Progr
     assert (conf.read_text(), programs.calls()) == (BEFORE, [])
 
 
-@pytest.mark.usefixtures("programs")
-@pytest.mark.parametrize(
-    "backup",
-    ["", "{", "[]", "null", '{"FILE": {}}', '{"FILE": "y"}', '{"FILE": {"after": 1}}', "\udcff"],
-)
-def test_a_damaged_backup_is_named(conf: Path, backup: str) -> None:
-    command.BACKUP.parent.mkdir()
-    text = backup.replace("FILE", str(conf))
-    command.BACKUP.write_bytes(text.encode(errors="surrogateescape"))
-    with pytest.raises(command.AdoptError):
-        command.main(["--revert"])
-    assert conf.read_text() == BEFORE
-
-
-@pytest.mark.usefixtures("programs")
-def test_a_backup_that_cannot_be_read_is_named(conf: Path) -> None:
-    command.BACKUP.mkdir(parents=True)
-    with pytest.raises(command.AdoptError, match=re.escape(str(command.BACKUP))):
-        command.main(["--revert"])
-    assert conf.read_text() == BEFORE
-
-
 ADDED = AFTER.replace(
     "    virtual_ipaddress {\n", "    virtual_ipaddress {\n        10.77.0.99/24\n"
 )
@@ -360,12 +508,22 @@ def test_revert_of_a_second_adoption_loses_no_vip_that_was_added_between(conf: P
     assert "10.77.0.99/24" in conf.read_text()
 
 
-def test_a_failed_reload_is_told_and_leaves_the_way_back(conf: Path, programs: Programs) -> None:
+def test_a_failed_reload_puts_everything_back(conf: Path, programs: Programs) -> None:
     programs.make("systemctl", 'case $1 in reload) echo "Job failed" >&2; exit 1;; esac')
     with pytest.raises(command.AdoptError, match="could not be reloaded: Job failed"):
         apply(conf)
-    assert conf.read_text() == AFTER
-    assert command.BACKUP.exists()
+    assert conf.read_text() == BEFORE and not command.BACKUP.exists()
+
+
+def test_a_keepalived_that_does_not_run_it_gets_its_own_back(
+    conf: Path, programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "_unguarded", lambda: "VI_1 not guarded")
+    monkeypatch.setattr(command, "CONFIRM_LIMIT", 0.0)
+    with pytest.raises(command.AdoptError, match="put back: keepalived does not run it: VI_1 not"):
+        apply(conf)
+    assert conf.read_text() == BEFORE and not command.BACKUP.exists()
+    assert programs.calls()[1:] == [*RELOAD, *RELOAD]
 
 
 # --- the command as a process -------------------------------------------------------------------
@@ -375,6 +533,7 @@ def test_a_failed_reload_is_told_and_leaves_the_way_back(conf: Path, programs: P
 def installed(conf: Path, programs: Programs) -> Path:
     conf.with_name("netvip.conf").write_text(f"[keepalived]\nconfig = {conf}\n")
     conf.write_text(instance("interface lo", "mcast_src_ip 10.77.0.1"))
+    programs.make("systemctl", "exit 3")  # nobody here would confirm a reload
     return conf.parent
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from netvip.core.model import InstanceSpec, Role, Tri, Vip
 from netvip.errors import DumpError
+from netvip.keepalived.declared import Declared
 from netvip.keepalived.dump import parse, vip
 
 #: keepalived 2.3.3's own, with a second VIP that says more.
@@ -34,7 +35,7 @@ def document(**changes: Any) -> str:
 
 
 def only(text: str, version: tuple[int, ...] = (2, 3, 3)) -> tuple[InstanceSpec, Role]:
-    (entry,) = parse(text, version, {"VI_1": Tri.YES})
+    (entry,) = parse(text, version, {"VI_1": Declared(source=Tri.YES)})
     return entry
 
 

@@ -99,11 +99,11 @@ def test_no_path_raises(path: str) -> None:
 
 def test_a_job_for_networkd_announces_and_is_counted_until_it_is_removed(hear: Hear) -> None:
     announced = events.Announced(0, f"systemd queued a job for {NETWORKD}")
-    assert hear(job("JobNew", 7, NETWORKD)) == [announced, events.NetworkdJobs(0, 1)]
-    assert hear(job("JobNew", 8, NETWORKD)) == [announced, events.NetworkdJobs(0, 2)]
-    assert hear(job("JobRemoved", 7, NETWORKD)) == [events.NetworkdJobs(0, 1)]
-    assert hear(job("JobRemoved", 7, NETWORKD)) == [events.NetworkdJobs(0, 1)]
-    assert hear(job("JobRemoved", 8, NETWORKD)) == [events.NetworkdJobs(0, 0)]
+    assert hear(job("JobNew", 7, NETWORKD)) == [announced, events.Jobs(0, 1)]
+    assert hear(job("JobNew", 8, NETWORKD)) == [announced, events.Jobs(0, 2)]
+    assert hear(job("JobRemoved", 7, NETWORKD)) == [events.Jobs(0, 1)]
+    assert hear(job("JobRemoved", 7, NETWORKD)) == [events.Jobs(0, 1)]
+    assert hear(job("JobRemoved", 8, NETWORKD)) == [events.Jobs(0, 0)]
 
 
 def test_a_job_for_another_unit_is_nothing(hear: Hear) -> None:
@@ -111,8 +111,10 @@ def test_a_job_for_another_unit_is_nothing(hear: Hear) -> None:
 
 
 def test_the_end_of_keepaliveds_job_may_have_changed_it(hear: Hear) -> None:
-    assert hear(job("JobNew", 7, KEEPALIVED)) == []
-    assert hear(job("JobRemoved", 7, KEEPALIVED)) == [events.KeepalivedChanged(0)]
+    announced = events.Announced(0, "systemd queued a job for keepalived.service")
+    assert hear(job("JobNew", 7, KEEPALIVED)) == [announced, events.Jobs(0, 1)]
+    ended = hear(job("JobRemoved", 7, KEEPALIVED))
+    assert ended == [events.Jobs(0, 0), events.KeepalivedChanged(0)]
 
 
 @pytest.mark.parametrize(

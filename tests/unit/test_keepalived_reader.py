@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from netvip.core.model import Tri
 from netvip.errors import ConfigError
-from netvip.keepalived import config
-from netvip.keepalived.config import configured_sources, read
+from netvip.keepalived import reader
+from netvip.keepalived.declared import Declared, declaration
+from netvip.keepalived.lexer import tokens
+from netvip.keepalived.reader import read
 from tests.unit.helpers import run
 
 Shape = list[tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]]
@@ -67,7 +69,7 @@ def test_formatting_makes_no_difference(conf: Path, text: str) -> None:
 def test_quotes_keep_comment_signs_braces_and_blanks_together(conf: Path) -> None:
     conf.write_text('notify_master "/bin/x {a} #b !c \\" d" root\n')
     ((words, blocks),) = shape(conf)
-    assert (words[1], words[2], blocks) == ('/bin/x {a} #b !c \\" d', "root", ())
+    assert (words[1], words[2], blocks) == ('/bin/x {a} #b !c " d', "root", ())
 
 
 def test_a_statement_knows_its_file_line_and_words(conf: Path) -> None:
@@ -89,8 +91,8 @@ def test_instances_have_their_own_statements(conf: Path) -> None:
         "global_defs {\n router_id x\n}\nvrrp_instance A {\n interface eth0\n}\n"
         "vrrp_instance B {\n track_interface {\n  eth1\n }\n}\n"
     )
-    instances = read(conf).instances()
-    assert {name: [s.keyword for s in found] for name, found in instances.items()} == {
+    instances = read(conf).instances
+    assert {name: [s.keyword for s in i.statements] for name, i in instances.items()} == {
         "A": ["vrrp_instance", "interface"],
         "B": ["vrrp_instance", "track_interface", "eth1"],
     }
@@ -159,7 +161,8 @@ def test_an_include_loop_through_another_name_ends(conf: Path) -> None:
 def test_a_file_may_be_included_twice(conf: Path) -> None:
     (conf.parent / "common.inc").write_text(" interface eth0\n")
     conf.write_text("vrrp_instance A {\ninclude common.inc\n}\nvrrp_instance B {\ninclude *.inc\n}")
-    assert {name: len(found) for name, found in read(conf).instances().items()} == {"A": 2, "B": 2}
+    instances = read(conf).instances
+    assert {name: len(i.statements) for name, i in instances.items()} == {"A": 2, "B": 2}
 
 
 # --- mistakes -----------------------------------------------------------------------------------
@@ -191,7 +194,7 @@ def test_an_unclosed_block_is_told_with_the_line_that_opens_it(conf: Path) -> No
 
 def test_a_huge_file_is_refused_unread(conf: Path) -> None:
     with conf.open("wb") as file:
-        file.truncate(config.LARGEST_FILE + 1)
+        file.truncate(reader.LARGEST_FILE + 1)
     with pytest.raises(ConfigError, match="too large"):
         read(conf)
 
@@ -200,8 +203,8 @@ def test_an_included_pipe_does_not_block(conf: Path) -> None:
     os.mkfifo(conf.with_name("pipe"))
     conf.write_text("include pipe\n")
     read_it = (
-        "import sys; from pathlib import Path; from netvip.keepalived.config import *;"
-        "configured_sources(Path(sys.argv[1]))"
+        "import sys; from pathlib import Path; from netvip.keepalived.declared import *;"
+        "declaration(Path(sys.argv[1]), None, ())"
     )
     assert run("timeout", "2", sys.executable, "-c", read_it, str(conf)).returncode == 0
 
@@ -210,7 +213,7 @@ def test_an_included_pipe_does_not_block(conf: Path) -> None:
 def test_an_impossible_name_of_an_include_is_at_most_a_config_error(conf: Path, name: str) -> None:
     conf.write_text(f"include {name}\n")
     try:
-        assert read(conf).statements == []
+        assert read(conf).statements == ()
     except ConfigError as told:
         assert str(told).startswith(f"{conf}:1: ")
 
@@ -235,8 +238,13 @@ def test_rubbish_raises_nothing_but_a_config_error(
     assert configuration.texts[path].encode("utf-8", errors="surrogateescape") == content
     for statement in configuration.statements:
         for word in statement.words:
-            assert configuration.texts[path][word.start : word.end] == word.text
-    configuration.instances()
+            written = configuration.texts[path][word.start : word.end]
+            assert not statement.verbatim or '"' in written or written == word.text
+
+
+@given(st.text(max_size=200) | RUBBISH.map(lambda data: data.decode("utf-8", "surrogateescape")))
+def test_the_tokens_joined_are_the_text(text: str) -> None:
+    assert "".join(token.text for token in tokens(text)) == text
 
 
 # --- sources ------------------------------------------------------------------------------------
@@ -248,15 +256,35 @@ def test_configured_sources_tells_which_instances_name_one(conf: Path) -> None:
         "vrrp_instance B {\n unicast_src_ip 10.77.0.1\n}\n"
         "vrrp_instance C {\n interface eth0 # mcast_src_ip 10.77.0.1\n}\n"
     )
-    assert configured_sources(conf) == {"A": Tri.YES, "B": Tri.YES, "C": Tri.NO}
+    assert sources(conf) == {"A": Tri.YES, "B": Tri.YES, "C": Tri.NO}
 
 
-def test_a_source_for_this_node_alone_is_not_taken_for_none(conf: Path) -> None:
+def sources(conf: Path, node: str | None = None) -> dict[str, Tri]:
+    found = declaration(conf, node, ()).instances
+    return {name: declared.source for name, declared in found.items()}
+
+
+def test_a_source_for_one_node_alone_counts_there_alone(conf: Path) -> None:
     conf.write_text("vrrp_instance A {\n@node1 unicast_src_ip 10.77.0.1\n}\n")
-    assert configured_sources(conf)["A"] is not Tri.NO
+    assert sources(conf)["A"] is Tri.UNKNOWN
+    assert sources(conf, "node1")["A"] is Tri.YES
+    assert sources(conf, "node2")["A"] is Tri.NO
 
 
-def test_without_a_readable_configuration_nothing_is_known(conf: Path) -> None:
-    assert configured_sources(conf) == {}
+def test_without_a_readable_configuration_nothing_is_known_but_why(conf: Path) -> None:
+    assert sources(conf) == {}
     conf.write_text("}")
-    assert configured_sources(conf) == {}
+    assert sources(conf) == {} and "closes nothing" in declaration(conf, None, ()).problem
+
+
+def test_our_own_track_file_and_notify_are_known_by_their_paths(conf: Path) -> None:
+    conf.write_text(
+        "track_file ours {\n file /run/netvip/track/A\n weight 0\n}\n"
+        "vrrp_instance A {\n track_file {\n ours\n }\n}\n"
+        "vrrp_instance B {\n track_file {\n ours\n }\n"
+        ' notify "/etc/netvip/keepalived-notify B" x\n}\n'
+    )
+    assert declaration(conf, None, ()).instances == {
+        "A": Declared(Tri.NO, Tri.YES, Tri.NO),
+        "B": Declared(Tri.NO, Tri.NO, Tri.YES),
+    }

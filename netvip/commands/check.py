@@ -1,0 +1,128 @@
+"""netvip check [INSTANCE]: is this node fit for what keepalived has it do?
+
+A MASTER has its virtual addresses on their interfaces, a BACKUP need not, a FAULT is fine as soon
+as the node could carry them. In a window the answer is the last good one. Exit: 0 healthy, or not
+known; 1 not healthy.
+
+netvip check --hold COMMAND [ARGUMENT...] runs a check of yours, and in a window answers with its
+last verdict from outside of it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from time import CLOCK_BOOTTIME, clock_gettime
+
+from netvip.const import HOLD_SCRIPT, RUN
+from netvip.keepalived.names import file_name
+
+# keepalived may run this every second: it imports nothing that costs (FACTS 8).
+
+USAGE = "usage: netvip check [INSTANCE] | netvip check --hold COMMAND [ARGUMENT...]"
+
+
+def main(arguments: list[str]) -> int:
+    """Answer in words and by the exit code."""
+    if arguments[:1] in (["--help"], ["-h"]):
+        print(f"{USAGE}\n\n{__doc__}")
+        return 0
+    if arguments[:1] == ["--hold"] and arguments[1:]:
+        return _hold(arguments[1:])
+    if len(arguments) > 1 or arguments[:1] == ["--hold"]:
+        print(USAGE, file=sys.stderr)
+        return 2
+    names = [file_name(arguments[0])] if arguments else _published()
+    if not names:
+        print("netvip knows of no instance: nothing is known to be wrong")
+    return max([_check(name) for name in names], default=0)
+
+
+def _hold(command: list[str]) -> int:
+    try:
+        os.execv(HOLD_SCRIPT, [HOLD_SCRIPT, *command])
+    except OSError:
+        pass  # without the script nothing holds: the command's own answer is the answer
+    try:
+        os.execvp(command[0], command)
+    except OSError as problem:
+        print(f"netvip: {command[0]} cannot be run: {problem.strerror}", file=sys.stderr)
+    return 127  # sh(1): command not found
+
+
+def _published() -> list[str]:
+    try:
+        return sorted(name for name in os.listdir(f"{RUN}/verdict") if not name.startswith("."))
+    except OSError:
+        return []
+
+
+def _check(name: str) -> int:
+    """One instance: by the daemon's word while it lives, and else by keepalived's and the
+    kernel's."""
+    published = _lines(f"{RUN}/verdict/{name}")
+    if not published:
+        print(f"{name}: nothing is known of it, and so nothing is known to be wrong")
+        return 0
+    told = {words[0]: words[1:] for words in published}
+    if _alive():
+        state, verdict = "".join(told.get("state", [])), "".join(told.get("verdict", []))
+        if "held" in told:
+            return _answer(name, state, "", "a window is open, or netvip is at work on it")
+        if verdict == "failed" and state != "FAULT":
+            return _answer(name, state, " ".join(told.get("why", ["a VIP is missing"])))
+    else:
+        state = _state(name)
+    if state != "MASTER":
+        return _answer(name, state or "UNKNOWN", "", "nothing is asked of this node")
+    missing = _missing([words[1:3] for words in published if words[0] == "vip"])
+    return _answer(name, state, f"not on its interface: {missing}" if missing else "")
+
+
+def _answer(name: str, state: str, problem: str, good: str = "every VIP is present") -> int:
+    print(f"{name}: {state}, {problem or good}")
+    return 1 if problem else 0
+
+
+def _lines(path: str) -> list[list[str]]:
+    try:
+        with open(path, errors="surrogateescape") as file:
+            return [words for line in file if (words := line.split())]
+    except OSError:
+        return []
+
+
+def _alive() -> bool:
+    try:
+        return clock_gettime(CLOCK_BOOTTIME) < int(_lines(f"{RUN}/alive")[0][0])
+    except (IndexError, ValueError):
+        return False
+
+
+def _state(name: str) -> str:
+    """What a keepalived that still runs said last; empty where none did."""
+    try:
+        entries = os.listdir(f"{RUN}/state")
+    except OSError:
+        return ""
+    for entry in entries:
+        instance, _, process = entry.rpartition("@")
+        if instance == name and _runs(*process.split(".")[:2]):
+            return "".join(*_lines(f"{RUN}/state/{entry}")[:1])
+    return ""
+
+
+def _runs(pid: str, start: str = "") -> bool:
+    fields = " ".join(map(" ".join, _lines(f"/proc/{pid}/stat"))).rpartition(")")[2].split()
+    return fields[19:20] == [start]
+
+
+def _missing(vips: list[list[str]]) -> str:
+    """The VIPs that the kernel does not have on their interface; what it does not tell is not
+    missing."""
+    if not vips:
+        return ""
+    from netvip.addresses import parsed, present
+
+    here = present()
+    return ", ".join(ip for dev, ip in vips if here and (dev, parsed(ip)) not in here)

@@ -1,0 +1,69 @@
+"""What the configuration files say of each instance that a dump does not tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from netvip.const import FIFO, NOTIFY_SCRIPT, TRACK_DIRECTORY
+from netvip.core.model import Tri
+from netvip.errors import ConfigError
+from netvip.keepalived.model import Configuration, Instance
+from netvip.keepalived.names import file_name
+from netvip.keepalived.reader import read
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What is configured of an instance."""
+
+    source: Tri = Tri.UNKNOWN
+    #: Whether keepalived follows our track file.
+    track_file: Tri = Tri.UNKNOWN
+    #: Whether keepalived's notify keeps the state for our checks.
+    notify: Tri = Tri.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """The instances by name, the files and directories they come from, and what was wrong."""
+
+    instances: dict[str, Declared] = field(default_factory=dict)
+    files: tuple[Path, ...] = ()
+    problem: str = ""
+
+
+def declaration(main: Path, node: str | None, version: tuple[int, ...]) -> Declaration:
+    """Read the configuration; where it cannot be read nothing is known of any instance."""
+    try:
+        configuration = read(main, node=node, version=version)
+    except ConfigError as problem:
+        return Declaration(files=(main,), problem=str(problem))
+    found = {
+        name: Declared(i.source, Tri.of(tracks(configuration, i)), Tri.of(notifies(i)))
+        for name, i in configuration.instances.items()
+    }
+    return Declaration(found, (*configuration.texts, *configuration.directories))
+
+
+def track_path(instance: str) -> str:
+    """The instance's track file."""
+    return f"{TRACK_DIRECTORY}/{file_name(instance)}"
+
+
+def tracks(configuration: Configuration, instance: Instance) -> bool:
+    """Whether one of its track files is ours."""
+    files = configuration.track_files
+    named = (files.get(reference.name) for reference in instance.track_files)
+    return any(file is not None and file.file == track_path(instance.name) for file in named)
+
+
+def notifies(instance: Instance) -> bool:
+    """Whether one of its notify scripts is ours."""
+    return any(NOTIFY_SCRIPT in notify.command.split() for notify in instance.notifies)
+
+
+def has_fifo(configuration: Configuration) -> bool:
+    """Whether keepalived writes its changes of state to our pipe."""
+    lines = (configuration.globals(keyword) for keyword in ("vrrp_notify_fifo", "notify_fifo"))
+    return any(line is not None and FIFO in line.texts()[1:2] for line in lines)

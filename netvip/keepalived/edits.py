@@ -1,0 +1,97 @@
+"""Changes to the text of files that leave everything else as it is."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from netvip.keepalived.model import Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Insertion:
+    """Text to be inserted into a file."""
+
+    path: Path
+    offset: int
+    text: str
+
+
+def insert(texts: Mapping[Path, str], insertions: Iterable[Insertion]) -> dict[Path, str]:
+    """The files that change, with their new text. At one place, the first given stands first."""
+    changed: dict[Path, str] = {}
+    unique = dict.fromkeys(insertions)  # a file that is included twice is edited once
+    for insertion in sorted(unique, key=lambda i: i.offset)[::-1]:
+        text = changed.get(insertion.path, texts[insertion.path])
+        at = insertion.offset
+        changed[insertion.path] = text[:at] + insertion.text + text[at:]
+    return changed
+
+
+def indent(text: str, statement: Statement) -> str:
+    """The blanks before the statement's line; four where something else stands there."""
+    start = text.rfind("\n", 0, statement.words[0].start) + 1
+    before = text[start : statement.words[0].start]
+    return before if not before.strip() else "    "
+
+
+def line_before(text: str, statement: Statement, lines: Iterable[str]) -> Insertion:
+    """Lines of their own before the statement's, indented and ended like it."""
+    start = text.rfind("\n", 0, statement.words[0].start) + 1
+    margin, ending = indent(text, statement), _ending(text)
+    if text[start : statement.words[0].start].strip():  # something else stands on this line
+        start, first = statement.words[0].start, ending
+    else:
+        first = ""
+    body = "".join(f"{margin if line else ''}{line}{ending}" for line in lines)
+    return Insertion(statement.path, start, f"{first}{body}{margin if first else ''}")
+
+
+def line_after(text: str, statement: Statement, lines: Iterable[str]) -> Insertion:
+    """Lines of their own behind the statement's, indented and ended like it."""
+    margin, ending = indent(text, statement), _ending(text)
+    body = "".join(f"{ending}{margin}{line}" for line in lines)
+    at = statement.words[-1].end
+    end = text.find("\n", at)
+    end = len(text) if end < 0 else end
+    rest = text[at:end].strip()
+    if rest and rest[0] not in "!#":  # something else of the block's stands on this line
+        return Insertion(statement.path, at, f"{body}{ending}{margin}")
+    return Insertion(statement.path, end - (text[end - 1 : end] == "\r"), body)
+
+
+def line_inside(text: str, opener: Statement, lines: Iterable[str]) -> Insertion | None:
+    """Lines of their own behind the brace that the statement opens; None where there is none."""
+    at = opener.words[-1].end
+    brace = text.find("{", at)
+    between = text[at:brace] if brace >= 0 else "?"
+    if any(word.strip() and word.strip()[0] not in "!#" for word in between.split("\n")):
+        return None
+    margin, ending = indent(text, opener), _ending(text)
+    body = "".join(f"{ending}{margin}    {line}" for line in lines)
+    end = text.find("\n", brace)
+    end = len(text) if end < 0 else end
+    rest = text[brace + 1 : end].strip()
+    if rest and rest[0] not in "!#":
+        return Insertion(opener.path, brace + 1, f"{body}{ending}{margin}    ")
+    return Insertion(opener.path, end - (text[end - 1 : end] == "\r"), body)
+
+
+def _ending(text: str) -> str:
+    first = text.find("\n")
+    return "\r\n" if first > 0 and text[first - 1] == "\r" else "\n"
+
+
+def diff(before: Mapping[Path, str], after: Mapping[Path, str]) -> str:
+    """A unified diff of the changed files."""
+    parts: list[str] = []
+    for path, text in sorted(after.items()):
+        parts += difflib.unified_diff(
+            before.get(path, "").splitlines(keepends=True),
+            text.splitlines(keepends=True),
+            str(path),
+            f"{path} (guarded)",
+        )
+    return "".join(parts)

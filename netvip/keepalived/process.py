@@ -1,0 +1,69 @@
+"""keepalived's processes, named so that no later process can be taken for one of them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+PID_FILES = ("/run/keepalived.pid", "/run/keepalived/keepalived.pid", "/var/run/keepalived.pid")
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process: its number, and its start time in clock ticks since boot (proc(5), field 22)."""
+
+    pid: int
+    start: int
+
+
+def parent() -> int | None:
+    """keepalived's parent process, as its pid file names it and its name confirms; None if none."""
+    for path in PID_FILES:
+        try:
+            pid = int(Path(path).read_text())
+        except (OSError, ValueError):
+            continue
+        if _stat(pid)[0] == "keepalived":
+            return pid
+    return None
+
+
+def children(pid: int) -> tuple[Process, ...]:
+    """The processes that keepalived's parent process has started: those that run its scripts."""
+    try:
+        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    except OSError:
+        return ()
+    found = ((int(word), _stat(int(word))[1]) for word in text.split())
+    return tuple(Process(child, start) for child, start in found if start)
+
+
+def is_alive(process: Process) -> bool:
+    """Whether it runs, and is keepalived."""
+    return _stat(process.pid) == ("keepalived", process.start)
+
+
+def _stat(pid: int) -> tuple[str, int]:
+    """Name and start time; empty and 0 where there is no such process."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except OSError:
+        return "", 0
+    name, _, fields = text.partition("(")[2].rpartition(")")
+    return name, int(fields.split()[19])
+
+
+def configuration_id(pid: int) -> str | None:
+    """The id that @id lines are compared with: keepalived's -i, or else the host's name up to its
+    first dot (keepalived.conf(5)); None where it cannot be told."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return None
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word in ("-i", "--config-id"):
+            return following
+        if word.startswith("--config-id="):
+            return word.partition("=")[2]
+    return os.uname().nodename.partition(".")[0]

@@ -1,0 +1,68 @@
+"""keepalived on D-Bus, where `enable_dbus` is configured: a signal at each change of state."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Callable
+
+from netvip import bus
+from netvip.core import events
+from netvip.core.model import Role
+
+NAME = "org.keepalived.Vrrp1"
+INSTANCE = re.compile(r"/org/keepalived/Vrrp1/Instance/(\w+)/(\d{1,3})/IPv([46])", re.ASCII)
+RULES = (
+    f"type='signal',sender='{NAME}',interface='{NAME}.Instance',member='VrrpStatusChange'",
+    f"type='signal',sender='{bus.DAEMON[0]}',member='NameOwnerChanged',arg0='{NAME}'",
+)
+#: The bus is restarted at an upgrade of its own; whoever wants more says so in the log already.
+RECONNECT_EVERY = 5.0
+FAMILIES = {"4": 2, "6": 10}  # AF_INET and AF_INET6 (socket.h)
+
+
+class KeepalivedBusSource:
+    """Hears keepalived's signals, and nobody else's."""
+
+    def __init__(self, emit: Callable[[events.Event], None]) -> None:
+        self._emit = emit
+        #: keepalived's connection: anybody may send a signal, only the bus names senders.
+        self.owner = ""
+
+    async def run(self) -> None:
+        """Stay connected until cancelled. The other connections' source tells of trouble."""
+        while True:
+            try:
+                await self._listen()
+            except (*bus.FAILURES, bus.BusError):
+                pass  # no bus, no signals: fifo, adverts and dumps tell as well
+            await asyncio.sleep(RECONNECT_EVERY)
+
+    async def _listen(self) -> None:
+        connection = await bus.Bus.connect()
+        try:
+            await connection.listen(RULES, self.heard)
+            self.owner = await connection.owner(NAME)
+            await connection.closed()
+        finally:
+            self.owner = ""
+            connection.close()
+
+    def heard(self, signal: bus.Signal) -> None:
+        """Take a signal."""
+        match (signal.member, signal.body):
+            case ("NameOwnerChanged", (str(name), _, str(owner))) if name == NAME:
+                if signal.sender == bus.DAEMON[0]:
+                    self.owner = owner
+            case ("VrrpStatusChange", (int(state), *_)) if signal.sender == self.owner:
+                self._changed(signal.path, state)
+
+    def _changed(self, path: str, state: int) -> None:
+        found = INSTANCE.fullmatch(path)
+        if found is None or state not in Role._value2member_map_:
+            return
+        interface, vrid, family = found.groups()
+        self._emit(
+            events.Signalled(time.monotonic(), interface, int(vrid), FAMILIES[family], Role(state))
+        )

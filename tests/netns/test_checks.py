@@ -1,0 +1,299 @@
+"""The scripts that keepalived runs, and `netvip check`: with real files, processes and addresses.
+
+The test itself plays keepalived's VRRP process: it is the scripts' parent.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from netvip.actuators.verdicts import Verdicts
+from netvip.core.actions import Publish
+from netvip.keepalived.process import Process
+from tests.netns.conftest import ip
+from tests.unit.helpers import ROOT, environment
+
+SCRIPTS = ROOT / "scripts"
+VIP = "10.77.0.10"
+NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+
+pytestmark = pytest.mark.usefixtures("lan", "run_directory")
+
+
+def myself() -> Process:
+    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    return Process(os.getpid(), int(fields[19]))
+
+
+def script(name: str, *arguments: str) -> int:
+    return subprocess.run([str(SCRIPTS / name), *arguments], timeout=20).returncode
+
+
+def check(name: str = "VI_1") -> int:
+    return script("keepalived-check", name)
+
+
+def record(state: str = "MASTER", held: bool = False, vip: str = VIP, **more: str) -> Publish:
+    vips = (("ens160", vip),)
+    return Publish("VI_1", state, more.get("verdict", "good"), more.get("why", ""), held, vips, 1)
+
+
+def close_window(verdicts: Verdicts) -> None:
+    verdicts.window(False)
+    time.sleep(0.02)  # its end is told in hundredths of a second, and what began with it is held
+
+
+@pytest.fixture
+def verdicts() -> Verdicts:
+    """A MASTER that has said so, its daemon alive, no window open."""
+    verdicts = Verdicts()
+    verdicts.prepare()
+    verdicts.publish(record(), [])
+    close_window(verdicts)
+    verdicts.alive()
+    assert script("keepalived-notify", "VI_1", "INSTANCE", "VI_1", "MASTER", "100") == 0
+    return verdicts
+
+
+def lose_vip() -> None:
+    ip("address", "delete", f"{VIP}/24", "dev", "ens160")
+
+
+def test_a_master_with_its_vip_is_healthy_and_without_it_is_not(verdicts: Verdicts) -> None:
+    assert check() == 0
+    lose_vip()
+    assert check() == 1
+
+
+def test_the_dead_man_needs_no_daemon_and_no_privilege(verdicts: Verdicts) -> None:
+    verdicts.dead()
+    command = [*NOBODY, str(SCRIPTS / "keepalived-check"), "VI_1"]
+    assert subprocess.run(command, timeout=20).returncode == 0
+    lose_vip()
+    assert subprocess.run(command, timeout=20).returncode == 1
+
+
+@pytest.mark.parametrize("state", ["BACKUP", "FAULT", "STOP"])
+def test_only_a_master_needs_its_vip(verdicts: Verdicts, state: str) -> None:
+    lose_vip()
+    assert script("keepalived-notify", "VI_1", "INSTANCE", "VI_1", state, "100") == 0
+    assert check() == 0
+
+
+def test_what_another_keepalived_said_does_not_count(verdicts: Verdicts) -> None:
+    lose_vip()
+    mine = myself()
+    state = Path(f"/run/netvip/state/VI_1@{mine.pid}.{mine.start}")
+    state.rename(state.with_name(f"VI_1@{mine.pid}.{mine.start - 1}"))
+    assert check() == 0
+
+
+def test_a_window_holds_while_the_daemon_lives(verdicts: Verdicts) -> None:
+    lose_vip()
+    verdicts.publish(record(held=True), [])
+    assert check() == 0
+    Path("/run/netvip/alive").write_text(f"{int(time.clock_gettime(time.CLOCK_BOOTTIME))}\n")
+    assert check() == 1
+    verdicts.dead()
+    assert check() == 1
+
+
+def test_a_configuration_edited_since_makes_the_list_doubtful(
+    verdicts: Verdicts, tmp_path: Path
+) -> None:
+    conf = tmp_path / "keepalived.conf"
+    conf.write_text("")
+    os.utime(conf, (1, 1))
+    verdicts.publish(record(), [conf, tmp_path / "missing.conf"])
+    lose_vip()
+    assert check() == 1
+    os.utime(conf, (time.time() + 10, time.time() + 10))
+    assert check() == 0
+
+
+@pytest.mark.parametrize("name", ["verdict", "state", "verdict/VI_1", "alive", "window"])
+def test_what_is_missing_or_rubbish_is_healthy(verdicts: Verdicts, name: str) -> None:
+    path = Path("/run/netvip") / name
+    if path.is_dir():
+        path.rename(path.with_name("elsewhere"))
+    else:
+        path.write_bytes(b"\xff\xfe\x00 vip\nvip\nheld maybe ; reboot\n$(reboot) `reboot`\n")
+    assert check() == 0
+
+
+def test_an_interface_that_is_not_there_is_keepalived_s_to_judge(verdicts: Verdicts) -> None:
+    ip("link", "delete", "ens160")
+    assert check() == 0
+
+
+@pytest.mark.parametrize(
+    ("added", "listed"),
+    [
+        ("fd00:77::10/64", "fd00:77::10"),
+        ("fd00:77::10/64", "fd00:0077:0::0010"),
+        ("10.99.0.10/32", "10.99.0.10"),
+    ],
+)
+def test_addresses_are_compared_as_addresses(verdicts: Verdicts, added: str, listed: str) -> None:
+    ip("address", "add", added, "dev", "ens160", *(("nodad",) if ":" in added else ()))
+    verdicts.publish(record(vip=listed), [])
+    assert check() == 0
+    assert netvip("check").returncode == 0
+    ip("address", "delete", added, "dev", "ens160")
+    assert check() == 1
+
+
+def test_a_vip_with_a_peer_is_found(verdicts: Verdicts) -> None:
+    ip("address", "add", "10.99.0.10", "peer", "10.99.0.11/32", "dev", "ens160")
+    verdicts.publish(record(vip="10.99.0.10"), [])
+    assert check() == 0
+    assert netvip("check").returncode == 0
+
+
+def test_states_are_filled_in_but_never_over_keepalived_s_own(verdicts: Verdicts) -> None:
+    mine = myself()
+    state = Path(f"/run/netvip/state/VI_1@{mine.pid}.{mine.start}")
+    verdicts.state("VI_1", "BACKUP", [mine])
+    assert state.read_text() == "MASTER\n"
+    verdicts.tidy([mine], ["VI_1"])
+    assert state.exists()
+    verdicts.tidy([mine], [])
+    assert not state.exists()
+    verdicts.state("VI_1", "BACKUP", [mine])
+    assert state.read_text() == "BACKUP\n" and state.stat().st_mode & 0o777 == 0o644
+    verdicts.tidy([Process(mine.pid, mine.start + 1)], ["VI_1"])
+    assert not state.exists()
+
+
+# --- netvip check and netvip notify ---------------------------------------------------------------
+
+
+def netvip(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "netvip", *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=20, env=environment())
+
+
+def test_netvip_check_says_why(verdicts: Verdicts) -> None:
+    good = netvip("check", "VI_1")
+    assert (good.returncode, good.stdout) == (0, "VI_1: MASTER, every VIP is present\n")
+    lose_vip()
+    bad = netvip("check", "VI_1")
+    assert (bad.returncode, bad.stdout) == (1, "VI_1: MASTER, not on its interface: 10.77.0.10\n")
+    verdicts.publish(record(held=True), [])
+    assert netvip("check").returncode == 0
+    verdicts.publish(record(verdict="failed", why="taken 4 times"), [])
+    assert netvip("check").stdout == "VI_1: MASTER, taken 4 times\n"
+
+
+def test_netvip_check_without_the_daemon_asks_keepalived_s_word_and_the_kernel(
+    verdicts: Verdicts,
+) -> None:
+    verdicts.dead()
+    verdicts.publish(record(state="BACKUP", held=True), [])
+    assert netvip("check").returncode == 0
+    lose_vip()
+    assert netvip("check").returncode == 1
+    assert netvip("notify", "INSTANCE", "VI_1", "BACKUP", "100").returncode == 0
+    assert netvip("check").returncode == 0
+
+
+def test_netvip_notify_keeps_the_state_and_tells_the_daemon(verdicts: Verdicts) -> None:
+    pipe = os.open("/run/netvip/fifo", os.O_RDWR | os.O_NONBLOCK)
+    try:
+        assert netvip("notify", "INSTANCE", "VI_1", "FAULT", "100").returncode == 0
+        assert os.read(pipe, 100) == b'INSTANCE "VI_1" FAULT 100\n'
+        while True:
+            os.write(pipe, b"x" * 4096)
+    except BlockingIOError:
+        assert netvip("notify", "GROUP", "G", "MASTER", "0").returncode == 0  # full: no waiting
+    finally:
+        os.close(pipe)
+    mine = myself()
+    state = Path(f"/run/netvip/state/VI_1@{mine.pid}.{mine.start}")
+    assert state.read_text() == "FAULT\n"
+    assert netvip("notify", "INSTANCE").returncode == 2
+
+
+# --- keepalived-hold ------------------------------------------------------------------------------
+
+
+def hold(*command: str) -> int:
+    return script("keepalived-hold", *command)
+
+
+def test_a_held_command_answers_for_itself_outside_of_windows(verdicts: Verdicts) -> None:
+    assert [hold("true"), hold("sh", "-c", "exit 3"), hold("true")] == [0, 3, 0]
+
+
+def test_without_netvip_the_wrapper_is_transparent() -> None:
+    assert [hold("true"), hold("sh", "-c", "exit 3"), hold()] == [0, 3, 2]
+
+
+def test_in_a_window_the_last_good_verdict_stands(verdicts: Verdicts) -> None:
+    verdicts.window(True)
+    assert [hold("false"), netvip("check", "--hold", "false").returncode] == [0, 1]
+    close_window(verdicts)
+    assert hold("false") == 1
+
+
+def test_in_a_window_a_bad_verdict_stays_bad(verdicts: Verdicts) -> None:
+    Path("/run/netvip/checks/root").mkdir()
+    assert [hold("false"), hold("false", "other"), hold("true", "other")] == [1, 1, 0]
+    verdicts.window(True)
+    assert [hold("false"), hold("false", "other")] == [1, 1]
+    assert hold("true", "other") == 0
+
+
+def test_a_recovery_is_remembered(verdicts: Verdicts, tmp_path: Path) -> None:
+    Path("/run/netvip/checks/root").mkdir()
+    well = tmp_path / "well"
+    command = ("test", "-e", str(well))
+    assert hold(*command) == 1
+    well.touch()
+    assert hold(*command) == 0
+    well.unlink()
+    verdicts.window(True)
+    assert hold(*command) == 0
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, lambda path: path.write_text("?\n")])
+def test_an_open_window_holds_only_while_the_daemon_lives(
+    verdicts: Verdicts, spoil: Callable[[Path], object]
+) -> None:
+    verdicts.window(True)
+    spoil(Path("/run/netvip/alive"))
+    assert hold("false") == 1
+
+
+def test_a_window_that_opened_and_closed_meanwhile_counts(verdicts: Verdicts) -> None:
+    writes = "echo closed $(($(cut -d. -f1 /proc/uptime) * 100 + 100)) >/run/netvip/window; false"
+    assert hold("sh", "-c", writes) == 0
+
+
+# --- keepalived-notify before an operator's own ---------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("user", "uid"), [("root", "0 0"), ("nobody", "65534 65534"), ("nobody:daemon", "65534 1")]
+)
+def test_the_operator_s_notify_runs_as_its_user_with_keepalived_s_arguments(
+    verdicts: Verdicts, tmp_path: Path, user: str, uid: str
+) -> None:
+    tmp_path.chmod(0o777)
+    theirs = f'echo "$(id -u) $(id -g) $*" >{tmp_path}/said; exit 5'
+    keepalived = ("INSTANCE", "VI 1", "BACKUP", "100")
+    command = ("--as", user, "--then", "sh", "-c", theirs, "sh", "a word", *keepalived)
+    for parent in tmp_path.parents[:3]:
+        parent.chmod(parent.stat().st_mode | 0o011)
+    assert script("keepalived-notify", "VI_1", *command) == 5
+    said = (tmp_path / "said").read_text()
+    assert said == f"{uid} a word INSTANCE VI 1 BACKUP 100\n"
+    lose_vip()
+    assert check() == 0

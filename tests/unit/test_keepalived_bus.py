@@ -1,0 +1,58 @@
+"""keepalived's signals on D-Bus, from keepalived and from others."""
+
+from __future__ import annotations
+
+import pytest
+
+from netvip.bus import DAEMON, Signal
+from netvip.core import events
+from netvip.core.model import Role
+from netvip.sources.keepalived_bus import NAME, KeepalivedBusSource
+
+PATH = "/org/keepalived/Vrrp1/Instance/ens160/51/IPv4"
+
+
+def hear(*signals: Signal) -> list[tuple[str, int, int, Role]]:
+    heard: list[events.Event] = []
+    source = KeepalivedBusSource(heard.append)
+    source.owner = ":1.7"
+    for signal in signals:
+        source.heard(signal)
+    found = [event for event in heard if isinstance(event, events.Signalled)]
+    return [(event.interface, event.vrid, event.family, event.role) for event in found]
+
+
+def change(path: str = PATH, state: object = 2, sender: str = ":1.7") -> Signal:
+    return Signal(sender, path, f"{NAME}.Instance", "VrrpStatusChange", (state,))
+
+
+def owner(new: str, sender: str = DAEMON[0]) -> Signal:
+    body = (NAME, ":1.7", new)
+    return Signal(sender, DAEMON[1], DAEMON[0], "NameOwnerChanged", body)
+
+
+def test_a_change_of_state_names_interface_vrid_and_family() -> None:
+    assert hear(change()) == [("ens160", 51, 2, Role.MASTER)]
+    six = change("/org/keepalived/Vrrp1/Instance/bond0_100/7/IPv6", 3)
+    assert hear(six) == [("bond0_100", 7, 10, Role.FAULT)]
+
+
+@pytest.mark.parametrize(
+    "signal",
+    [
+        change(sender=":1.8"),
+        change("/org/keepalived/Vrrp1/Vrrp"),
+        change("/org/keepalived/Vrrp1/Instance/ens160/51/IPv5"),
+        change("/org/keepalived/Vrrp1/Instance/ens160/51000/IPv4"),
+        change(state=17),
+        change(state="2"),
+        Signal(":1.7", PATH, f"{NAME}.Instance", "VrrpStatusChange", ()),
+    ],
+)
+def test_what_others_say_or_nobody_would_is_not_heard(signal: Signal) -> None:
+    assert hear(signal) == []
+
+
+def test_keepalived_may_come_back_with_another_name_on_the_bus() -> None:
+    assert hear(owner(":1.9"), change(), change(sender=":1.9")) == [("ens160", 51, 2, Role.MASTER)]
+    assert len(hear(owner(":1.9", sender=":1.66"), change())) == 1
