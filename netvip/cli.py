@@ -9,6 +9,7 @@ import sys
 VERBS = {
     "daemon": ("daemon", "run the daemon (what netvip.service does)"),
     "status": ("status", "show instances, VIPs and open windows [--json]"),
+    "doctor": ("doctor", "judge keepalived's configuration, its scripts and this host [--json]"),
     "check": ("check", "is this node fit for its state? [INSTANCE | --hold COMMAND...]"),
     "notify": ("notify", "keepalived's notify script: TYPE NAME STATE [PRIORITY]"),
     "adopt": ("adopt", "make keepalived.conf guarded [--apply|--revert]"),

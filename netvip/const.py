@@ -62,9 +62,10 @@ AWAY_FIRST, AWAY_FACTOR, AWAY_LONGEST = 1.0, 8.0, 600.0
 NOBODY_FIRST, NOBODY_FACTOR, NOBODY_LONGEST = 30.0, 2.0, 600.0
 
 # --- what keepalived's checks read --------------------------------------------------------------
-#: For how long on the boot clock a sign of life counts. Written every second; a daemon that hangs
-#: must not hold the dead man's check for long (Law 10: 4 s in all).
-ALIVE_FOR = 3
+#: For how long a sign of life counts, and how often one is given: a daemon that was killed is back
+#: by then, and one that hangs does not hold the dead man's check for long (Law 10: 4 s in all).
+ALIVE_FOR = 1.5
+ALIVE_EVERY = 0.5
 
 # --- numbers in the kernel ----------------------------------------------------------------------
 #: Our tag on addresses (IFA_PROTO, kernel 5.18), "nv" in ASCII cut to a byte; 18 is keepalived's.

@@ -16,6 +16,7 @@ from netvip.actuators import announce, objects, snapshot
 from netvip.actuators.commands import Commands
 from netvip.actuators.protection import Protection, sweep
 from netvip.actuators.verdicts import Verdicts
+from netvip.const import ALIVE_EVERY
 from netvip.core import actions, events
 from netvip.core.machine import Machine
 from netvip.core.model import Role, Tri
@@ -215,6 +216,7 @@ class Daemon:
         self._spawn(self._filters.run())
         self._spawn(self._keep_alive())
         self._spawn(self._follow())
+        self._spawn(self._live())
         for source in (self._networkd, self._keepalived_bus):
             if source is not None:
                 self._spawn(source.run())
@@ -267,11 +269,14 @@ class Daemon:
             await asyncio.sleep(interval)
         await asyncio.Event().wait()
 
-    async def _follow(self) -> None:
-        """Listen where the instances are, as interfaces and instances come and go, and give a sign
-        of life."""
+    async def _live(self) -> None:
         while True:
             self._verdicts.alive()
+            await asyncio.sleep(ALIVE_EVERY)
+
+    async def _follow(self) -> None:
+        """Listen where the instances are, as interfaces and instances come and go."""
+        while True:
             self._listen()
             self._fifo.follow()
             self._report()
@@ -309,5 +314,5 @@ def sweep_leftovers() -> None:
     commands = Commands(lambda what, why: log(actions.Level.ERROR, f"refused: {what}: {why}"))
     sweep(commands)
     commands.read_answers()
-    Verdicts().dead()
+    # Its last sign of life counts a moment longer: by then the next one is there, and finishes.
     Verdicts().clear()

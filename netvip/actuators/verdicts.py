@@ -1,8 +1,8 @@
 """What keepalived and its checks read of netvip: track files, verdicts, windows, signs of life.
 
 A reader may come at any moment and without privilege: every file is replaced whole, is readable
-by all, and holds nothing secret. Times are whole or hundredths of seconds on the boot clock, as
-/proc/uptime shows it.
+by all, and holds nothing secret. Times are hundredths of seconds on the boot clock, as /proc/uptime
+shows it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Verdicts:
 
     def alive(self) -> None:
         """Give a sign of life that counts for ALIVE_FOR seconds."""
-        self._write("alive", f"{int(_boot_clock()) + ALIVE_FOR}\n")
+        self._write("alive", f"{int((_boot_clock() + ALIVE_FOR) * 100)}\n")
 
     def dead(self) -> None:
         """Nothing of ours holds any check any longer."""

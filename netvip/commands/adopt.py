@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import pwd
+import re
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -27,6 +28,9 @@ TMPFILES = Path("/etc/tmpfiles.d/netvip-checks.conf")
 LIMIT = 30.0
 #: keepalived has reloaded and the daemon asked it by then.
 CONFIRM_LIMIT = 10.0
+
+
+PLACE = re.compile(r"^\([^()\n]*Line \d+\) ?", re.MULTILINE)
 
 
 class AdoptError(NetvipError):
@@ -164,10 +168,11 @@ def _apply(
             backup.remove()
 
     try:
+        complaints = _complaints(main_file)
         backup.save(_with(earlier, before, after))
         _write(after)
         _make_directories()
-        _validate(main_file)
+        _validate(main_file, complaints)
     except (NetvipError, OSError) as problem:
         undo()
         raise AdoptError(f"nothing was changed: {problem}") from problem
@@ -272,12 +277,20 @@ def _make_directories() -> None:
         state.unlink(missing_ok=True)
 
 
-def _validate(main_file: Path) -> None:
+def _complaints(main_file: Path) -> list[str]:
+    """What keepalived -t has to say, without the places; nothing where all is well."""
     if _version() < adopt.TRACKS:
-        return  # it cannot check a configuration
+        return []  # it cannot check a configuration
     done = _run("keepalived", "-t", "-f", str(main_file))
-    if done.returncode:
-        raise AdoptError(f"keepalived -t refuses it: {(done.stderr or done.stdout).strip()}")
+    said = (done.stderr + done.stdout).strip() or f"exit status {done.returncode}"
+    return PLACE.sub("", said).splitlines() if done.returncode else []
+
+
+def _validate(main_file: Path, before: list[str]) -> None:
+    """What keepalived complained of before is the operator's, and no reason to refuse."""
+    new = [line for line in _complaints(main_file) if line not in before]
+    if new:
+        raise AdoptError(f"keepalived -t refuses it: {'; '.join(new)}")
 
 
 def _reload() -> bool:
@@ -329,5 +342,7 @@ def _run(*command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
     except FileNotFoundError as problem:
         raise AdoptError(f"{command[0]} is not installed") from problem
+    except PermissionError as problem:
+        raise AdoptError(f"{command[0]} may not be run; are you root?") from problem
     except subprocess.TimeoutExpired as problem:
         raise AdoptError(f"{command[0]} did not end within {LIMIT:.0f} s") from problem

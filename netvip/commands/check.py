@@ -94,7 +94,7 @@ def _lines(path: str) -> list[list[str]]:
 
 def _alive() -> bool:
     try:
-        return clock_gettime(CLOCK_BOOTTIME) < int(_lines(f"{RUN}/alive")[0][0])
+        return clock_gettime(CLOCK_BOOTTIME) * 100 < int(_lines(f"{RUN}/alive")[0][0])
     except (IndexError, ValueError):
         return False
 

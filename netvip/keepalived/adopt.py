@@ -111,10 +111,21 @@ def _global_lines(configuration: Configuration) -> Iterator[str]:
             yield f"vrrp_notify_fifo {FIFO}"
         elif fifos[1] is None:
             yield f"notify_fifo {FIFO}"
+    if not configuration.globals("enable_script_security") and not _has_scripts(configuration):
+        # keepalived -t complains of scripts without it; with scripts of the operator's it could
+        # drop one of them, which is the operator's to decide.
+        yield "enable_script_security"
     if not _everywhere(configuration, "vrrp_garp_master_refresh", "garp_master_refresh"):
         yield f"vrrp_garp_master_refresh {GARP_REFRESH}"
     if not _everywhere(configuration, "vrrp_garp_master_repeat", "garp_master_repeat"):
         yield f"vrrp_garp_master_repeat {GARP_REPEAT}"
+
+
+def _has_scripts(configuration: Configuration) -> bool:
+    """Whether keepalived runs anything yet."""
+    notifies = [n for i in configuration.instances.values() for n in i.notifies]
+    notifies += [n for group in configuration.groups.values() for n in group.notifies]
+    return bool(configuration.scripts or notifies)
 
 
 def _everywhere(configuration: Configuration, globally: str, keyword: str) -> bool:
@@ -198,6 +209,7 @@ def _check_block(instance: Instance) -> list[str]:
         "    fall 2",
         "    rise 1",
         "    weight 0",
+        "    user root",
         "}",
     ]
 

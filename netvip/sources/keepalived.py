@@ -109,12 +109,7 @@ class KeepalivedSource:
             gone.cancel()
 
     async def _ask_version(self) -> None:
-        program = shutil.which("keepalived", path="/usr/sbin:/usr/local/sbin:/sbin:/usr/bin")
-        text = (await output(program, "-v") or "") if program else ""
-        found = VERSION.search(text)
-        self._version = tuple(map(int, found[1].split("."))) if found else ()
-        # keepalived -v lists what was built in; only a list that was seen can lack a word.
-        self._json = Tri.of("JSON" in text) if found else Tri.UNKNOWN
+        self._version, self._json = await built()
 
     async def _dump(self, handle: int) -> bool:
         asked = time.monotonic()
@@ -148,6 +143,16 @@ class KeepalivedSource:
         except ProcessLookupError as problem:
             raise DumpError("keepalived has just ended") from problem
         return await _read_new(before)
+
+
+async def built() -> tuple[tuple[int, ...], Tri]:
+    """keepalived's version, empty where it is not known, and whether it was built with JSON."""
+    program = shutil.which("keepalived", path="/usr/sbin:/usr/local/sbin:/sbin:/usr/bin")
+    text = (await output(program, "-v") or "") if program else ""
+    found = VERSION.search(text)
+    # keepalived -v lists what was built in; only a list that was seen can lack a word.
+    version = tuple(map(int, found[1].split("."))) if found else ()
+    return version, Tri.of("JSON" in text) if found else Tri.UNKNOWN
 
 
 async def ask_once(configuration: Path) -> tuple[InstanceSpec, ...]:

@@ -62,10 +62,15 @@ def test_killed_in_mid_window_the_next_daemon_finishes(
     assert guarded.holder() == [guarded.a], "the peer took over"
 
 
-def test_hung_in_mid_window_the_watchdog_ends_it(guarded: Pair, damage: Damage) -> None:
+def test_hung_in_mid_window_the_watchdog_or_the_peer_ends_it(guarded: Pair, damage: Damage) -> None:
     assert damage("reconfigure").lost > 0
     hung = strike(guarded, AFTER, signal.SIGSTOP)
-    done = wait(lambda: clean(guarded.a), hung + 8.0, "the put-back")
+
+    def settled() -> bool:
+        """keepalived's check may be quicker than the watchdog: then the peer has it."""
+        return len(guarded.holder()) == 1 and leftovers(guarded.a) == []
+
+    done = wait(settled, hung + 8.0, "the end")
     assert done - hung <= 8.0, guarded.a.journal("netvip.service")
 
 

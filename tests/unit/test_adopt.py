@@ -41,6 +41,7 @@ ADDED_LINES = """\
 DEFINITIONS = """\
 global_defs {
     vrrp_notify_fifo /run/netvip/fifo
+    enable_script_security
     vrrp_garp_master_refresh 60
     vrrp_garp_master_repeat 5
 }
@@ -52,6 +53,7 @@ vrrp_script netvip_VI_1 {
     fall 2
     rise 1
     weight 0
+    user root
 }
 
 track_file netvip_VI_1 {
@@ -385,6 +387,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
 
 
 REFUSES = """[ "$1" = -v ] && echo "Keepalived v2.3.3" && exit 0
+[ -e "$0.seen" ] || { : >"$0.seen"; exit 0; }
 echo "(line 7) unknown keyword" >&2; exit 1"""
 RELOAD = ["systemctl is-active --quiet keepalived.service", "systemctl reload keepalived.service"]
 AWKWARD = instance("interface ens160", end="\r\n").encode() + b"# Gr\xfc\xdfe \xff\xc3\r\nx\0\x85 "
@@ -401,7 +404,7 @@ def apply(conf: Path) -> None:
 def test_apply_validates_backs_up_and_reloads(conf: Path, programs: Programs) -> None:
     apply(conf)
     assert conf.read_text() == AFTER
-    assert programs.calls() == [f"keepalived -t -f {conf}", *RELOAD]
+    assert programs.calls() == [f"keepalived -t -f {conf}"] * 2 + RELOAD
     saved = Backup(command.BACKUP).load()[conf]
     assert (saved.before, saved.after) == (BEFORE.encode(), AFTER.encode())
     assert stat.S_IMODE(command.BACKUP.stat().st_mode) == 0o700
@@ -410,7 +413,7 @@ def test_apply_validates_backs_up_and_reloads(conf: Path, programs: Programs) ->
 def test_a_keepalived_that_does_not_run_is_not_reloaded(conf: Path, programs: Programs) -> None:
     programs.make("systemctl", "exit 3")
     apply(conf)
-    assert programs.calls()[1:] == RELOAD[:1]
+    assert programs.calls()[2:] == RELOAD[:1]
 
 
 @pytest.mark.parametrize("broken", ["refuses", "missing", "not executable"])
@@ -523,7 +526,7 @@ def test_a_keepalived_that_does_not_run_it_gets_its_own_back(
     with pytest.raises(command.AdoptError, match="put back: keepalived does not run it: VI_1 not"):
         apply(conf)
     assert conf.read_text() == BEFORE and not command.BACKUP.exists()
-    assert programs.calls()[1:] == [*RELOAD, *RELOAD]
+    assert programs.calls()[2:] == [*RELOAD, *RELOAD]
 
 
 # --- the command as a process -------------------------------------------------------------------

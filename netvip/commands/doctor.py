@@ -1,0 +1,82 @@
+"""netvip doctor: what in keepalived's configuration, its scripts and this host asks for trouble."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from netvip import config
+from netvip.core.model import Tri
+from netvip.doctor import facts as gather
+from netvip.doctor.facts import Facts
+from netvip.doctor.findings import Finding, Severity
+from netvip.doctor.rules import judge
+from netvip.errors import DumpError
+from netvip.keepalived.process import configuration_id, parent
+from netvip.keepalived.reader import read
+
+
+def main(arguments: list[str]) -> int:
+    """Print the findings; exit 1 where one is more than a note."""
+    parser = argparse.ArgumentParser(prog="netvip doctor", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print them as JSON")
+    parser.add_argument(
+        "--config", type=Path, help="judge this file, of another host: nothing of this one"
+    )
+    options = parser.parse_args(arguments)
+    found = judge(_elsewhere(options.config) if options.config else _here())
+    if options.json:
+        print(json.dumps([_plain(finding) for finding in found], indent=2))
+    else:
+        print("\n".join(line for finding in found for line in _lines(finding)) or "nothing to say")
+    return int(any(finding.severity is not Severity.NOTE for finding in found))
+
+
+def _plain(finding: Finding) -> dict[str, Any]:
+    return asdict(finding) | {"severity": finding.severity.value}
+
+
+def _lines(finding: Finding) -> list[str]:
+    place = f"{finding.where}: " if finding.where else ""
+    first = f"{place}{finding.severity.value} {finding.code}: {finding.text}"
+    return [first, *(f"    {line}" for line in finding.instead)]
+
+
+def _elsewhere(path: Path) -> Facts:
+    configuration = read(path)
+    return Facts(configuration, commands=gather.commands(configuration, here=False))
+
+
+def _here() -> Facts:
+    from netvip.sources.filters import look
+    from netvip.sources.keepalived import ask_once, built
+
+    main_file = config.load().keepalived_conf
+    pid = parent()
+    node = configuration_id(pid) if pid is not None else os.uname().nodename.partition(".")[0]
+    version, has_json = asyncio.run(built())
+    configuration = read(main_file, node=node, version=version)
+    addresses = [a for i in configuration.instances.values() for a in i.addresses]
+    interfaces = {address.interface for address in addresses}
+    hurts, why = asyncio.run(look())
+    try:
+        running = asyncio.run(ask_once(main_file)) if has_json is Tri.YES else None
+    except DumpError:
+        running = None  # not running, or not to be asked: there is nothing to compare with
+    return Facts(
+        configuration,
+        version,
+        has_json,
+        gather.commands(configuration, here=True),
+        gather.own_addresses({str(address.ip) for address in addresses}),
+        gather.sysctl("promote_secondaries", interfaces),
+        gather.sysctl("arp_ignore", interfaces),
+        why if hurts is Tri.YES else "",
+        gather.has_user("keepalived_script"),
+        running,
+    )

@@ -1,0 +1,20 @@
+"""thief IFACE ADDRESS SECONDS: deletes an address whenever it is on the interface, for so long.
+
+Prints when it first did, on the monotonic clock, as JSON.
+"""
+
+import json
+import subprocess
+import sys
+import time
+
+interface, address, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
+print("ready", flush=True)
+first = None
+end = time.monotonic() + seconds
+while time.monotonic() < end:
+    command = ["ip", "address", "delete", address, "dev", interface]
+    if subprocess.run(command, capture_output=True).returncode == 0 and first is None:
+        first = time.monotonic()
+    time.sleep(0.02)
+print(json.dumps({"first": first}))
