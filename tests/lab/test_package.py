@@ -56,13 +56,22 @@ def test_adopted_and_reverted_byte_for_byte(suite: str, package: Path) -> None:
         node = pair.a
         before = (node.root / CONFIGURATION).read_bytes()
         node.install(package)
-        node.run("netvip", "adopt", "--apply")
-        status = pair.wait_status(
-            node, lambda s: {i["mode"] for i in s["instances"]} == {"guarded"}
-        )
-        assert status["problem"] == ""
-        assert "already" in node.run("netvip", "adopt", "--apply")
-        node.run("netvip", "adopt", "--revert")
+        pair.wait_status(node, lambda s: bool(s["instances"]))
+        assert "NV101" in node.run("netvip", "doctor", check=False)
+        probe = Tool(pair.near, "probe", VIP)
+        try:
+            node.run("netvip", "adopt", "--apply")
+            status = pair.wait_status(
+                node, lambda s: {i["mode"] for i in s["instances"]} == {"guarded"}
+            )
+            assert status["problem"] == ""
+            assert node.run("netvip", "doctor") == "nothing to say\n"
+            assert "already" in node.run("netvip", "adopt", "--apply")
+            assert node.run("netvip", "check") == "VI_1: MASTER, every VIP is present\n"
+            node.run("netvip", "adopt", "--revert")
+            assert int(probe.stop()["lost"]) == 0
+        finally:
+            probe.kill()
         assert (node.root / CONFIGURATION).read_bytes() == before
         pair.wait_status(node, lambda s: {i["mode"] for i in s["instances"]} == {"assisted"})
         assert pair.holder() == [node]

@@ -18,7 +18,7 @@ CONFIGURATION = "/etc/keepalived/keepalived.conf"
 DEAD_MAN = 4.0
 #: How long nobody may move once all is settled.
 WATCHED = 8.0
-NO_RESTART = "/run/systemd/system/netvip.service.d/lab.conf"
+NO_RESTART = "/etc/systemd/system/netvip.service.d/lab.conf"
 
 
 def wait(condition: Callable[[], bool], limit: float, what: str) -> None:
@@ -88,6 +88,8 @@ def test_a_vip_that_cannot_be_kept_goes_to_the_peer_and_stays_there(
     status = netvip_status(master)["instances"][0]
     assert (status["state"], status["verdict"]) == ("BACKUP", "good")
     assert master.run("netvip", "check").startswith("VI_1: BACKUP")
+    told = netvip_status(pair.b)
+    assert told["fifo"]["lines"] >= 1 and told["fifo"]["dropped"] == 0
 
 
 def _killed(node: Node) -> None:
@@ -149,6 +151,9 @@ def test_keepalived_s_state_is_found_again(pair: Pair, master: Node, how: str) -
     since = now(master)
     if how == "kill":
         master.run("systemctl", "kill", "-s", "KILL", "keepalived.service")
+        wait(lambda: pair.holder() != [master], 10.0, "the takeover")
+        master.run("systemctl", "reset-failed", "keepalived.service")
+        master.run("systemctl", "start", "keepalived.service")
     else:
         master.run("systemctl", how, "keepalived.service")
     elected = {"reload": "MASTER", "restart": "BACKUP", "kill": "BACKUP"}[how]

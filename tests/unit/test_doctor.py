@@ -244,14 +244,15 @@ def test_unicast_on_versions_that_stay_in_fault(conf: Path) -> None:
 
 def test_the_host(conf: Path) -> None:
     own = {"ens160": (ip_interface("10.77.0.1/24"),)}
-    for code, known in {
+    hosts: dict[str, dict[str, object]] = {
         "NV301": {"own": own, "promote_secondaries": {"ens160": 0}},
         "NV302": {"arp_ignore": {"ens160": 1}},
         "NV303": {"shield_hurts": "a rule"},
         "NV304": {"json": Tri.NO},
         "NV305": {"version": (1, 3, 9)},
         "NV306": {"running": ()},
-    }.items():
+    }
+    for code, known in hosts.items():
         assert codes(facts(conf, here=False, **known)) == {code}
     assert codes(facts(conf, here=False, own=own, promote_secondaries={"ens160": 1})) == set()
     elsewhere = {"ens160": (ip_interface("10.99.0.1/24"),)}
