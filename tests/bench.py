@@ -55,6 +55,38 @@ def idle(node: Node) -> None:
     print(f"{node.suite} idle: {share:.2%} of a core, {memory_kib(pid) / 1024:.1f} MiB")
 
 
+#: What keepalived would run every second: the classic recipe's check, ours, and the verb.
+CHECKS = {
+    "the classic bash check": f"bash -c 'ip -o addr show | grep -q {VIP} && ping -qc1 -W1 {VIP}'",
+    "keepalived-check": "/etc/netvip/keepalived-check VI_1",
+    "netvip check": "netvip check VI_1",
+}
+#: The loop is the check's parent, and so plays the keepalived that said MASTER.
+LOOP = """
+stat=$(cat /proc/$$/stat)
+set -- ${stat##*) }
+echo MASTER >/run/netvip/state/VI_1@$$.${20}
+i=0
+while [ $i -lt %d ]; do CHECK >/dev/null; i=$((i + 1)); done
+rm -f /run/netvip/state/VI_1@$$.${20}
+times
+"""
+ROUNDS = 100
+
+
+def checks(node: Node) -> None:
+    """Processor time of one run of each check."""
+    for name, command in CHECKS.items():
+        shown = node.run("sh", "-c", (LOOP % ROUNDS).replace("CHECK", command))
+        spent = sum(_seconds(word) for word in shown.splitlines()[-1].split())
+        print(f"{node.suite} {name}: {spent / ROUNDS * 1000:.1f} ms of processor time")
+
+
+def _seconds(word: str) -> float:
+    minutes, _, seconds = word.removesuffix("s").partition("m")
+    return int(minutes) * 60 + float(seconds)
+
+
 def main(arguments: list[str]) -> int:
     """Print the figures of each release."""
     for suite in arguments or DEFAULT_SUITES:
@@ -65,6 +97,7 @@ def main(arguments: list[str]) -> int:
             unannounced(pair)
             pair.make_master()
             idle(pair.a)
+            checks(pair.a)
     return 0
 
 

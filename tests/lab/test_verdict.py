@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.measure import Tool, reconfigure, restart
+from tests.lab.measure import Tool, reconfigure, restart, touch_and_reload
 from tests.lab.node import Node
 from tests.lab.pair import GATEWAY, INTERFACE, VIP, Pair, has_address, netvip_status
 from tests.lab.shell import LabError
@@ -176,14 +176,15 @@ def test_an_address_that_comes_long_after_keepalived_is_no_fault_for_good(
     text = network.read_text()
     master.run("systemctl", "stop", "keepalived.service")
     network.write_text("\n".join(line for line in text.splitlines() if "10.77" not in line))
-    reconfigure(master)
-    wait(lambda: not has_address(master, "10.77.0.1"), 10.0, "the address's absence")
-    master.run("systemctl", "start", "keepalived.service")
-    time.sleep(10.0)  # what is to be lived through
-    network.write_text(text)
-    since = now(master)
-    master.run("networkctl", "reload")
-    reconfigure(master)
+    try:
+        touch_and_reload(master)
+        wait(lambda: not has_address(master, "10.77.0.1"), 10.0, "the address's absence")
+        master.run("systemctl", "start", "keepalived.service")
+        time.sleep(10.0)  # what is to be lived through
+    finally:
+        network.write_text(text)
+        since = now(master)
+        touch_and_reload(master)
     wait(lambda: has_address(master, "10.77.0.1"), 10.0, "the address")
 
     def serves() -> bool:
