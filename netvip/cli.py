@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 
 #: Verb, its module in netvip.commands, and what it does in a few words.
@@ -53,19 +52,19 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(verb: str, arguments: list[str]) -> int:
-    from netvip.errors import DaemonUnreachable, NetvipError
-
-    module = importlib.import_module(f"netvip.commands.{VERBS[verb][0]}")
+    # importlib's own way costs its import; keepalived may run `netvip check` every second.
+    module = __import__(f"netvip.commands.{VERBS[verb][0]}", fromlist=["main"])
     try:
         return int(module.main(arguments))
-    except DaemonUnreachable as problem:
-        print(f"netvip: {problem}", file=sys.stderr)
-        return UNREACHABLE
-    except NetvipError as problem:
-        print(f"netvip: {problem}", file=sys.stderr)
-        return FINDING
     except BrokenPipeError:
         return FINDING  # whoever read our output has gone
+    except Exception as problem:
+        from netvip.errors import DaemonUnreachable, NetvipError
+
+        if not isinstance(problem, NetvipError):
+            raise
+        print(f"netvip: {problem}", file=sys.stderr)
+        return UNREACHABLE if isinstance(problem, DaemonUnreachable) else FINDING
 
 
 if __name__ == "__main__":

@@ -10,14 +10,14 @@ last verdict from outside of it.
 
 from __future__ import annotations
 
-import os
 import sys
 from time import CLOCK_BOOTTIME, clock_gettime
 
 from netvip.const import HOLD_SCRIPT, RUN
 from netvip.keepalived.names import file_name
 
-# keepalived may run this every second: it imports nothing that costs (FACTS 8).
+# keepalived may run this every second: it imports nothing that costs (FACTS 8), `os` and the
+# kernel's addresses only where they are needed.
 
 USAGE = "usage: netvip check [INSTANCE] | netvip check --hold COMMAND [ARGUMENT...]"
 
@@ -39,6 +39,8 @@ def main(arguments: list[str]) -> int:
 
 
 def _hold(command: list[str]) -> int:
+    import os
+
     try:
         os.execv(HOLD_SCRIPT, [HOLD_SCRIPT, *command])
     except OSError:
@@ -51,6 +53,8 @@ def _hold(command: list[str]) -> int:
 
 
 def _published() -> list[str]:
+    import os
+
     try:
         return sorted(name for name in os.listdir(f"{RUN}/verdict") if not name.startswith("."))
     except OSError:
@@ -71,6 +75,8 @@ def _check(name: str) -> int:
             return _answer(name, state, "", "a window is open, or netvip is at work on it")
         if verdict == "failed" and state != "FAULT":
             return _answer(name, state, " ".join(told.get("why", ["a VIP is missing"])))
+        if verdict == "good" and state == "MASTER":  # by what the kernel told the daemon
+            return _answer(name, state, "")
     else:
         state = _state(name)
     if state != "MASTER":
@@ -101,6 +107,8 @@ def _alive() -> bool:
 
 def _state(name: str) -> str:
     """What a keepalived that still runs said last; empty where none did."""
+    import os
+
     try:
         entries = os.listdir(f"{RUN}/state")
     except OSError:

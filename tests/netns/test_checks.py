@@ -184,8 +184,10 @@ def test_netvip_check_says_why(verdicts: Verdicts) -> None:
     good = netvip("check", "VI_1")
     assert (good.returncode, good.stdout) == (0, "VI_1: MASTER, every VIP is present\n")
     lose_vip()
+    verdicts.dead()
     bad = netvip("check", "VI_1")
     assert (bad.returncode, bad.stdout) == (1, "VI_1: MASTER, not on its interface: 10.77.0.10\n")
+    verdicts.alive()
     verdicts.publish(record(held=True), [])
     assert netvip("check").returncode == 0
     verdicts.publish(record(verdict="failed", why="taken 4 times"), [])
