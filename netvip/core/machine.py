@@ -287,6 +287,8 @@ class Machine:
         for instance in holders:
             if not instance.protected and instance.master(now) is not Tri.YES:
                 continue  # keepalived released it, and said so
+            if instance.phase is Phase.CARRYING:
+                continue  # the same, while its shield goes on: its VIPs go one by one
             announced = address.ifindex in self.windows
             if not announced and not instance.allows(now, author):
                 continue

@@ -237,6 +237,18 @@ def test_what_keepalived_tells_counts_at_once_and_names_its_origin() -> None:
     assert known.role(node.now, node.spec) is Role.FAULT
 
 
+def test_a_keepalived_that_stops_under_its_shield_loses_nothing() -> None:
+    node = calm()
+    node.feed(events.Announced(node.now, "systemd queued a job for keepalived.service"))
+    node.release(Role.INIT)
+    node.run(0.5)
+    assert phase(node) is Phase.CARRYING and node.shielded and not node.has(VIP)
+    assert not [line for line in node.log if "taken" in line]
+    node.peer_is_master()
+    node.run(1.0)
+    assert not node.shielded and not did(node, actions.PutBack)
+
+
 def test_a_backup_that_says_so_has_its_shield_carry_on_for_the_takeover() -> None:
     node = calm()
     node.reload(announced=False)
