@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 import time
@@ -209,6 +210,7 @@ class Daemon:
         sweep(self._commands)
         self._verdicts.prepare()
         self._verdicts.clear()
+        self._verdicts.hold()
         self._commands.start(self._loop)
         self.feed(events.Remembered(time.monotonic(), *snapshot.load()))
         self._kernel.start(self._loop)
@@ -314,5 +316,6 @@ def sweep_leftovers() -> None:
     commands = Commands(lambda what, why: log(actions.Level.ERROR, f"refused: {what}: {why}"))
     sweep(commands)
     commands.read_answers()
-    # Its last sign of life counts a moment longer: by then the next one is there, and finishes.
     Verdicts().clear()
+    if os.environ.get("SERVICE_RESULT", "success") != "success":  # systemd.exec(5)
+        Verdicts().hold()  # it was killed: the next one is there in a moment, and finishes

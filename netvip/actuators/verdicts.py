@@ -41,6 +41,17 @@ class Verdicts:
         """Give a sign of life that counts for ALIVE_FOR seconds."""
         self._write("alive", f"{int((_boot_clock() + ALIVE_FOR) * 100)}\n")
 
+    def hold(self) -> None:
+        """Hold every check for a moment: a daemon was killed and the next one is on its way, or is
+        here and has not looked yet."""
+        for path in (self._run / "verdict").glob("[!.]*"):
+            text = path.read_text(errors="surrogateescape")
+            changed = path.stat()  # which says how old the list of VIPs is
+            if "\nheld\n" not in text:
+                write_atomically(path, f"{text}held\n", 0o644)
+                os.utime(path, ns=(changed.st_atime_ns, changed.st_mtime_ns))
+        self.alive()
+
     def dead(self) -> None:
         """Nothing of ours holds any check any longer."""
         (self._run / "alive").unlink(missing_ok=True)

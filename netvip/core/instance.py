@@ -52,6 +52,10 @@ NEVER = float("inf")
 AT_ONCE_LIMIT = 5
 
 
+#: Two adverts, or a second dump, tell a new daemon whether this node is MASTER.
+UNKNOWN_FOR = 2.5
+
+
 @dataclass(frozen=True, slots=True)
 class Loss:
     """A VIP that was taken: when, and by whom."""
@@ -74,6 +78,7 @@ class Instance:
         self.unfinished: frozenset[AddressKey] = frozenset()
         self.shield_hurts = False
         self.carry_until = NEVER
+        self.born = float("-inf")
         self.letgo = LetGo(self._move, self._log)
         self._mirror, self._out = mirror, outbox
         self._pace = Pace(PACE_COUNT, PACE_PERIOD)
@@ -343,9 +348,11 @@ class Instance:
         return self.letgo.why if self.phase in (Phase.FAILED, *IN_FAULT) else ""
 
     def held(self, now: float) -> bool:
-        """Whether a missing VIP is dealt with, or nobody else would take it, so that a check of
-        keepalived's should not fail for it."""
-        return self.protected or (self.phase is Phase.FAILED and self.letgo.in_vain(now))
+        """Whether a missing VIP is dealt with, or is about to be by a daemon that has just come, or
+        nobody else would take it: a check of keepalived's should not fail for it then."""
+        if self.protected or (self.phase is Phase.FAILED and self.letgo.in_vain(now)):
+            return True
+        return now < self.born + UNKNOWN_FOR and self.master(now) is Tri.UNKNOWN
 
     def _settle_whole(self, now: float) -> None:
         if self._put_at >= max((loss.time for loss in self.losses.values()), default=NEVER):

@@ -324,6 +324,7 @@ class Machine:
         instance = self.instances.get(spec.name)
         if instance is None:
             instance = self._adopt(spec)
+            instance.born = event.arrived
             # Its adverts were not listened to while this was written: the role it tells may have
             # been left since, unheard. The next dump is asked for with open ears.
             self._out.append(RequestDump())

@@ -72,6 +72,7 @@ def test_hung_in_mid_window_the_watchdog_or_the_peer_ends_it(guarded: Pair, dama
 
     done = wait(settled, hung + 8.0, "the end")
     assert done - hung <= 8.0, guarded.a.journal("netvip.service")
+    guarded.wait_status(guarded.a, lambda status: bool(status["instances"]))
 
 
 @pytest.fixture

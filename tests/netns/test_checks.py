@@ -299,3 +299,16 @@ def test_the_operator_s_notify_runs_as_its_user_with_keepalived_s_arguments(
     assert said == f"{uid} a word INSTANCE VI 1 BACKUP 100\n"
     lose_vip()
     assert check() == 0
+
+
+def test_after_a_crash_the_checks_are_held_for_a_moment(verdicts: Verdicts) -> None:
+    listed = Path("/run/netvip/verdict/VI_1")
+    os.utime(listed, (1, 1))
+    lose_vip()
+    assert check() == 1
+    verdicts.hold()
+    verdicts.hold()
+    assert check() == 0 and listed.stat().st_mtime == 1
+    assert listed.read_text().count("held") == 1
+    Path("/run/netvip/alive").write_text("1\n")
+    assert check() == 1
