@@ -66,6 +66,9 @@ NOBODY_FIRST, NOBODY_FACTOR, NOBODY_LONGEST = 30.0, 2.0, 600.0
 #: by then, and one that hangs does not hold the dead man's check for long (Law 10: 4 s in all).
 ALIVE_FOR = 1.5
 ALIVE_EVERY = 0.5
+#: How long a killed daemon's sweep holds the checks for the next one, which is there after
+#: RestartSec= and half a second: keepalived's second failure in a row must not fall into between.
+CRASH_HOLD = 1.0
 
 # --- numbers in the kernel ----------------------------------------------------------------------
 #: Our tag on addresses (IFA_PROTO, kernel 5.18), "nv" in ASCII cut to a byte; 18 is keepalived's.

@@ -17,7 +17,7 @@ from netvip.actuators import announce, objects, snapshot
 from netvip.actuators.commands import Commands
 from netvip.actuators.protection import Protection, sweep
 from netvip.actuators.verdicts import Verdicts
-from netvip.const import ALIVE_EVERY
+from netvip.const import ALIVE_EVERY, CRASH_HOLD
 from netvip.core import actions, events
 from netvip.core.machine import Machine
 from netvip.core.model import Role, Tri
@@ -318,4 +318,6 @@ def sweep_leftovers() -> None:
     commands.read_answers()
     Verdicts().clear()
     if os.environ.get("SERVICE_RESULT", "success") != "success":  # systemd.exec(5)
-        Verdicts().hold()  # it was killed: the next one is there in a moment, and finishes
+        Verdicts().hold(
+            CRASH_HOLD
+        )  # it was killed: the next one is there in a moment, and finishes

@@ -37,11 +37,11 @@ class Verdicts:
             fifo.unlink(missing_ok=True)
             os.mkfifo(fifo, 0o600)
 
-    def alive(self) -> None:
-        """Give a sign of life that counts for ALIVE_FOR seconds."""
-        self._write("alive", f"{int((_boot_clock() + ALIVE_FOR) * 100)}\n")
+    def alive(self, seconds: float = ALIVE_FOR) -> None:
+        """Give a sign of life that counts for so long."""
+        self._write("alive", f"{int((_boot_clock() + seconds) * 100)}\n")
 
-    def hold(self) -> None:
+    def hold(self, seconds: float = ALIVE_FOR) -> None:
         """Hold every check for a moment: a daemon was killed and the next one is on its way, or is
         here and has not looked yet."""
         for path in (self._run / "verdict").glob("[!.]*"):
@@ -50,7 +50,7 @@ class Verdicts:
             if "\nheld\n" not in text:
                 write_atomically(path, f"{text}held\n", 0o644)
                 os.utime(path, ns=(changed.st_atime_ns, changed.st_mtime_ns))
-        self.alive()
+        self.alive(seconds)
 
     def dead(self) -> None:
         """Nothing of ours holds any check any longer."""
