@@ -3,42 +3,46 @@
 from __future__ import annotations
 
 import pwd
+import re
 import shlex
 import stat
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from pathlib import Path
 
 from netvip.const import HOLD_SCRIPT
 from netvip.core.model import InstanceSpec, Tri
-from netvip.keepalived.model import Configuration
+from netvip.doctor.shell import SHELLS, WRAPPERS
+from netvip.keepalived.model import IP, Configuration, Instance, SyncGroup
 
 #: More than this no check script has; what is beyond is not read.
 LARGEST_SCRIPT = 64 << 10
+#: Scripts run as this user where none is named and it exists (keepalived.conf(5), script_user).
+DEFAULT_USER = "keepalived_script"
+#: Where an administrator changes a unit.
+UNITS = ("/etc/systemd/system", "/run/systemd/system")
+SLEEPS = re.compile(r"\s*ExecStartPre\s*=\s*[-+!@:]*\s*(/usr)?/bin/sleep\s+\d")
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A script of the configuration's: its words, and the text of the file it names."""
+    """A script of the configuration's, without netvip's hold around it."""
 
+    #: The command line as keepalived gets it, and its words.
+    line: str
     words: tuple[str, ...]
+    #: The program's file, where its full path is given.
     path: Path | None = None
-    #: None: not there, not readable, or no text.
-    text: str | None = None
     exists: Tri = Tri.UNKNOWN
     executable: Tri = Tri.UNKNOWN
     #: Whether somebody else than root may change it.
     writable_by_others: Tri = Tri.UNKNOWN
+    #: The text of the shell script that runs, and its arguments; None: not there, not readable, or
+    #: no shell's.
+    text: str | None = None
+    arguments: tuple[str, ...] = ()
     held: bool = False
-
-    @property
-    def whole(self) -> str:
-        """The command line and the script's text, without its comments."""
-        lines = (self.text or "").splitlines()
-        return "\n".join(
-            [" ".join(self.words), *(x for x in lines if not x.strip().startswith("#"))]
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,91 +55,140 @@ class Facts:
     commands: Mapping[str, Command] = field(default_factory=dict)
     #: Addresses by interface name that are neither VIPs nor netvip's own.
     own: Mapping[str, tuple[IPv4Interface | IPv6Interface, ...]] = field(default_factory=dict)
-    #: By interface, its value or the stricter of all's and its own.
-    promote_secondaries: Mapping[str, int] = field(default_factory=dict)
-    arp_ignore: Mapping[str, int] = field(default_factory=dict)
+    #: By interface: the value for all interfaces, and its own. The larger counts.
+    promote_secondaries: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    arp_ignore: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     #: Why a shield would hurt on this host; empty where it would not, or that is not known.
     shield_hurts: str = ""
-    script_user: Tri = Tri.UNKNOWN
+    #: Whether the users exist that scripts run as, keepalived's default one among them.
+    users: Mapping[str, Tri] = field(default_factory=dict)
+    #: Directories of track files that are not there.
+    missing: frozenset[str] = frozenset()
+    #: Where keepalived's unit waits before it starts (file:line), and the line.
+    waits: tuple[tuple[str, str], ...] = ()
     #: The instances as the running keepalived reports them.
     running: tuple[InstanceSpec, ...] | None = None
+
+
+def holders(configuration: Configuration) -> tuple[Instance | SyncGroup, ...]:
+    """What has scripts, files and notify scripts of its own."""
+    return (*configuration.instances.values(), *configuration.groups.values())
 
 
 def commands(configuration: Configuration, here: bool) -> dict[str, Command]:
     """The scripts that the configuration names, by their whole command line; the files of a
     configuration of another host (`here` false) are not looked at."""
     named = [script.command for script in configuration.scripts.values()]
-    holders = (i.notifies for i in configuration.instances.values())
-    named += [notify.command for notifies in holders for notify in notifies]
-    named += [n.command for group in configuration.groups.values() for n in group.notifies]
+    named += [n.command for holder in holders(configuration) for n in holder.notifies]
     return {command: _command(command, here) for command in named if command}
 
 
-def _command(command: str, here: bool) -> Command:
+def _command(line: str, here: bool) -> Command:
+    held = line.split()[:1] == [HOLD_SCRIPT]
+    line = line.strip().removeprefix(HOLD_SCRIPT).strip() if held else line
     try:
-        words = tuple(shlex.split(command))
+        words = tuple(shlex.split(line))
     except ValueError:
-        words = tuple(command.split())
-    held = words[:1] == (HOLD_SCRIPT,)
-    words = words[1:] if held else words
+        words = tuple(line.split())
     path = Path(words[0]) if words and words[0].startswith("/") else None
     if path is None or not here:
-        return Command(words, path, held=held)
-    return _looked_at(words, path, held)
+        return Command(line, words, path, held=held)
+    return _looked_at(Command(line, words, path, held=held), path)
 
 
-def _looked_at(words: tuple[str, ...], path: Path, held: bool) -> Command:
+def _looked_at(command: Command, path: Path) -> Command:
     try:
         status = path.stat()
     except FileNotFoundError:
-        return Command(words, path, exists=Tri.NO, held=held)
-    except OSError:
-        return Command(words, path, held=held)
+        return replace(command, exists=Tri.NO)
+    except (OSError, ValueError):
+        return command
     executable = Tri.of(bool(status.st_mode & 0o111) and stat.S_ISREG(status.st_mode))
-    return Command(words, path, _text(path), Tri.YES, executable, _writable(path), held)
+    at = _script(command.words)
+    text = _text(Path(command.words[at]), at > 0) if at is not None else None
+    return replace(
+        command,
+        exists=Tri.YES,
+        executable=executable,
+        writable_by_others=_writable(path),
+        text=text,
+        arguments=command.words[at + 1 :] if at is not None else (),
+    )
 
 
-def _text(path: Path) -> str | None:
+def _script(words: tuple[str, ...]) -> int | None:
+    """Which word is the script: the first, or behind a shell or a wrapper the next full path."""
+    for at, word in enumerate(words):
+        name = word.rpartition("/")[2]
+        if name in SHELLS and "-c" in words[at + 1 :]:
+            return None  # the script is in the words themselves
+        if word.startswith("/") and name not in SHELLS | WRAPPERS:
+            return at
+    return None
+
+
+def _text(path: Path, shell: bool) -> str | None:
+    """A shell script's text; `shell` where a shell was told to run it, whatever its first line."""
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return None
         with path.open("rb") as file:
             data = file.read(LARGEST_SCRIPT)
-    except OSError:
+    except (OSError, ValueError):
         return None
-    return None if b"\0" in data else data.decode(errors="replace")
+    text = None if b"\0" in data else data.decode(errors="replace")
+    return text if text is None or shell or _is_shell(text) else None
+
+
+def _is_shell(text: str) -> bool:
+    first = text.partition("\n")[0]
+    return not first.startswith("#!") or any(
+        word.rpartition("/")[2] in SHELLS for word in first[2:].split()
+    )
 
 
 def _writable(path: Path) -> Tri:
     """Whether the file, or a directory on the way to it, can be changed without being root."""
     try:
-        parts = [path.resolve(), *path.resolve().parents]
+        parts = [path.resolve(), *path.resolve().parents, *path.absolute().parents]
         return Tri.of(any(map(_loose, parts)))
-    except OSError:
+    except (OSError, RuntimeError):
         return Tri.UNKNOWN
 
 
 def _loose(path: Path) -> bool:
+    """As keepalived judges it (check_security in its lib/notify.c)."""
     status = path.stat()
     sticky = status.st_mode & stat.S_ISVTX and stat.S_ISDIR(status.st_mode)
-    return status.st_uid != 0 or bool(status.st_mode & 0o022 and not sticky)
+    group = status.st_mode & stat.S_IWGRP and status.st_gid
+    return bool(status.st_uid or (not sticky and (group or status.st_mode & stat.S_IWOTH)))
 
 
-def sysctl(name: str, interfaces: Iterable[str]) -> dict[str, int]:
-    """net.ipv4.conf's value that counts for each interface: the larger of all's and its own."""
-    found: dict[str, int] = {}
+def sysctl(name: str, interfaces: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """net.ipv4.conf's value for all interfaces and the interface's own, for each interface."""
+    found: dict[str, tuple[int, int]] = {}
     for interface in interfaces:
-        values = []
-        for place in ("all", interface.replace("/", ".")):
-            try:
-                values.append(int(Path(f"/proc/sys/net/ipv4/conf/{place}/{name}").read_text()))
-            except (OSError, ValueError):
-                continue
-        if values:
-            found[interface] = max(values)
+        try:
+            every, own = (
+                int(Path(f"/proc/sys/net/ipv4/conf/{place}/{name}").read_text())
+                for place in ("all", interface)
+            )
+        except (OSError, ValueError):
+            continue  # no such interface now
+        found[interface] = every, own
     return found
 
 
-def has_user(name: str) -> Tri:
-    """Whether there is such a user here."""
+def users(configuration: Configuration) -> dict[str, Tri]:
+    """Whether the users exist that scripts run as."""
+    named = {script.user for script in configuration.scripts.values()}
+    named |= {n.user for holder in holders(configuration) for n in holder.notifies}
+    default = configuration.globals("script_user")
+    named |= {DEFAULT_USER, *(default.texts()[1:2] if default else ())}
+    return {name: _has_user(name) for name in named if name}
+
+
+def _has_user(name: str) -> Tri:
     try:
         pwd.getpwnam(name)
     except KeyError:
@@ -143,7 +196,31 @@ def has_user(name: str) -> Tri:
     return Tri.YES
 
 
-def own_addresses(vips: set[str]) -> dict[str, tuple[IPv4Interface | IPv6Interface, ...]]:
+def missing_directories(configuration: Configuration) -> frozenset[str]:
+    """Directories of track files that are not there."""
+    files = [Path(file.file) for file in configuration.track_files.values()]
+    places = {str(file.parent) for file in files if file.is_absolute()}
+    return frozenset(place for place in places if not Path(place).exists())
+
+
+def waits() -> tuple[tuple[str, str], ...]:
+    """Lines of the administrator's by which keepalived's unit sleeps before it starts."""
+    files = [path for place in UNITS for path in Path(place).glob("keepalived.service.d/*.conf")]
+    files += [Path(place) / "keepalived.service" for place in UNITS]
+    return tuple(found for path in sorted(files) for found in _waits(path))
+
+
+def _waits(path: Path) -> Iterator[tuple[str, str]]:
+    try:
+        lines = path.read_text(errors="replace").splitlines()
+    except OSError:
+        return
+    for number, line in enumerate(lines, 1):
+        if SLEEPS.match(line):
+            yield f"{path}:{number}", line.strip()
+
+
+def own_addresses(vips: set[IP]) -> dict[str, tuple[IPv4Interface | IPv6Interface, ...]]:
     """The host's addresses by interface, without these VIPs."""
     from netvip.sources.netlink import snapshot
 
@@ -152,7 +229,7 @@ def own_addresses(vips: set[str]) -> dict[str, tuple[IPv4Interface | IPv6Interfa
     found: dict[str, tuple[IPv4Interface | IPv6Interface, ...]] = {}
     for address in kernel.addresses:
         name = names.get(address.ifindex, "")
-        if name and name != "lo" and str(address.ip) not in vips:
+        if name and name != "lo" and address.ip not in vips:
             known = ip_interface(f"{address.ip}/{address.prefixlen}")
             found[name] = (*found.get(name, ()), known)
     return found

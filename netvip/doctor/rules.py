@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from netvip.doctor import rules_host, rules_instances, rules_scripts
+from netvip.doctor import rules_checks, rules_host, rules_instances, rules_scripts
 from netvip.doctor.facts import Facts
 from netvip.doctor.findings import Finding
 
-RULES = (*rules_instances.RULES, *rules_scripts.RULES, *rules_host.RULES)
+RULES = (
+    *rules_instances.RULES,
+    *rules_checks.RULES,
+    *rules_scripts.RULES,
+    *rules_host.RULES,
+)
 
 
 def judge(facts: Facts) -> list[Finding]:

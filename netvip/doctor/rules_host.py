@@ -6,11 +6,8 @@ from collections.abc import Iterator
 
 from netvip.core.model import Tri
 from netvip.doctor.facts import Facts
-from netvip.doctor.findings import Finding, note, warning
-
-WATCHES = (2, 0)
-#: keepalived's JSON dump is netvip's first source of what it holds.
-FIRST_JSON = (2, 0)
+from netvip.doctor.findings import Finding, Severity, note, warning
+from netvip.doctor.rules_instances import WATCHES, in_unicast_trap
 
 
 def promote_secondaries(facts: Facts) -> Iterator[Finding]:
@@ -24,27 +21,34 @@ def promote_secondaries(facts: Facts) -> Iterator[Finding]:
                 and address.ip in mine.network
                 for mine in own
             )
-            if shares and facts.promote_secondaries.get(address.interface) == 0:
+            told = any(s.keyword == "promote_secondaries" for s in instance.statements)
+            if shares and facts.promote_secondaries.get(address.interface) == (0, 0) and not told:
                 yield warning(
                     "NV301",
                     address.statement,
                     f"with promote_secondaries=0 the VIP goes whenever {address.interface}'s own "
                     "address does",
-                    f"sysctl -w net.ipv4.conf.{address.interface}.promote_secondaries=1",
+                    f"{_key(address.interface, 'promote_secondaries')} = 1   # in /etc/sysctl.d",
                 )
 
 
 def arp_ignore(facts: Facts) -> Iterator[Finding]:
     """An interface that does not answer ARP for what stands on lo."""
-    for interface, value in facts.arp_ignore.items():
-        if value >= 1:
+    for interface, (every, own) in facts.arp_ignore.items():
+        if max(every, own) >= 1:
+            names = [name for name, value in (("all", every), (interface, own)) if value >= 1]
             yield warning(
                 "NV302",
                 None,
-                f"arp_ignore={value} on {interface}: during a reload only neighbours that have "
-                "the VIP in their ARP cache reach it",
-                f"sysctl -w net.ipv4.conf.{interface}.arp_ignore=0",
+                f"arp_ignore={max(every, own)} on {interface}: during a reload only neighbours "
+                "that have the VIP in their ARP cache reach it",
+                *(f"{_key(name, 'arp_ignore')} = 0   # in /etc/sysctl.d" for name in names),
             )
+
+
+def _key(interface: str, name: str) -> str:
+    """As sysctl.d(5) spells it: with slashes first a dot in an interface's name stays one."""
+    return f"net/ipv4/conf/{interface}/{name}"
 
 
 def packet_filter(facts: Facts) -> Iterator[Finding]:
@@ -82,6 +86,17 @@ def version(facts: Facts) -> Iterator[Finding]:
         )
 
 
+def waits(facts: Facts) -> Iterator[Finding]:
+    """A keepalived that sleeps before it starts."""
+    instances = facts.configuration.instances.values()
+    trap = any(i.unicast and i.source is not Tri.NO for i in instances)
+    if facts.version < WATCHES or (trap and in_unicast_trap(facts.version)):
+        return  # such a one needs its addresses when it starts
+    for where, line in facts.waits:
+        text = f"{line} only prolongs a restart: keepalived waits for its addresses by itself"
+        yield Finding("NV307", Severity.NOTE, where, text, ("remove that line",))
+
+
 def differs(facts: Facts) -> Iterator[Finding]:
     """A file that is not what keepalived runs."""
     if facts.running is None:
@@ -93,8 +108,12 @@ def differs(facts: Facts) -> Iterator[Finding]:
         if spec is None:
             yield _different(f"{name} is configured but does not run", instance.statement.where)
             continue
-        held = {(vip.ip, vip.prefixlen, vip.interface, vip.tracked) for vip in spec.vips}
-        written = {(a.ip, a.prefixlen, a.interface, a.tracked) for a in instance.addresses}
+        # Before 2.0 keepalived does not know no_track, and reports none.
+        known = facts.version >= WATCHES
+        held = {(v.ip, v.prefixlen, v.interface, known and v.tracked) for v in spec.vips}
+        written = {
+            (a.ip, a.prefixlen, a.interface, known and a.tracked) for a in instance.addresses
+        }
         if held != written:
             yield _different(
                 f"{name} runs with other VIPs than are configured", instance.statement.where
@@ -104,8 +123,8 @@ def differs(facts: Facts) -> Iterator[Finding]:
 
 
 def _different(text: str, where: str) -> Finding:
-    finding = warning("NV306", None, f"{text}: netvip goes by what runs", "reload keepalived")
-    return Finding(finding.code, finding.severity, where, finding.text, finding.instead)
+    told = f"{text}: netvip goes by what runs"
+    return Finding("NV306", Severity.WARNING, where, told, ("systemctl reload keepalived",))
 
 
-RULES = (promote_secondaries, arp_ignore, packet_filter, json, version, differs)
+RULES = (promote_secondaries, arp_ignore, packet_filter, json, version, waits, differs)

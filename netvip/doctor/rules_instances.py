@@ -6,15 +6,19 @@ from collections.abc import Iterator
 
 from netvip.const import CHECK_SCRIPT
 from netvip.core.model import Tri
-from netvip.doctor.facts import Facts
+from netvip.doctor.facts import Facts, holders
 from netvip.doctor.findings import Finding, error, note, warning
 from netvip.keepalived.declared import notifies, tracks
-from netvip.keepalived.model import Instance
+from netvip.keepalived.model import Instance, Statement
 
 #: keepalived from this version on watches its addresses, and has track files.
 WATCHES = (2, 0)
-#: keepalived 2.0.19 and later drop nopreempt where the state is MASTER (FACTS 5).
+#: With a unicast source that is missing at the start, these stay in FAULT (FACTS 5).
 UNICAST_TRAP = ((2, 1, 0), (2, 3, 2))
+#: The priority of who owns the addresses (RFC 5798 5.2.4).
+OWNER = 255
+#: The block of track files at the root is spelled track_file from here on (FACTS 5).
+TRACK_FILE = (2, 2, 4)
 
 
 def _instances(facts: Facts) -> tuple[Instance, ...]:
@@ -28,7 +32,10 @@ def _watches(facts: Facts) -> bool:
 def tracked(facts: Facts) -> Iterator[Finding]:
     """A VIP, route or rule without no_track."""
     for instance in _instances(facts) if _watches(facts) else ():
-        found = [a.statement for a in instance.addresses if a.tracked]
+        # A VMAC is keepalived's own interface, which networkd leaves alone.
+        vmac = instance.use_vmac
+        watched = [a for a in instance.addresses if a.tracked]
+        found = [a.statement for a in watched if not vmac or a.interface == instance.interface]
         found += [o.statement for o in (*instance.routes, *instance.rules) if o.tracked]
         for statement in found:
             yield error(
@@ -68,6 +75,8 @@ def track_file(facts: Facts) -> Iterator[Finding]:
 def dead_man(facts: Facts) -> Iterator[Finding]:
     """Nobody looks after untracked VIPs while netvip is dead."""
     for instance in _instances(facts):
+        if _watches(facts) and all(address.tracked for address in instance.addresses):
+            continue  # keepalived itself looks after these
         named = (facts.configuration.scripts.get(t.name) for t in instance.track_scripts)
         checked = any(s is not None and s.command.startswith(f"{CHECK_SCRIPT} ") for s in named)
         if not checked or not notifies(instance):
@@ -93,13 +102,29 @@ def nopreempt(facts: Facts) -> Iterator[Finding]:
             )
 
 
+def owner(facts: Facts) -> Iterator[Finding]:
+    """nopreempt beside the owner's priority."""
+    for instance in _instances(facts):
+        at = instance.find("priority")
+        certain = at is not None and at.applies is Tri.YES and instance.nopreempt is Tri.YES
+        if certain and instance.priority == OWNER:
+            yield error(
+                "NV114",
+                at,
+                f"keepalived drops nopreempt where the priority is {OWNER}, the address owner's",
+                "priority 110",
+            )
+
+
 def state_master(facts: Facts) -> Iterator[Finding]:
     """nopreempt beside state MASTER."""
     for instance in _instances(facts):
-        if instance.nopreempt is Tri.YES and instance.state == "MASTER":
+        at = instance.find("state")
+        certain = at is not None and at.applies is Tri.YES and instance.nopreempt is Tri.YES
+        if certain and instance.state == "MASTER":
             yield error(
                 "NV112",
-                instance.find("state"),
+                at,
                 "keepalived drops nopreempt where the state is MASTER",
                 "state BACKUP",
             )
@@ -120,7 +145,7 @@ def priorities(facts: Facts) -> Iterator[Finding]:
 def strict(facts: Facts) -> Iterator[Finding]:
     """vrrp_strict drops what reaches the VIPs."""
     for instance in _instances(facts):
-        if instance.strict is Tri.YES and instance.addresses:
+        if instance.strict is Tri.YES and instance.addresses and not _accepts(instance):
             at = instance.find("strict_mode") or facts.configuration.globals("vrrp_strict")
             yield error(
                 "NV121",
@@ -130,10 +155,18 @@ def strict(facts: Facts) -> Iterator[Finding]:
             )
 
 
+def _accepts(instance: Instance) -> bool:
+    """Whether strict mode lets packets to the VIPs pass all the same (vrrp_complete_instance in
+    keepalived's vrrp.c): the owner, and `accept` in version 3."""
+    version3 = instance.vrrp_version == 3 or instance.addresses[0].ip.version == 6
+    return instance.priority == OWNER or (version3 and instance.find("accept") is not None)
+
+
 def authentication(facts: Facts) -> Iterator[Finding]:
     """A password in clear text on the wire."""
     for instance in _instances(facts):
-        if instance.auth_type.upper() == "PASS":
+        ignored = instance.vrrp_version == 3 or instance.strict is Tri.YES  # keepalived says so
+        if instance.auth_type.upper() == "PASS" and not ignored:
             yield warning(
                 "NV122",
                 next((s for s in instance.statements if s.keyword == "auth_type"), None),
@@ -145,45 +178,51 @@ def authentication(facts: Facts) -> Iterator[Finding]:
 
 def garp_refresh(facts: Facts) -> Iterator[Finding]:
     """Gratuitous ARPs are sent at a takeover only."""
-    configuration = facts.configuration
-    if configuration.globals("vrrp_garp_master_refresh") is None:
-        for instance in _instances(facts):
-            if instance.find("garp_master_refresh") is None:
-                yield warning(
-                    "NV123",
-                    instance.statement,
-                    "a neighbour that misses the gratuitous ARPs of a takeover is never told again",
-                    "vrrp_garp_master_refresh 60   # in global_defs",
-                )
+    for instance in _instances(facts):
+        at = _garp(facts, instance, "garp_master_refresh")
+        if at is None or at.texts()[1:2] == ("0",):
+            yield warning(
+                "NV123",
+                at or instance.statement,
+                "a neighbour that misses the gratuitous ARPs of a takeover is never told again",
+                "vrrp_garp_master_refresh 60   # in global_defs",
+            )
 
 
 def garp_repeat(facts: Facts) -> Iterator[Finding]:
     """How often they are repeated is left to the default."""
-    configuration = facts.configuration
-    if configuration.globals("vrrp_garp_master_repeat") is None:
-        for instance in _instances(facts):
-            if instance.find("garp_master_repeat") is None:
-                yield note(
-                    "NV124",
-                    instance.statement,
-                    "vrrp_garp_master_repeat is not set: how many gratuitous ARPs are sent at a "
-                    "takeover differs between releases",
-                    "vrrp_garp_master_repeat 5   # in global_defs",
-                )
+    for instance in _instances(facts):
+        if _garp(facts, instance, "garp_master_repeat") is None:
+            yield note(
+                "NV124",
+                instance.statement,
+                "vrrp_garp_master_repeat is not set: how many gratuitous ARPs are sent at a "
+                "takeover differs between releases",
+                "vrrp_garp_master_repeat 5   # in global_defs",
+            )
+
+
+def _garp(facts: Facts, instance: Instance, keyword: str) -> Statement | None:
+    """Where it is set for an instance; the instance's own counts before the global one."""
+    return instance.find(keyword) or facts.configuration.globals(f"vrrp_{keyword}")
 
 
 def duplicate_vrid(facts: Facts) -> Iterator[Finding]:
     """Two instances that answer each other's adverts."""
-    seen: dict[tuple[str, int, int], Instance] = {}
+    seen: dict[object, Instance] = {}
     for instance in _instances(facts):
-        if instance.vrid is None:
+        at = instance.find("virtual_router_id")
+        if at is None or at.applies is not Tri.YES or instance.source is Tri.UNKNOWN:
             continue
         family = instance.addresses[0].ip.version if instance.addresses else 4
-        first = seen.setdefault((instance.interface, instance.vrid, family), instance)
+        # keepalived tells unicast instances apart by their source (vrrp_exist in its vrrp.c).
+        unicast = (instance.unicast, instance.source_ip if instance.unicast else None)
+        key = (instance.interface, instance.vrid, family, instance.use_vmac, unicast)
+        first = seen.setdefault(key, instance)
         if first is not instance:
             yield error(
                 "NV125",
-                instance.find("virtual_router_id"),
+                at,
                 f"{instance.name} and {first.name} have VRID {instance.vrid} on one interface",
                 "virtual_router_id ANOTHER   # the same on both nodes",
             )
@@ -191,24 +230,63 @@ def duplicate_vrid(facts: Facts) -> Iterator[Finding]:
 
 def second_notify(facts: Facts) -> Iterator[Finding]:
     """A notify script that never runs."""
-    for instance in _instances(facts):
+    for holder in holders(facts.configuration):
         seen: set[str] = set()
-        for notify in instance.notifies:
+        for notify in holder.notifies:
+            if notify.statement.applies is not Tri.YES:
+                continue  # perhaps each counts on a node of its own
             if notify.keyword in seen:
                 yield warning(
                     "NV126",
                     notify.statement,
-                    f"an instance takes one {notify.keyword}: this one is ignored",
+                    f"{holder.name} takes one {notify.keyword}: this one is ignored",
                     "let the first script call the second",
                 )
             seen.add(notify.keyword)
 
 
+def shared_vip(facts: Facts) -> Iterator[Finding]:
+    """A VIP of two instances."""
+    seen: dict[object, Instance] = {}
+    for instance in _instances(facts):
+        for address in instance.addresses:
+            if address.statement.applies is not Tri.YES:
+                continue
+            first = seen.setdefault((address.ip, address.interface), instance)
+            if first is not instance:
+                yield error(
+                    "NV128",
+                    address.statement,
+                    f"{address.ip} is a VIP of {first.name} too: the one that becomes BACKUP takes "
+                    "it from the one that is MASTER",
+                    f"remove this line, or the one in {first.name}",
+                )
+
+
+def spelling(facts: Facts) -> Iterator[Finding]:
+    """A block of track files that this keepalived does not know."""
+    for statement in facts.configuration.statements:
+        old = facts.version and WATCHES <= facts.version < TRACK_FILE
+        if old and not statement.blocks and statement.keyword == "track_file":
+            yield error(
+                "NV129",
+                statement,
+                f"keepalived {'.'.join(map(str, facts.version))} does not know this block, and "
+                "ignores the track file",
+                f"vrrp_{' '.join(statement.texts())} {{",
+            )
+
+
+def in_unicast_trap(version: tuple[int, ...]) -> bool:
+    """Whether it stays in FAULT for good where its unicast source is missing at the start."""
+    first, last = UNICAST_TRAP
+    return first <= version[:3] <= last
+
+
 def unicast_trap(facts: Facts) -> Iterator[Finding]:
     """A configured unicast source that is missing at the start."""
-    first, last = UNICAST_TRAP
-    for instance in _instances(facts):
-        if instance.unicast and instance.source is Tri.YES and first <= facts.version[:3] <= last:
+    for instance in _instances(facts) if in_unicast_trap(facts.version) else ():
+        if instance.unicast and instance.source is Tri.YES:
             yield error(
                 "NV127",
                 instance.find("unicast_src_ip", "mcast_src_ip"),
@@ -225,6 +303,7 @@ RULES = (
     dead_man,
     nopreempt,
     state_master,
+    owner,
     priorities,
     strict,
     authentication,
@@ -232,5 +311,7 @@ RULES = (
     garp_repeat,
     duplicate_vrid,
     second_notify,
+    shared_vip,
+    spelling,
     unicast_trap,
 )

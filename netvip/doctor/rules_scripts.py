@@ -1,166 +1,34 @@
-"""Rules about the scripts that keepalived runs: checks that lie, notify scripts that fight."""
+"""Rules about notify scripts, and about which scripts keepalived runs at all, and as whom."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 from netvip.core.model import Tri
-from netvip.doctor.facts import Command, Facts
+from netvip.doctor import runs
+from netvip.doctor.facts import DEFAULT_USER, Command, Facts
 from netvip.doctor.findings import Finding, error, warning
-from netvip.keepalived.model import Notify, Script
+from netvip.keepalived.model import Statement
 
-GREPS = re.compile(r"\bip\b[^\n|]*\b(?:a|addr|address)\b[^\n]*\|\s*(?:\S*/)?(?:grep|egrep|awk)\b")
-CHANGES = re.compile(r"\bip\b[^\n|;]*\b(?:a|addr|address)\s+(?:add|del|delete|replace|flush)\b")
-RESTARTS = re.compile(r"\b(?:try-restart|restart|reload-or-restart)\b[^\n;]*\bkeepalived\b")
-RESTARTS_TOO = re.compile(r"\bservice\s+keepalived\s+\w*restart|init\.d/keepalived\s+\w*restart")
-PINGS = re.compile(r"\b(?:ping6?|arping|fping)\b[^\n;|&]*")
-CONNECTS = re.compile(r"\b(?:curl|wget|nc|ncat|telnet)\b[^\n;|&]*")
-ASSIGNED = re.compile(
-    r"^\s*(?:readonly\s+|local\s+|export\s+)?(\w+)=[\"']?([^\s\"';]+)", re.MULTILINE
-)
-#: What a reload by networkd may fail for an instant.
-NETWORK = re.compile(r"\b(?:ping6?|arping|fping|curl|wget|nc|ncat|telnet)\b")
+#: Where a script is named, what it is called, its command, and the user it names.
+Named = tuple[Statement | None, str, Command, str | None]
 
 
-def _checks(facts: Facts) -> Iterator[tuple[Script, Command]]:
-    for script in facts.configuration.scripts.values():
-        command = facts.commands.get(script.command)
-        if command is not None and not script.command.startswith("/etc/netvip/keepalived-check"):
-            yield script, command
-
-
-def _notifies(facts: Facts) -> Iterator[tuple[Notify, Command]]:
-    configuration = facts.configuration
-    for holder in (*configuration.instances.values(), *configuration.groups.values()):
-        for notify in holder.notifies:  # type: ignore[attr-defined]
-            if (command := facts.commands.get(notify.command)) is not None:
-                yield notify, command
-
-
-def _meant(command: Command) -> str:
-    """The command and its script with the variables put in that the script assigns itself, and its
-    arguments for $1 and on."""
-    text = command.whole
-    values: dict[str, str] = dict(ASSIGNED.findall(text))
-    values |= {str(n): word for n, word in enumerate(command.words[1:], 1)}
-
-    def value(found: re.Match[str]) -> str:
-        default = found[2] if found.lastindex == 2 else None
-        return values.get(found[1], default or found[0])
-
-    for _ in range(3):  # a default within a default, as ${1:-$VIP}
-        text = re.sub(r"\$\{(\w+)(?::?-([^}]*))?\}", value, text)
-        text = re.sub(r"\$(\w+)", value, text)
-    return text
-
-
-def _vips(facts: Facts) -> set[str]:
-    instances = facts.configuration.instances.values()
-    return {str(address.ip) for instance in instances for address in instance.addresses}
-
-
-def _names_vip(text: str, vips: set[str]) -> bool:
-    return any(
-        re.search(rf"(?<![\d.:a-f]){re.escape(vip)}(?![\d.]|:[0-9a-f]+:)", text) for vip in vips
-    )
-
-
-def greps_addresses(facts: Facts) -> Iterator[Finding]:
-    """A check that asks whether the VIP is here."""
-    for script, command in _checks(facts):
-        if GREPS.search(_meant(command)):
-            yield error(
-                "NV201",
-                script.command_at,
-                f"{script.name} fails where the VIP is absent, as it rightly is on the BACKUP: "
-                "both nodes fail alike and nobody takes over",
-                f'script "/etc/netvip/keepalived-check INSTANCE"   # in place of {script.name}',
-            )
-
-
-def pipe(facts: Facts) -> Iterator[Finding]:
-    """A pipe where there is no shell."""
-    for script, command in _checks(facts):
-        shell = command.words[:1] and command.words[0].rpartition("/")[2] in ("sh", "bash", "dash")
-        if "|" in " ".join(command.words) and not shell:
-            yield error(
-                "NV202",
-                script.command_at,
-                "keepalived runs no shell: the pipe is an argument, and the check tests nothing",
-                f'script "/etc/netvip/keepalived-check INSTANCE"   # in place of {script.name}',
-            )
-
-
-def pings_vip(facts: Facts) -> Iterator[Finding]:
-    """A check that pings the VIP, whoever answers."""
-    vips = _vips(facts)
-    for script, command in _checks(facts):
-        if any(_names_vip(ping, vips) for ping in PINGS.findall(_meant(command))):
-            yield error(
-                "NV203",
-                script.command_at,
-                f"{script.name} pings the VIP: on the BACKUP the answer tells of the other node, "
-                "and when the VIP is dark both fail",
-                "check what this node needs, such as its gateway",
-            )
-
-
-def connects_vip(facts: Facts) -> Iterator[Finding]:
-    """A check that connects to the VIP."""
-    vips = _vips(facts)
-    for script, command in _checks(facts):
-        if any(_names_vip(line, vips) for line in CONNECTS.findall(_meant(command))):
-            yield error(
-                "NV204",
-                script.command_at,
-                f"{script.name} connects to the VIP: on the BACKUP it tests the other node's "
-                "service, and a fault there fails both nodes",
-                "connect to this node's own address or 127.0.0.1",
-            )
-
-
-def weight(facts: Facts) -> Iterator[Finding]:
-    """A weight where FAULT is meant."""
-    configuration = facts.configuration
-    for instance in configuration.instances.values():
-        for reference in instance.track_scripts:
-            script = configuration.scripts.get(reference.name)
-            if script is None or instance.nopreempt is not Tri.YES:
-                continue
-            if reference.weight if reference.weight is not None else script.weight:
-                where = [s for s in configuration.statements if s.inside("vrrp_script")]
-                mine = [s for s in where if s.blocks[-1][1:2] == (script.name,)]
-                at = next((s for s in mine if s.keyword == "weight"), reference.statement)
-                yield error(
-                    "NV205",
-                    at,
-                    f"with nopreempt a weight does nothing: {instance.name} stays MASTER with any "
-                    "priority; only FAULT makes it yield",
-                    "weight 0",
-                )
-
-
-def unheld(facts: Facts) -> Iterator[Finding]:
-    """A check that networkd's reload can fail."""
-    vips = _vips(facts)
-    for script, command in _checks(facts):
-        text = _meant(command)
-        if command.held or _names_vip(text, vips) or not NETWORK.search(text):
-            continue
-        if script.fall * script.interval <= 3:  # networkd's acts and what follows take that long
-            yield warning(
-                "NV206",
-                script.command_at,
-                f"{script.name} may fail while systemd-networkd acts, for no fault of this node's",
-                f'script "/etc/netvip/keepalived-hold {script.command}"',
-            )
+def _scripts(facts: Facts) -> Iterator[Named]:
+    for script, command in runs.checks(facts):
+        yield script.command_at, script.name, command, script.user
+    for notify, command in runs.notifies(facts):
+        yield notify.statement, notify.keyword, command, notify.user
 
 
 def changes_addresses(facts: Facts) -> Iterator[Finding]:
     """A notify script that does keepalived's work."""
-    for notify, command in _notifies(facts):
-        if CHANGES.search(_meant(command)):
+    vips = runs.vips(facts)
+    for notify, command in runs.notifies(facts):
+        changes = [one for one in runs.commands(command) if runs.changes_addresses(one)]
+        # An address that is known and no VIP is none of keepalived's.
+        if any(not runs.named(one) or runs.named(one) & vips for one in changes):
             yield error(
                 "NV211",
                 notify.statement,
@@ -172,9 +40,8 @@ def changes_addresses(facts: Facts) -> Iterator[Finding]:
 
 def restarts_keepalived(facts: Facts) -> Iterator[Finding]:
     """A notify script that restarts keepalived."""
-    for notify, command in _notifies(facts):
-        text = _meant(command)
-        if RESTARTS.search(text) or RESTARTS_TOO.search(text):
+    for notify, command in runs.notifies(facts):
+        if any(map(runs.restarts_keepalived, runs.commands(command))):
             yield error(
                 "NV212",
                 notify.statement,
@@ -184,56 +51,96 @@ def restarts_keepalived(facts: Facts) -> Iterator[Finding]:
             )
 
 
-def missing(facts: Facts) -> Iterator[Finding]:
-    """A script that is not there, or cannot be run."""
-    for script, command in _checks(facts):
+def not_run(facts: Facts) -> Iterator[Finding]:
+    """A script that is not there, or cannot be run: keepalived disables it as it starts."""
+    for at, name, command, _ in _scripts(facts):
         if command.exists is Tri.NO or command.executable is Tri.NO:
             what = "does not exist" if command.exists is Tri.NO else "is not executable"
+            mend = "install" if command.exists is Tri.NO else "chmod +x"
             yield error(
                 "NV221",
-                script.command_at,
-                f"{command.path} {what}: keepalived counts that as a failure, on both nodes",
-                f"install {command.path}, or remove {script.name}",
+                at,
+                f"{command.path} {what}: keepalived disables {name} as it starts and goes on "
+                "without it, as if all were well",
+                f"{mend} {command.path}",
             )
 
 
 def script_security(facts: Facts) -> Iterator[Finding]:
-    """Scripts that run as root without keepalived's checks of who may change them."""
+    """Scripts that run without keepalived's checks of who may change them."""
     configuration = facts.configuration
     if facts.commands and configuration.globals("enable_script_security") is None:
         first = next((s.statement for s in configuration.scripts.values()), None)
-        first = first or next((n.statement for n, _ in _notifies(facts)), None)
+        first = first or next((n.statement for n, _ in runs.notifies(facts)), None)
         yield warning(
             "NV222",
             first,
-            "scripts run without enable_script_security: whoever may write one is root",
+            "without enable_script_security keepalived runs a script whoever may write it, as root "
+            f"where no user is named and there is no {DEFAULT_USER}",
             "enable_script_security   # in global_defs, with `user` at each script",
         )
 
 
 def badly_owned(facts: Facts) -> Iterator[Finding]:
-    """A script that others may change."""
-    for script, command in _checks(facts):
-        if command.writable_by_others is Tri.YES:
-            yield warning(
-                "NV223",
-                script.command_at,
-                f"{command.path}, or a directory above it, is writable by others than root; under "
-                "enable_script_security keepalived drops it and counts it as healthy",
-                f"chown root {command.path} && chmod go-w {command.path}",
+    """A script of root's that others may change."""
+    secure = facts.configuration.globals("enable_script_security") is not None
+    for at, name, command, user in _scripts(facts):
+        if command.writable_by_others is not Tri.YES or _runs_as(facts, user) != "root":
+            continue
+        whose = f"{command.path}, or a directory above it, may be changed by others than root"
+        mend = f"chown root {command.path} && chmod go-w {command.path}"
+        if secure:
+            disabled = f"keepalived disables {name} and goes on without it, as if all were well"
+            yield error("NV223", at, f"{whose}: {disabled}", mend)
+        else:
+            yield warning("NV223", at, f"{whose}, and runs as root", mend)
+
+
+def no_user(facts: Facts) -> Iterator[Finding]:
+    """A script whose user does not exist."""
+    secure = facts.configuration.globals("enable_script_security") is not None
+    for at, name, _, user in _scripts(facts):
+        wanted = user or _default(facts) or (DEFAULT_USER if secure else "")
+        if wanted and facts.users.get(wanted, Tri.UNKNOWN) is Tri.NO:
+            yield error(
+                "NV224",
+                at,
+                f"the user {wanted} does not exist: keepalived drops {name} and goes on without "
+                "it, as if all were well",
+                "user root   # or a user that exists",
+            )
+
+
+def _default(facts: Facts) -> str:
+    line = facts.configuration.globals("script_user")
+    return "".join(line.texts()[1:2]) if line else ""
+
+
+def _runs_as(facts: Facts, user: str | None) -> str:
+    """Who runs it; empty where that is not known."""
+    default = {Tri.YES: DEFAULT_USER, Tri.NO: "root", Tri.UNKNOWN: ""}
+    return user or _default(facts) or default[facts.users.get(DEFAULT_USER, Tri.UNKNOWN)]
+
+
+def no_directory(facts: Facts) -> Iterator[Finding]:
+    """A track file in a directory that is not there."""
+    for file in facts.configuration.track_files.values():
+        place = str(PurePosixPath(file.file).parent)
+        if place in facts.missing:
+            yield error(
+                "NV225",
+                file.statement,
+                f"{place} does not exist: keepalived drops the track file {file.name} as it starts",
+                f"mkdir -p {place}   # at each boot, by tmpfiles.d where it is in /run",
             )
 
 
 RULES = (
-    greps_addresses,
-    pipe,
-    pings_vip,
-    connects_vip,
-    weight,
-    unheld,
     changes_addresses,
     restarts_keepalived,
-    missing,
+    not_run,
     script_security,
     badly_owned,
+    no_user,
+    no_directory,
 )

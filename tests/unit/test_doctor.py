@@ -46,7 +46,7 @@ def codes(known: Facts) -> set[str]:
 
 
 #: What every configuration lacks that netvip has not adopted.
-UNADOPTED = {"NV101", "NV102", "NV103", "NV104"}
+UNADOPTED = {"NV101", "NV102", "NV103"}
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,6 @@ UNADOPTED = {"NV101", "NV102", "NV103", "NV104"}
                 ("NV101", 27),
                 ("NV102", 17),
                 ("NV103", 15),
-                ("NV104", 15),
                 ("NV122", 23),
                 ("NV123", 15),
                 ("NV124", 15),
@@ -76,7 +75,6 @@ UNADOPTED = {"NV101", "NV102", "NV103", "NV104"}
                 ("NV101", 18),
                 ("NV102", 13),
                 ("NV103", 11),
-                ("NV104", 11),
                 ("NV123", 11),
                 ("NV124", 11),
                 ("NV201", 2),
@@ -93,7 +91,6 @@ UNADOPTED = {"NV101", "NV102", "NV103", "NV104"}
                 ("NV101", 21),
                 ("NV102", 15),
                 ("NV103", 13),
-                ("NV104", 13),
                 ("NV121", 2),
                 ("NV201", 7),
                 ("NV204", 7),
@@ -156,8 +153,8 @@ def test_of_an_adopted_configuration_there_is_nothing_to_say(conf: Path) -> None
         version=(2, 3, 3),
         json=Tri.YES,
         own={"ens160": (ip_interface("10.77.0.1/24"),)},
-        promote_secondaries={"ens160": 1},
-        arp_ignore={"ens160": 0},
+        promote_secondaries={"ens160": (0, 1)},
+        arp_ignore={"ens160": (0, 0)},
         running=(spec,),
     )
     assert judge(known) == []
@@ -218,7 +215,7 @@ def test_a_check_of_the_operator_s(
 
 def test_a_script_that_is_missing_or_cannot_run_or_is_anybody_s(conf: Path, tmp_path: Path) -> None:
     script = tmp_path / "check.sh"
-    with_script(conf, str(script))
+    with_script(conf, str(script), "    user root")
     assert "NV221" in codes(facts(conf))
     script.write_text("#!/bin/sh\n")
     assert "NV221" in codes(facts(conf))
@@ -245,8 +242,8 @@ def test_unicast_on_versions_that_stay_in_fault(conf: Path) -> None:
 def test_the_host(conf: Path) -> None:
     own = {"ens160": (ip_interface("10.77.0.1/24"),)}
     hosts: dict[str, dict[str, object]] = {
-        "NV301": {"own": own, "promote_secondaries": {"ens160": 0}},
-        "NV302": {"arp_ignore": {"ens160": 1}},
+        "NV301": {"own": own, "promote_secondaries": {"ens160": (0, 0)}},
+        "NV302": {"arp_ignore": {"ens160": (0, 1)}},
         "NV303": {"shield_hurts": "a rule"},
         "NV304": {"json": Tri.NO},
         "NV305": {"version": (1, 3, 9)},
@@ -254,9 +251,12 @@ def test_the_host(conf: Path) -> None:
     }
     for code, known in hosts.items():
         assert codes(facts(conf, here=False, **known)) == {code}
-    assert codes(facts(conf, here=False, own=own, promote_secondaries={"ens160": 1})) == set()
+    assert codes(facts(conf, here=False, own=own, promote_secondaries={"ens160": (1, 0)})) == set()
     elsewhere = {"ens160": (ip_interface("10.99.0.1/24"),)}
-    assert codes(facts(conf, here=False, own=elsewhere, promote_secondaries={"ens160": 0})) == set()
+    assert (
+        codes(facts(conf, here=False, own=elsewhere, promote_secondaries={"ens160": (0, 0)}))
+        == set()
+    )
 
 
 def test_the_running_keepalived_is_the_truth(conf: Path) -> None:

@@ -1,0 +1,237 @@
+"""Rules about the checks that keepalived runs: those that lie, and those that do not run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from netvip.const import CHECK_SCRIPT, HOLD_SCRIPT
+from netvip.core.model import Tri
+from netvip.doctor import runs, shell
+from netvip.doctor.facts import Facts, holders
+from netvip.doctor.findings import Finding, error, warning
+from netvip.keepalived.model import IP, Configuration, Reference, Script, Statement
+from netvip.keepalived.names import file_name
+
+#: networkd's acts and what follows from them take that long; a check that fails later is not
+#: failed by them. In seconds.
+ACTS = 3
+QUOTES = frozenset("'\"")
+
+
+def asks_for_vip(facts: Facts) -> Iterator[Finding]:
+    """A check that asks whether the VIP is here."""
+    vips = runs.vips(facts)
+    for script, command in runs.checks(facts):
+        asked = any(
+            any(map(runs.reads_addresses, pipeline.commands))
+            and runs.means_vip(pipeline.words, vips)
+            and pipeline.then not in (("||", "exit", "0"), ("||", "return", "0"))
+            for pipeline in runs.pipelines(command)
+        )
+        if asked:
+            yield error(
+                "NV201",
+                script.command_at,
+                f"{script.name} asks whether the VIP is here, which on the BACKUP it rightly is "
+                "not: both nodes fail alike, and nobody takes over",
+                *_in_place(facts, script),
+            )
+
+
+def no_shell(facts: Facts) -> Iterator[Finding]:
+    """A pipe, or another sign of the shell's, where there is no shell."""
+    scripts = [(script.command_at, command) for script, command in runs.checks(facts)]
+    scripts += [(notify.statement, command) for notify, command in runs.notifies(facts)]
+    for at, command in scripts:
+        signs = shell.operators(command.line)
+        if signs and not command.line.startswith("<"):  # keepalived's own </FILE: can it be opened?
+            line = f"\"/bin/sh -c '{command.line}'\""
+            yield error(
+                "NV202",
+                at,
+                f"keepalived runs no shell: {signs[0]} and what follows are arguments of "
+                f"{shell.program(command.words)}, which does not do what this line says",
+                "put that line in a script of its own" if QUOTES & set(command.line) else line,
+            )
+
+
+def pings_vip(facts: Facts) -> Iterator[Finding]:
+    """A check that pings the VIP, whoever answers."""
+    yield from _reaches(
+        facts,
+        runs.PINGS,
+        "NV203",
+        "pings the VIP: on the BACKUP the answer tells of the other node, and when the VIP is dark "
+        "both fail",
+        "check what this node needs, such as its gateway",
+    )
+
+
+def connects_vip(facts: Facts) -> Iterator[Finding]:
+    """A check that connects to the VIP."""
+    yield from _reaches(
+        facts,
+        runs.CONNECTS,
+        "NV204",
+        "connects to the VIP: on the BACKUP it tests the other node's service, and a fault there "
+        "fails both nodes",
+        "connect to 127.0.0.1",
+    )
+
+
+def _reaches(
+    facts: Facts, programs: frozenset[str], code: str, text: str, instead: str
+) -> Iterator[Finding]:
+    vips = runs.vips(facts)
+    for script, command in runs.checks(facts):
+        if any(
+            shell.program(one) in programs and runs.means_vip(runs.targets(one), vips)
+            for one in runs.commands(command)
+        ):
+            yield error(code, script.command_at, f"{script.name} {text}", instead)
+
+
+def from_vip(facts: Facts) -> Iterator[Finding]:
+    """A check that sends from the VIP."""
+    vips = runs.vips(facts)
+    for script, command in runs.checks(facts):
+        if any(
+            shell.program(one) in runs.PINGS | runs.CONNECTS
+            and runs.named(runs.sources(one)) & vips
+            for one in runs.commands(command)
+        ):
+            yield error(
+                "NV207",
+                script.command_at,
+                f"{script.name} sends from the VIP, which the BACKUP does not have: it fails "
+                "there, and the BACKUP cannot take over",
+                "leave the source address out",
+            )
+
+
+def weight(facts: Facts) -> Iterator[Finding]:
+    """A weight where FAULT is meant."""
+    configuration = facts.configuration
+    for name, references in _tracked_without_preemption(configuration):
+        for reference, at, default in references:
+            found = default if reference.weight is None else reference.weight
+            if found and Tri.UNKNOWN not in (at.applies, reference.statement.applies):
+                yield error(
+                    "NV205",
+                    at if reference.weight is None else reference.statement,
+                    f"with nopreempt a weight does nothing: {name} stays MASTER with any priority; "
+                    "only FAULT makes it yield",
+                    "weight 0",
+                )
+
+
+Weighed = tuple[Reference, Statement, int]
+
+
+def _tracked_without_preemption(
+    configuration: Configuration,
+) -> Iterator[tuple[str, Iterable[Weighed]]]:
+    instances = configuration.instances
+    without = {name: None for name, i in instances.items() if i.nopreempt is Tri.YES}
+    for name in without:
+        instance = instances[name]
+        yield name, _weighed(configuration, instance.track_scripts, instance.track_files)
+    for name, group in configuration.groups.items():
+        if group.members and without.keys() >= set(group.members):
+            yield name, _weighed(configuration, group.track_scripts, group.track_files)
+
+
+def _weighed(
+    configuration: Configuration, scripts: Iterable[Reference], files: Iterable[Reference]
+) -> Iterator[Weighed]:
+    """Each with the place and the value of the weight that its definition gives."""
+    for reference in scripts:
+        if script := configuration.scripts.get(reference.name):
+            at = _line(configuration, "weight", script.statement)
+            yield reference, at, script.weight
+    for reference in files:
+        if file := configuration.track_files.get(reference.name):
+            yield reference, _line(configuration, "weight", file.statement), file.weight
+
+
+def _line(configuration: Configuration, keyword: str, opener: Statement) -> Statement:
+    block = opener.texts()
+    lines = [s for s in configuration.statements if s.blocks == (block,) and s.keyword == keyword]
+    return lines[-1] if lines else opener
+
+
+def unheld(facts: Facts) -> Iterator[Finding]:
+    """A check that networkd's acts can fail."""
+    vips = runs.vips(facts)
+    for script, command in runs.checks(facts):
+        if command.held or script.fall * script.interval > ACTS:
+            continue
+        if any(_needs_network(one, vips) for one in runs.commands(command)):
+            yield warning(
+                "NV206",
+                script.command_at,
+                f"{script.name} may fail while systemd-networkd acts, for no fault of this node's",
+                f'script "{HOLD_SCRIPT} {command.line}"',
+            )
+
+
+def _needs_network(command: shell.Words, vips: set[IP]) -> bool:
+    where = runs.targets(command)
+    if shell.program(command) not in runs.PINGS | runs.CONNECTS or runs.stays_here(command):
+        return False
+    # Where it goes is not known, or to a VIP, which is another rule's.
+    return len(where) > 1 and not runs.unknown(where) and not runs.means_vip(where, vips)
+
+
+def ends_keepalived(facts: Facts) -> Iterator[Finding]:
+    """A check that stops keepalived instead of failing."""
+    for script, command in runs.checks(facts):
+        if any(map(runs.ends_keepalived, runs.commands(command))):
+            yield warning(
+                "NV208",
+                script.command_at,
+                f"{script.name} stops or restarts keepalived, with every instance on this node; a "
+                "check only has to fail for FAULT, and FAULT ends when its cause does",
+                "exit 1   # in place of that line, with weight 0",
+            )
+
+
+def undefined(facts: Facts) -> Iterator[Finding]:
+    """A name that is tracked and stands for nothing."""
+    configuration = facts.configuration
+    for holder in holders(configuration):
+        known: tuple[tuple[Iterable[Reference], Iterable[str], str], ...] = (
+            (holder.track_scripts, configuration.scripts, "vrrp_script"),
+            (holder.track_files, configuration.track_files, "track_file"),
+        )
+        for references, defined, kind in known:
+            for reference in references:
+                if reference.name not in defined:
+                    yield error(
+                        "NV209",
+                        reference.statement,
+                        f"there is no {kind} {reference.name}: keepalived ignores this line, and "
+                        f"{holder.name} counts as healthy without it",
+                        f"{kind} {reference.name} {{ ... }}",
+                    )
+
+
+def _in_place(facts: Facts, script: Script) -> Iterator[str]:
+    instances = facts.configuration.instances.values()
+    for instance in instances:
+        if any(reference.name == script.name for reference in instance.track_scripts):
+            command = f"{CHECK_SCRIPT} {file_name(instance.name)}"
+            yield f'script "{command}"   # in place of {script.name}'
+
+
+RULES = (
+    asks_for_vip,
+    no_shell,
+    pings_vip,
+    connects_vip,
+    weight,
+    unheld,
+    from_vip,
+    ends_keepalived,
+    undefined,
+)
