@@ -32,10 +32,7 @@ def _watches(facts: Facts) -> bool:
 def tracked(facts: Facts) -> Iterator[Finding]:
     """A VIP, route or rule without no_track."""
     for instance in _instances(facts) if _watches(facts) else ():
-        # A VMAC is keepalived's own interface, which networkd leaves alone.
-        vmac = instance.use_vmac
-        watched = [a for a in instance.addresses if a.tracked]
-        found = [a.statement for a in watched if not vmac or a.interface == instance.interface]
+        found = [a.statement for a in instance.addresses if a.tracked and not a.vmac]
         found += [o.statement for o in (*instance.routes, *instance.rules) if o.tracked]
         for statement in found:
             yield error(

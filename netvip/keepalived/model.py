@@ -67,6 +67,8 @@ class VirtualAddress:
     tracked: bool
     excluded: bool
     statement: Statement
+    #: On a macvlan of keepalived's own, which networkd leaves alone.
+    vmac: bool = False
 
 
 @dataclass(frozen=True, slots=True)

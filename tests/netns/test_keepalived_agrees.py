@@ -8,14 +8,17 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from netvip.core.model import Tri
 from netvip.keepalived.declared import Declared
 from netvip.keepalived.dump import parse
+from netvip.keepalived.model import Instance, VirtualAddress
 from netvip.keepalived.reader import read
 from tests.lab.rootfs import rootfs
+from tests.unit import keepalived_styles
 from tests.unit.keepalived_corpus import CORPUS, write
 
 #: Those that are about more than layout; each is a run of keepalived. Not "a condition by a
@@ -41,6 +44,8 @@ RUN = """
 set -e
 root=$1 conf=$2
 mount --make-rprivate /
+mount --bind "$root" "$root" # others use it too, and keepalived 2.3 writes into /etc/iproute2
+mount -o remount,bind,ro "$root"
 options=$root/etc/keepalived/keepalived.config-opts # 2.3 does not start without it
 [ -e "$options" ] && options=$(cat "$options") || options=
 for directory in tmp run etc/keepalived; do mount -t tmpfs tmpfs "$root/$directory"; done
@@ -108,3 +113,73 @@ def test_the_reader_agrees_with_keepalived(tmp_path: Path, suite: str, name: str
         for i in instances
     }
     assert running == configured
+
+
+# --- many styles, one keepalived ------------------------------------------------------------------
+
+#: keepalived's `-v` of each suite; 2.2.7 keeps a VIP that is there twice.
+VERSIONS = {"bookworm": (2, 2, 7), "trixie": (2, 3, 3)}
+#: What the dump tells of an instance, as the test words it.
+Told = dict[str, Any]
+
+
+@pytest.mark.parametrize("suite", VERSIONS)
+def test_every_style_is_read_as_keepalived_reads_it(tmp_path: Path, suite: str) -> None:
+    path = keepalived_styles.write(tmp_path)
+    document = json.loads(dumped(suite, tmp_path))
+    entries = document["vrrp"] if isinstance(document, dict) else document
+    running = {e["data"]["iname"]: _running(e["data"]) for e in entries}
+    found = read(path, node="nodea", version=VERSIONS[suite]).instances
+    configured = {name: _configured(instance) for name, instance in found.items()}
+    assert list(running) == list(configured)
+    different = {name: (told, configured[name]) for name, told in running.items()}
+    assert not {name: both for name, both in different.items() if both[0] != both[1]}
+
+
+def _running(data: Told) -> Told:
+    return {
+        "vrid": data["vrid"],
+        "priority": data["base_priority"],
+        "interval": data["adver_int"],
+        "nopreempt": data["nopreempt"],
+        "vmac": bool(data["vmac_ifname"]),
+        "interface": data["ifp_ifname"],
+        "vips": [_address(text) for text in data.get("vips", ())],
+        "excluded": [_address(text) for text in data.get("evips", ())],
+        "routes": [_object(text) for text in data.get("vroutes", ())],
+        "rules": [_object(text) for text in data.get("vrules", ())],
+    }
+
+
+def _address(text: str) -> tuple[str, str, bool]:
+    """keepalived leaves a whole length out, and names what a VMAC stands on behind an @."""
+    words = text.split()
+    return words[0], words[words.index("dev") + 1].partition("@")[0], "no_track" not in words
+
+
+def _object(text: str) -> tuple[str, bool]:
+    words = text.removeprefix("from all ").split()
+    first = words[1] if words[0] == "prepend" else f"{words[0]} {words[1]}"
+    return first, "no_track" not in words
+
+
+def _configured(instance: Instance) -> Told:
+    on = [a.interface for a in instance.addresses if not a.excluded]
+    return {
+        "vrid": instance.vrid,
+        "priority": instance.priority,
+        "interval": instance.advert_interval,
+        "nopreempt": instance.nopreempt is Tri.YES,
+        "vmac": instance.use_vmac,
+        "interface": on[0] if instance.use_vmac and on else instance.interface,
+        "vips": [_written(a) for a in instance.addresses if not a.excluded],
+        "excluded": [_written(a) for a in instance.addresses if a.excluded],
+        "routes": [(route.words[0], route.tracked) for route in instance.routes],
+        "rules": [(" ".join(rule.words[:2]), rule.tracked) for rule in instance.rules],
+    }
+
+
+def _written(address: VirtualAddress) -> tuple[str, str, bool]:
+    whole = 32 if address.ip.version == 4 else 128
+    length = "" if address.prefixlen == whole else f"/{address.prefixlen}"
+    return f"{address.ip}{length}", address.interface, address.tracked

@@ -222,7 +222,7 @@ CORPUS: dict[str, tuple[str, list[str]]] = {
         PLAIN,
     ),
     "an undefined one stays": (
-        instance("notify /n.sh${UNKNOWN}"),
+        instance('notify "/n.sh${UNKNOWN}"'),
         [f"{PLAIN[0]} notify=/n.sh${{UNKNOWN}}"],
     ),
     "a definition of many lines": (

@@ -247,7 +247,8 @@ def test_a_track_file_s_directory(conf: Path, tmp_path: Path) -> None:
         ([("garp_master_refresh 60", "garp_master_refresh 0")], "NV123", True),
         # a VMAC is keepalived's own
         ([("    nopreempt", "    use_vmac\n    nopreempt"), (" no_track", "")], "NV101", False),
-        ([("    nopreempt", "    use_vmac"), (" no_track", " dev ens160")], "NV101", True),
+        ([("    nopreempt", "    use_vmac"), (" no_track", " dev ens160")], "NV101", False),
+        ([("    nopreempt", "    use_vmac"), (" no_track", " dev ens161")], "NV101", True),
     ],
 )
 def test_an_instance(conf: Path, pairs: list[tuple[str, str]], code: str, fires: bool) -> None:

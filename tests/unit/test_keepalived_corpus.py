@@ -54,8 +54,10 @@ def test_blanks_and_comments_make_no_difference(
         "~SEQ(A,1,99999999999) x\n",
         "~SEQ(A,0,0,5) x\n",
         "~SEQ(A,x) x\n",
-        "~LST({A,B},{1}) x\n",
-        "$A=" + "x" * 60000 + "\n" + "~SEQ(N,1,9999) $A\n",
+        "~LST({A},{1,2}) x\n",
+        "~LST(A) x\n",
+        "$A=" + "x" * 1000 + "\n" + "~SEQ(N,1,60000) $A\n",
+        "$M=x \\\n$M\n$M\n",
     ],
 )
 def test_what_unfolds_without_end_is_one_sentence(tmp_path: Path, text: str) -> None:

@@ -1,0 +1,134 @@
+"""Which files an include names, and their text."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from netvip.errors import ConfigError
+from netvip.keepalived.dialect import Dialect
+from netvip.keepalived.lexer import words
+
+#: A configuration this large is a mistake (a log, a disk image).
+LARGEST_FILE = 4 << 20
+#: csh's braces multiply; more patterns than this nobody writes.
+MOST_PATTERNS = 256
+#: These stop keepalived where the file they name is missing; the others pass over it.
+_DEMANDING = frozenset("amw")
+_INCLUDE = re.compile(r"include([rmwba]?)[ \t\f\v\r]+(.*)\Z", re.DOTALL)
+_BRACES = re.compile(r"\{([^{}]*)\}")
+_WILDCARDS = re.compile(r"[*?\[{]")
+
+
+@dataclass(frozen=True, slots=True)
+class Include:
+    """An include line: its kind (empty, or one letter) and the pattern."""
+
+    kind: str
+    pattern: str
+
+
+def include(text: str, dialect: Dialect) -> Include | None:
+    """The include that a line is, if it is one.
+
+    The name is all the rest of the line, quotes, further words and braces too. Before 2.2 it was
+    a word, and only the plain include was known.
+    """
+    if dialect.lists:
+        found = _INCLUDE.match(text)
+        return Include(found[1], found[2]) if found else None
+    texts = [word for word, _, _ in words(text)]
+    return Include("", texts[1]) if len(texts) == 2 and texts[0] == "include" else None
+
+
+def files(wanted: Include, directory: Path, where: str) -> Iterator[Path]:
+    """The files that are read, in keepalived's order. Raises ConfigError where keepalived stops.
+
+    What a wildcard matches besides regular files is passed over, and so is an executable file:
+    keepalived does the same with a line in its log.
+    """
+    missing = True
+    for pattern in _unbraced(wanted.pattern):
+        for path in _matches(pattern, directory):
+            missing = False
+            if _counts(path, bool(_WILDCARDS.search(wanted.pattern)), where):
+                yield path
+    if missing and wanted.kind in _DEMANDING and wanted.kind:
+        raise ConfigError(
+            f"{where}: no file is named {wanted.pattern}, and include{wanted.kind} wants one; "
+            "create it, or write include"
+        )
+
+
+def searched(wanted: Include, directory: Path) -> Iterator[Path]:
+    """The directories where a new file would change what is read."""
+    for pattern in _unbraced(wanted.pattern):
+        yield directory / Path(pattern.replace("\0", "")).parent
+
+
+def text_of(path: Path, where: str) -> str:
+    """A file's text, undecodable bytes as surrogates. Raises ConfigError."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ConfigError(f"{where}: {path} is no regular file; name one")
+        if status.st_size > LARGEST_FILE:
+            raise ConfigError(f"{where}: {path} is too large to be a keepalived configuration")
+        with path.open("rb") as file:
+            return file.read(LARGEST_FILE).decode("utf-8", errors="surrogateescape")
+    except OSError as problem:
+        reason = problem.strerror or problem
+        raise ConfigError(f"{where}: {path} cannot be read: {reason}; mend that") from problem
+    except ValueError as problem:  # a name with a NUL in it
+        raise ConfigError(f"{where}: {path!r} is no file's name: {problem}") from problem
+
+
+def identity(path: Path) -> tuple[int, int]:
+    """What tells a file from every other, whatever it is called."""
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
+def _counts(path: Path, by_wildcard: bool, where: str) -> bool:
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not by_wildcard:
+        raise ConfigError(
+            f"{where}: {path} is no regular file; keepalived passes over it; name one"
+        )
+    return stat.S_ISREG(mode) and not mode & 0o111
+
+
+def _matches(pattern: str, directory: Path) -> list[Path]:
+    """What glob(3) finds, by the bytes of the names. A link that leads nowhere is not found."""
+    # An absolute pattern stands for itself; the directory's own name is no pattern.
+    whole = Path(glob.escape(str(directory))) / pattern
+    try:
+        found = [Path(name) for name in glob.glob(str(whole)) if os.path.exists(name)]
+    except (OSError, ValueError, re.error):  # a NUL, or a name that is too long
+        return []
+    return sorted(found, key=os.fsencode)
+
+
+def _unbraced(pattern: str) -> list[str]:
+    """csh's braces: every pattern that {a,b} stands for, in the order written."""
+    done: list[str] = []
+    waiting = [pattern]
+    while waiting and len(done) + len(waiting) <= MOST_PATTERNS:
+        one = waiting.pop(0)
+        if found := _BRACES.search(one):
+            parts = found[1].split(",")
+            waiting[:0] = [one[: found.start()] + w + one[found.end() :] for w in parts]
+        else:
+            done.append(_translated(one))
+    return done
+
+
+def _translated(pattern: str) -> str:
+    """glob(3)'s backslash and [^...], in Python's words."""
+    plain = re.sub(r"\\(.)", lambda found: glob.escape(found[1]), pattern, flags=re.DOTALL)
+    return plain.replace("[^", "[!")
