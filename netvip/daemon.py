@@ -161,7 +161,7 @@ class Daemon:
 
     @_act.register
     def _(self, action: actions.RequestDump) -> None:
-        self._keepalived.request()
+        self._keepalived.request(action.again)
 
     @_act.register
     def _(self, action: actions.QueryLinks) -> None:

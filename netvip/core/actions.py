@@ -96,7 +96,9 @@ class Announce(Action):
 
 @dataclass(frozen=True, slots=True)
 class RequestDump(Action):
-    """Ask keepalived for its state."""
+    """Ask keepalived for its state; `again`, a second time soon: its reload may not be over."""
+
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)

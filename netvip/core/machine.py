@@ -243,7 +243,7 @@ class Machine:
     @_on.register
     def _(self, event: events.KeepalivedChanged) -> None:
         self._publisher.loaded()
-        self._out.append(RequestDump())
+        self._out.append(RequestDump(again=True))
 
     @_on.register
     def _(self, event: events.Remembered) -> None:

@@ -42,6 +42,7 @@ class KeepalivedSource:
         self._version: tuple[int, ...] = ()
         self._json = Tri.UNKNOWN
         self._pid: int | None = None
+        self._again = False
         #: What the configuration said as the last dump was made.
         self.declaration = Declaration()
 
@@ -49,8 +50,10 @@ class KeepalivedSource:
         """The processes that run keepalived's scripts."""
         return children(self._pid) if self._pid is not None else ()
 
-    def request(self) -> None:
-        """Have a dump made; requests while one is being made are one request."""
+    def request(self, again: bool = False) -> None:
+        """Have a dump made; requests while one is being made are one request. `again`: and another
+        soon after, as systemd takes a reload for done before keepalived's VRRP process has."""
+        self._again = self._again or again
         self._wanted.set()
 
     async def run(self) -> None:
@@ -97,7 +100,8 @@ class KeepalivedSource:
         try:
             while not ended.is_set():
                 self._wanted.clear()
-                answered = await self._dump(handle)
+                again, self._again = self._again, False
+                answered = await self._dump(handle) and not again
                 wanted = asyncio.ensure_future(self._wanted.wait())
                 await asyncio.wait(
                     {gone, wanted},
