@@ -25,11 +25,19 @@ MASKED = """
     systemd-binfmt.service systemd-firstboot.service systemd-hwdb-update.service
 """.split()  # noqa: SIM905
 
+#: Fetched with the rest but not installed: for the test whose nodes install it.
+ASIDE = ("netplan.io",)
+
 #: Only network devices are the node's own: the rest of the machine is left alone.
 UDEV_TRIGGER = """[Service]
 ExecStart=
 ExecStart=-udevadm trigger --subsystem-match=net --action=add
 """
+
+FETCH_ASIDE = (
+    'APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get -qq --yes --no-install-recommends '
+    f"--download-only install {' '.join(ASIDE)}"
+)
 
 
 def cache_directory() -> Path:
@@ -39,16 +47,21 @@ def cache_directory() -> Path:
 
 def rootfs(suite: str) -> Path:
     """The suite's root file system, built first if it is not there yet (about 20 s)."""
-    recipe = hashlib.sha256(repr((PACKAGES, MASKED, UDEV_TRIGGER, 1)).encode()).hexdigest()[:10]
-    target = cache_directory() / f"{suite}-{recipe}"
-    with _locked(suite):
+    target = cache_directory() / f"{suite}-{digest(PACKAGES, ASIDE, MASKED, UDEV_TRIGGER, 2)}"
+    with locked(suite):
         if not target.is_dir():
             _build(suite, target)
     return target
 
 
+def digest(*recipe: object) -> str:
+    """A short name for what something in the cache is made from: another recipe, another name."""
+    return hashlib.sha256(repr(recipe).encode()).hexdigest()[:10]
+
+
 @contextmanager
-def _locked(suite: str) -> Iterator[None]:
+def locked(suite: str) -> Iterator[None]:
+    """Nobody else builds for this suite meanwhile."""
     cache_directory().mkdir(parents=True, exist_ok=True)
     with open(cache_directory() / f"{suite}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -65,6 +78,11 @@ def _build(suite: str, target: Path) -> None:
         f"--include={','.join(PACKAGES)}",
         '--aptopt=Acquire::Check-Valid-Until "false"',
         "--skip=cleanup/apt/lists",  # a node installs the .deb with apt, without network
+        # Every package stays in apt's archive: a node reinstalls them without network, and an
+        # upgrade made of them is exactly one of what is installed, whatever the mirror has by then.
+        "--skip=essential/unlink",
+        "--skip=cleanup/apt/cache",
+        f"--customize-hook={FETCH_ASIDE}",
         suite,
         draft,
     )
