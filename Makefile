@@ -5,16 +5,20 @@ SUITES ?= bookworm trixie
 CACHE  ?= /var/cache/netvip-lab
 APT    := apt-get -o DPkg::Lock::Timeout=300 -qq install -y --no-install-recommends
 
-LAB_PACKAGES := mmdebstrap debian-archive-keyring iproute2 procps util-linux nftables
+LAB_PACKAGES := mmdebstrap debian-archive-keyring iproute2 procps util-linux nftables \
+                dpkg-dev
 DEB_PACKAGES := build-essential debhelper dh-python python3-all python3-setuptools \
                 pybuild-plugin-pyproject lintian fakeroot python3-venv
 
 export NETVIP_LAB_CACHE := $(CACHE)
 
-.PHONY: demo test unit lab matrix bench deb lint docs clean packages venv
+.PHONY: demo upgrades test unit lab matrix bench deb lint docs clean packages venv
 
 demo: packages deb
 	$(VENV)/bin/python -m tests.lab.demo $(SUITES)
+
+upgrades: packages deb
+	$(VENV)/bin/python -m tests.lab.upgrade_table $(SUITES)
 
 test: lint packages deb
 	$(VENV)/bin/python -m pytest tests
