@@ -13,7 +13,7 @@ from tests.lab.demo import DEFAULT_SUITES, say, versions
 from tests.lab.pair import Pair
 from tests.lab.repository import offer
 from tests.lab.shell import LabError
-from tests.lab.upgrades import NETVIP, PACKAGE, UPGRADES, perform, upgrades
+from tests.lab.upgrades import NETVIP, PACKAGE, UPGRADES, perform
 
 NAMES = [upgrade.name for upgrade in (*UPGRADES, NETVIP)]
 #: Lost probes by the upgrade's name; of an upgrade that is not made here there is none.
@@ -29,7 +29,7 @@ def losses(suite: str, package: Path | None) -> tuple[str, Losses]:
         if package:
             pair.protect(package, guarded=True)
         offer(pair.a)
-        for upgrade in [*upgrades(suite), *([NETVIP] if package else [])]:
+        for upgrade in (*UPGRADES, *([NETVIP] if package else [])):
             found[upgrade.name] = perform(pair, upgrade).lost
             say(f"{suite}: {upgrade.name}, {mode}: {found[upgrade.name]} lost")
     return shown, found

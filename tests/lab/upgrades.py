@@ -23,19 +23,14 @@ COMPLAINT = re.compile(r"^(E:|W:|dpkg: (error|warning)|.*([Ff]ailed|Traceback)).
 
 @dataclass(frozen=True)
 class Upgrade:
-    """One upgrade: what apt is asked for, and whether it hurts where there is no netvip."""
+    """One upgrade: what apt is asked for, and where it hurts if there is no netvip."""
 
     name: str
     wanted: Callable[[Node], list[str]]
-    hurts: bool
+    #: Where it takes the VIP away.
+    hurts: tuple[str, ...] = ()
     #: Lost probes that netvip may cost, near or far.
     allowed: int = 1
-    #: Where it restarts anything; empty: on every release.
-    suites: tuple[str, ...] = ()
-
-    def made_on(self, suite: str) -> bool:
-        """Whether it is worth making on this release."""
-        return not self.suites or suite in self.suites
 
 
 @dataclass(frozen=True)
@@ -78,23 +73,21 @@ def _packages(node: Node, name: str) -> dict[str, str]:
     return installed(node.root / "var/lib/dpkg", name)
 
 
-#: In this order: each can be done once on a node. systemd and libc6 (since trixie, by a trigger of
-#: systemd's) restart systemd-networkd; keepalived restarts itself. What networkd-dispatcher
-#: restarts has no part in the VIP, and dbus restarts nothing.
+STABLE = ("bookworm", "trixie")
+
+#: In this order: each can be made once on a node. systemd restarts systemd-networkd, and so does
+#: libc6 where systemd has a trigger for it; in sid they re-execute PID 1 alone. keepalived restarts
+#: itself. The others restart nothing that has to do with a VIP.
 UPGRADES = (
-    Upgrade("systemd reinstalled", reinstalled, hurts=True),
-    Upgrade("systemd", source("systemd"), hurts=True),
-    Upgrade("keepalived", source("keepalived"), hurts=True, allowed=20),
-    Upgrade("networkd-dispatcher", source("networkd-dispatcher"), hurts=False),
-    Upgrade("dbus", source("dbus"), hurts=False),
-    Upgrade("libc6", source("glibc"), hurts=True, suites=("trixie", "sid")),
+    Upgrade("systemd reinstalled", reinstalled, STABLE),
+    Upgrade("systemd", source("systemd"), STABLE),
+    Upgrade("keepalived", source("keepalived"), (*STABLE, "sid"), allowed=20),
+    Upgrade("networkd-dispatcher", source("networkd-dispatcher")),
+    Upgrade("dbus", source("dbus")),
+    Upgrade("libc6", source("glibc"), ("trixie",)),
 )
-NETVIP = Upgrade("netvip", itself, hurts=False)
-
-
-def upgrades(suite: str) -> list[Upgrade]:
-    """What is upgraded on this release; `NETVIP` where it is installed."""
-    return [upgrade for upgrade in UPGRADES if upgrade.made_on(suite)]
+#: Where it is installed.
+NETVIP = Upgrade("netvip", itself)
 
 
 def perform(pair: Pair, upgrade: Upgrade) -> Outcome:
