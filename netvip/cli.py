@@ -11,6 +11,9 @@ VERBS = {
     "doctor": ("doctor", "judge keepalived's configuration, its scripts and this host [--json]"),
     "check": ("check", "is this node fit for its state? [INSTANCE | --hold COMMAND...]"),
     "notify": ("notify", "keepalived's notify script: TYPE NAME STATE [PRIORITY]"),
+    "hold": ("hold", "be ready: somebody is at work here [--reason R] [--for T]"),
+    "release": ("release", "end a hold [--reason R]"),
+    "hook": ("hook", "tell the daemon what a hook would: EVENT..."),
     "adopt": ("adopt", "make keepalived.conf guarded [--apply|--revert]"),
 }
 OK, FINDING, USAGE, UNREACHABLE = 0, 1, 2, 3

@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Sequence
 from typing import Any
 
 from netvip.const import CONTROL_SOCKET
-from netvip.errors import DaemonUnreachable
+from netvip.errors import DaemonUnreachable, Refused
 
 #: The daemon answers within milliseconds; a hung one must not hang who asks.
 LIMIT = 2.0
 LARGEST_REPLY = 16 << 20
 
 
-def ask(verb: str, path: str = CONTROL_SOCKET) -> dict[str, Any]:
-    """Send one request, return the reply. Raises DaemonUnreachable."""
+def ask(verb: str, path: str = CONTROL_SOCKET, words: Sequence[str] = ()) -> dict[str, Any]:
+    """Send one request, return the reply. Raises DaemonUnreachable, or Refused."""
     try:
-        reply = _exchange(json.dumps({"verb": verb}).encode() + b"\n", path)
+        request = {"verb": verb, "words": list(words)}
+        reply = _exchange(json.dumps(request).encode() + b"\n", path)
         answer = json.loads(reply)
         if not isinstance(answer, dict) or "error" in answer:
             raise ValueError("not an answer of this version's; restart netvip.service")
-        return answer
     except (OSError, ValueError) as problem:
         raise DaemonUnreachable(
             f"netvip's daemon does not answer on {path} ({problem}); "
-            "is netvip.service running, and are you root?"
+            "is netvip.service running, and are you root or in group netvip?"
         ) from problem
+    if "refused" in answer:
+        raise Refused(answer["refused"])
+    return answer
 
 
 def _exchange(request: bytes, path: str) -> bytes:

@@ -11,7 +11,8 @@ from pathlib import Path
 from netvip.const import CONFIG_FILE, KEEPALIVED_CONF
 from netvip.errors import ConfigError
 
-KEYS = {"sources": {"dbus"}, "keepalived": {"config"}}
+KEYS = {"sources": {"dbus"}, "keepalived": {"config"}, "maintenance": {"apt"}}
+APT = ("hold", "yield", "ignore")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class Config:
     #: Whether to listen on the system bus; without it a loss is met, not foreseen.
     dbus: bool = True
     keepalived_conf: Path = Path(KEEPALIVED_CONF)
+    #: What an apt run means: hold, yield or ignore.
+    apt: str = "hold"
 
 
 def files(main: Path = Path(CONFIG_FILE)) -> list[Path]:
@@ -50,7 +53,11 @@ def _merge(config: Config, path: Path) -> Config:
         where = _find(text, "dbus")
         raise ConfigError(f"{path}:{where}: [sources] dbus must be yes or no") from problem
     conf = parser.get("keepalived", "config", fallback=str(config.keepalived_conf))
-    return Config(dbus, Path(conf))
+    apt = parser.get("maintenance", "apt", fallback=config.apt)
+    if apt not in APT:
+        where = _find(text, "apt")
+        raise ConfigError(f"{path}:{where}: [maintenance] apt must be one of {', '.join(APT)}")
+    return Config(dbus, Path(conf), apt)
 
 
 def _refuse_unknown(parser: configparser.ConfigParser, path: Path, text: str) -> None:

@@ -61,6 +61,17 @@ AWAY_FIRST, AWAY_FACTOR, AWAY_LONGEST = 1.0, 8.0, 600.0
 #: How long not to let go again when nobody took over.
 NOBODY_FIRST, NOBODY_FACTOR, NOBODY_LONGEST = 30.0, 2.0, 600.0
 
+#: A planned hand-over gives the peer its skew, and this: it comes within a second, or not at all.
+YIELD_GRACE = 0.5
+
+# --- holds --------------------------------------------------------------------------------------
+#: Whoever took one may have been killed before the release: an apt run is over by then ...
+HOLD_LEASE = 900
+#: ... and a day's work on a machine ends with the day. Seconds.
+HOLD_LONGEST = 86400
+#: More reasons at a time are somebody's mistake.
+HOLDS_MOST = 64
+
 # --- what keepalived's checks read --------------------------------------------------------------
 #: For how long a sign of life counts, and how often one is given: a daemon that was killed is back
 #: by then, and one that hangs does not hold the dead man's check for long (Law 10: 4 s in all).
@@ -86,6 +97,8 @@ BRIDGE_ROUTES = 32
 # --- places -------------------------------------------------------------------------------------
 RUN = "/run/netvip"
 CONTROL_SOCKET = f"{RUN}/control"
+#: Its members may ask and hold, as root may.
+GROUP = "netvip"
 FIFO = f"{RUN}/fifo"
 TRACK_DIRECTORY = f"{RUN}/track"
 #: Scripts that keepalived runs. They are conffiles: a keepalived.conf may name them after a removal
@@ -93,10 +106,17 @@ TRACK_DIRECTORY = f"{RUN}/track"
 CHECK_SCRIPT = "/etc/netvip/keepalived-check"
 NOTIFY_SCRIPT = "/etc/netvip/keepalived-notify"
 HOLD_SCRIPT = "/etc/netvip/keepalived-hold"
+#: Hooks write here: shell has no sockets.
+HOOK_FIFO = f"{RUN}/hook"
+#: What a hook was told last: its token, or that it should wait.
+HEARD_FILE = f"{RUN}/heard"
+HOLDS_FILE = f"{RUN}/holds.json"
 SNAPSHOT_FILE = f"{RUN}/snapshot.json"
 BRIDGE_FILE = f"{RUN}/bridge.json"
 CONFIG_FILE = "/etc/netvip/netvip.conf"
 STATE_DIRECTORY = "/var/lib/netvip"
+#: What keepalived's start waits for: an interface and a source address a line.
+SOURCES_FILE = f"{STATE_DIRECTORY}/sources"
 KEEPALIVED_CONF = "/etc/keepalived/keepalived.conf"
 NETWORKD_UNIT = "systemd-networkd.service"
 KEEPALIVED_UNIT = "keepalived.service"

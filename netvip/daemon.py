@@ -8,23 +8,27 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from functools import singledispatchmethod
 from typing import Any
 
 from netvip import config, control, status
-from netvip.actuators import announce, objects, snapshot
+from netvip.actuators import announce, holds, objects, snapshot
+from netvip.actuators.boot import Sources
 from netvip.actuators.commands import Commands
+from netvip.actuators.heard import Heard
 from netvip.actuators.protection import Protection, sweep
 from netvip.actuators.verdicts import Verdicts
 from netvip.const import ALIVE_EVERY, CRASH_HOLD
-from netvip.core import actions, events
+from netvip.core import actions, entrances, events
 from netvip.core.machine import Machine
 from netvip.core.model import Role, Tri
+from netvip.core.reception import AptPolicy
 from netvip.notify import notify, watchdog_interval
 from netvip.sources.adverts import AdvertSource
 from netvip.sources.fifo import FifoSource
 from netvip.sources.filters import FilterSource
+from netvip.sources.hooks import HookSource
 from netvip.sources.keepalived import KeepalivedSource
 from netvip.sources.netlink import KernelSource
 
@@ -45,6 +49,7 @@ class Daemon:
     ) -> None:
         self._problem = problem
         self._loop, self._machine = loop, Machine()
+        self._machine.reception.apt = AptPolicy(settings.apt)
         self._queue: deque[events.Event] = deque()
         self._consuming = False
         self._timer: asyncio.TimerHandle | None = None
@@ -58,9 +63,11 @@ class Daemon:
         self._keepalived = KeepalivedSource(self.feed, settings.keepalived_conf)
         self._filters = FilterSource(self.feed)
         self._fifo = FifoSource(self.feed, loop)
+        self._heard, self._sources = Heard(), Sources()
+        self._hooks = HookSource(self.feed, self._answer, loop)
         self._verdicts = Verdicts()
         self._networkd, self._keepalived_bus = _bus_sources(self.feed, settings.dbus)
-        self._control = control.ControlServer({"status": self._status})
+        self._control = control.ControlServer({"status": self._status, "call": self._call})
 
     # --- the one queue --------------------------------------------------------------------------
 
@@ -75,6 +82,7 @@ class Daemon:
         try:
             self._consume()
             self._report()
+            self._heard.over(self._machine.yielding)
         finally:
             self._consuming = False
         self._schedule()
@@ -104,6 +112,7 @@ class Daemon:
             return  # which instances notify us is not known: what they wrote stays
         processes = self._keepalived.processes()
         known = declaration.instances
+        self._sources.save(known.values())
         notified = {name for name, declared in known.items() if declared.notify is Tri.YES}
         self._verdicts.tidy(processes, notified)
         for spec, role in event.instances:
@@ -188,6 +197,13 @@ class Daemon:
     def _(self, action: actions.SaveSnapshot) -> None:
         snapshot.save(action.addresses, action.put_back)
 
+    @_act.register
+    def _(self, action: actions.SaveHolds) -> None:
+        holds.save(action.holds)
+
+    def _answer(self, token: str) -> None:
+        self._heard.answer(token, self._machine.yielding)
+
     def _refused(self, what: str, why: str) -> None:
         self.feed(events.Refused(time.monotonic(), what, why))
 
@@ -212,7 +228,7 @@ class Daemon:
         self._verdicts.clear()
         self._verdicts.hold()
         self._commands.start(self._loop)
-        self.feed(events.Remembered(time.monotonic(), *snapshot.load()))
+        self.feed(events.Remembered(time.monotonic(), *snapshot.load(), holds.load()))
         self._kernel.start(self._loop)
         self._spawn(self._keepalived.run())
         self._spawn(self._filters.run())
@@ -259,6 +275,7 @@ class Daemon:
         self._verdicts.dead()
         self._verdicts.clear()
         self._fifo.close()
+        self._hooks.close()
         self._adverts.close()
         self._kernel.close(self._loop)
         self._commands.close(self._loop)
@@ -281,6 +298,7 @@ class Daemon:
         while True:
             self._listen()
             self._fifo.follow()
+            self._hooks.follow()
             self._report()
             await asyncio.sleep(1.0)  # an instance that has just appeared has its dump till then
 
@@ -290,7 +308,14 @@ class Daemon:
         names = {spec.interface for spec in specs} | {v.interface for s in specs for v in s.vips}
         self._adverts.watch({mirror.index(name) for name in names} - {0})
 
-    def _status(self) -> dict[str, Any]:
+    def _call(self, words: Sequence[str]) -> dict[str, Any]:
+        try:
+            self.feed(entrances.parse(time.monotonic(), words))
+        except ValueError as problem:
+            return {"refused": str(problem)}
+        return self._status([])
+
+    def _status(self, _: Sequence[str]) -> dict[str, Any]:
         trouble = self._problem or self._keepalived.declaration.problem
         counts = (self._fifo.lines, self._fifo.dropped)
         return status.document(self._machine, time.monotonic(), trouble, counts)

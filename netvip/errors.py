@@ -15,5 +15,9 @@ class DaemonUnreachable(NetvipError):
     """The daemon does not answer on its control socket."""
 
 
+class Refused(NetvipError):
+    """The daemon heard, and will not; the text says why."""
+
+
 class DumpError(NetvipError):
     """keepalived's state dump could not be had; the text says why."""

@@ -25,6 +25,10 @@ def document(
         "problem": trouble or problem(machine),
         "fifo": {"lines": fifo[0], "dropped": fifo[1]},
         "instances": [_instance(machine, i, now) for i in machine.instances.values()],
+        "holds": [
+            {"reason": hold.reason, "count": hold.count, "until": hold.until + clock}
+            for hold in machine.reception.holds
+        ],
         "windows": [
             {
                 "reason": w.reason,

@@ -32,10 +32,11 @@ class Verdicts:
             path = self._run / name
             path.mkdir(parents=True, exist_ok=True)
             path.chmod(0o755)
-        fifo = self._run / "fifo"
-        if not fifo.is_fifo():
-            fifo.unlink(missing_ok=True)
-            os.mkfifo(fifo, 0o600)
+        for name in ("fifo", "hook"):
+            pipe = self._run / name
+            if not pipe.is_fifo():
+                pipe.unlink(missing_ok=True)
+                os.mkfifo(pipe, 0o600)
 
     def alive(self, seconds: float = ALIVE_FOR) -> None:
         """Give a sign of life that counts for so long."""

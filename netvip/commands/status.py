@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from netvip import client
+from netvip.outdated import outdated
 
 
 def main(arguments: list[str]) -> int:
@@ -17,6 +18,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print it as JSON")
     options = parser.parse_args(arguments)
     document = client.ask("status")
+    document["outdated"] = outdated()
     print(json.dumps(document, indent=2) if options.json else "\n".join(lines(document)))
     bad = any(instance["verdict"] == "failed" for instance in document["instances"])
     return 1 if bad or document["problem"] else 0
@@ -38,6 +40,12 @@ def lines(document: dict[str, Any]) -> Iterator[str]:
         yield f"window on {window['interface']}: {window['reason']}; at most {left:.0f} s more"
     if not document["windows"]:
         yield "no window is open"
+    for hold in document["holds"]:
+        times = f" ({hold['count']} times)" if hold["count"] > 1 else ""
+        left = max(0.0, hold["until"] - time.time()) / 60
+        yield f"hold for {hold['reason']}{times}, at most {left:.0f} min more"
+    for unit in document.get("outdated", []):
+        yield f"{unit} runs with outdated libraries: restart it when it suits you"
 
 
 def _vip(vip: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
+from netvip.core.holds import Hold
 from netvip.core.model import Address, Route
 
 
@@ -152,6 +153,13 @@ class SaveSnapshot(Action):
 
     addresses: tuple[Address, ...]
     put_back: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SaveHolds(Action):
+    """Write down the holds for a next daemon."""
+
+    holds: tuple[Hold, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
+from netvip.core.holds import Hold
 from netvip.core.model import (
     Address,
     Author,
@@ -183,10 +185,11 @@ class Signalled(Event):
 
 @dataclass(frozen=True, slots=True)
 class Remembered(Event):
-    """VIPs as an earlier daemon last saw them, from its snapshot; put_back: those it had added."""
+    """What an earlier daemon knew: its VIPs, those it had put back, and the holds on it."""
 
     addresses: tuple[Address, ...]
     put_back: tuple[Address, ...] = ()
+    holds: tuple[Hold, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,3 +206,30 @@ class Refused(Event):
 
     what: str
     why: str
+
+
+class Entrance(Enum):
+    """What others tell or ask; the value is its word."""
+
+    HOLD = "hold"
+    RELEASE = "release"
+    YIELD = "yield"
+    NETWORKD_STOPS = "networkd-stops"
+    NETWORKD_STOPPED = "networkd-stopped"
+    NETWORKD_STARTED = "networkd-started"
+    KEEPALIVED_STOPS = "keepalived-stops"
+    LINK = "link"
+    APT_BEGINS = "apt-begins"
+    APT_ENDED = "apt-ended"
+    UPGRADED = "upgraded"
+
+
+@dataclass(frozen=True, slots=True)
+class Called(Event):
+    """Somebody came in: a hook, a command, a maintainer script. subject: a hold's reason, an
+    instance, an interface with its state; seconds: a hold's lease."""
+
+    entrance: Entrance
+    subject: str = ""
+    state: str = ""
+    seconds: float = 0.0

@@ -172,6 +172,13 @@ class Instance:
         link = self._mirror.links.get(self.home)
         return link is not None and link.carrier
 
+    def hand_over(self, now: float) -> None:
+        """Let the other node take over, if there is anything to hand over and a way to."""
+        if self.phase is not Phase.WATCHING or self.master(now) is not Tri.YES or self.missing():
+            return
+        if self.prepared is not None and self.letgo.possible(now, self.spec):
+            self.letgo.hand_over(now, self.spec)
+
     def vip_lost(self, now: float, address: Address, author: Author) -> None:
         """A VIP was deleted while MASTER, or while protected."""
         self.losses[address.key] = Loss(now, author)
@@ -306,13 +313,18 @@ class Instance:
             due += [self._renew_at, self.mastership.expires(self.spec) + 0.001]
         if self.phase is Phase.CARRYING:
             due = [self._retract_at, self._renew_at, self.carry_until]
+        elif self.phase is Phase.YIELDING:
+            due = [self._retract_at, self._renew_at, self._let_go_due()]
         elif self.phase is Phase.RESTORING:
             due.append(self._restore_by)
         elif self.phase is Phase.CHECKING:
             due.append(self._check_by)
         elif self.phase in IN_FAULT:
-            due.append(self.letgo.due(self.phase, self.spec, self.spec_has_carrier()))
+            due.append(self._let_go_due())
         return min(due)
+
+    def _let_go_due(self) -> float:
+        return self.letgo.due(self.phase, self.spec, self.spec_has_carrier())
 
     def prepare(self, plan: Plan) -> None:
         """Have another plan ready, where it differs from the last."""
@@ -334,6 +346,8 @@ class Instance:
             self._renew_at = now + RENEW_EVERY
         elif before in PROTECTED and self.phase not in PROTECTED:
             self._out.append(Unprotect(self.spec.name))
+        if before is not self.phase is Phase.CARRYING:
+            self.carry_until = now + self.spec.master_down + CARRY_GRACE
         if (before in IN_FAULT) is not (self.phase in IN_FAULT):
             self._out.append(Track(self.spec.name, self.phase in IN_FAULT))
 
@@ -422,7 +436,6 @@ class Instance:
         before = self.phase
         self._move(Trigger.LEFT_MASTER, now)
         if before is not self.phase is Phase.CARRYING:
-            self.carry_until = now + self.spec.master_down + CARRY_GRACE
             self._log(Level.NOTICE, f"{why}; the shield carries on until there is a master")
 
     def _other_master(self, now: float, sender: str) -> None:

@@ -12,6 +12,7 @@ from netvip.const import (
     NOBODY_FACTOR,
     NOBODY_FIRST,
     NOBODY_LONGEST,
+    YIELD_GRACE,
 )
 from netvip.core.actions import Level
 from netvip.core.model import InstanceSpec, Tri
@@ -44,10 +45,22 @@ class LetGo:
             return min(self._until, self._other_at + spec.master_down)
         return self._until
 
+    def possible(self, now: float, spec: InstanceSpec) -> bool:
+        """Whether keepalived would hear it, and somebody may come."""
+        return spec.guarded and spec.track_file is Tri.YES and not self.in_vain(now)
+
+    def hand_over(self, now: float, spec: InstanceSpec) -> None:
+        """Asked to: the shield stands until the other node's advert."""
+        self._move(Trigger.YIELD, now)
+        self.why = "handed over as asked"
+        # The other's priority is not known; no skew is longer than this (RFC 5798 6.1).
+        self._until = now + spec.advert_interval + YIELD_GRACE
+        self._log(Level.NOTICE, "keepalived is told FAULT, for the other node to take over")
+
     def failed(self, now: float, spec: InstanceSpec) -> None:
         """MASTER, and the VIPs are missing for good."""
-        if self.in_vain(now) or not spec.guarded or spec.track_file is not Tri.YES:
-            return  # keepalived would not hear it, or nobody would come
+        if not self.possible(now, spec):
+            return
         self._move(Trigger.LET_GO, now)
         # The other's priority is not known; no skew is longer than the interval (RFC 5798 6.1).
         self._until = now + spec.advert_interval + LET_GO_GRACE
@@ -56,15 +69,16 @@ class LetGo:
     def other_master(self, now: float, phase: Phase, sender: str) -> None:
         """Another node's advert was seen."""
         self._other_at = now
-        if phase is Phase.LETTING_GO:
-            self._until = now + self._away.next(now)
+        if phase in (Phase.LETTING_GO, Phase.YIELDING):
+            wished = phase is Phase.YIELDING
+            self._until = now + (AWAY_FIRST if wished else self._away.next(now))
             self._log(Level.NOTICE, f"{sender} took over")
 
     def tick(self, now: float, phase: Phase, spec: InstanceSpec, carrier: bool) -> None:
         """End a FAULT that is due to end."""
         if phase not in IN_FAULT or now < self.due(phase, spec, carrier):
             return
-        if phase is Phase.LETTING_GO:
+        if phase is not Phase.AWAY:
             self._not_before = now + self._nobody.next(now)
             self._move(Trigger.NOBODY_CAME, now)
             self._log(Level.ERROR, "nobody took over: the FAULT is taken back")

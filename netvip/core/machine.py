@@ -29,7 +29,8 @@ from netvip.core.model import (
 )
 from netvip.core.prepare import Preparer
 from netvip.core.publish import Publisher
-from netvip.core.states import Phase
+from netvip.core.reception import Reception
+from netvip.core.states import LEAVING, Phase
 from netvip.core.window import Window
 
 #: A stop in mid-window waits this long for the dust to settle; systemd allows 15 s.
@@ -53,6 +54,7 @@ class Machine:
         self._out: list[Action] = []
         self._preparer = Preparer(self.mirror, self._out)
         self._publisher = Publisher(self.mirror)
+        self.reception = Reception(self.mirror, self._out)
         self._remembered: tuple[tuple[Address, ...], tuple[Address, ...]] = ((), ())
 
     # --- the way in and out ---------------------------------------------------------------------
@@ -71,9 +73,15 @@ class Machine:
 
     def deadline(self) -> float:
         """When a Tick is wanted; infinity for never."""
-        due = [self._preparer.due, *(i.deadline() for i in self.instances.values())]
+        due = [self._preparer.due, self.reception.holds.due()]
+        due += (i.deadline() for i in self.instances.values())
         due += [window.due(self._now) for window in self.windows.values()]
         return min(due)
+
+    @property
+    def yielding(self) -> bool:
+        """Whether a hand-over is under way."""
+        return any(instance.phase is Phase.YIELDING for instance in self.instances.values())
 
     @property
     def busy(self) -> bool:
@@ -248,6 +256,19 @@ class Machine:
     @_on.register
     def _(self, event: events.Remembered) -> None:
         self._remembered = (event.addresses, event.put_back)
+        self.reception.holds.remember(event.holds)
+
+    @_on.register
+    def _(self, event: events.Called) -> None:
+        self.reception.take(event)
+        for name, instance in self.instances.items():
+            if self.reception.yields(event, name):
+                instance.hand_over(event.time)
+        if (announced := self.reception.announced(event, self.networkd)) is not None:
+            self._on(announced)
+        self._stir(self.reception.ifindex(event), event.time)
+        self._out += [RequestDump(), QueryLinks(tuple(sorted(self._homes())))]
+        self._preparer.hurry(event.time)
 
     @_on.register
     def _(self, event: events.ShieldHurts) -> None:
@@ -287,7 +308,7 @@ class Machine:
         for instance in holders:
             if not instance.protected and instance.master(now) is not Tri.YES:
                 continue  # keepalived released it, and said so
-            if instance.phase is Phase.CARRYING:
+            if instance.phase in LEAVING:
                 continue  # the same, while its shield goes on: its VIPs go one by one
             announced = address.ifindex in self.windows
             if not announced and not instance.allows(now, author):
@@ -420,6 +441,7 @@ class Machine:
 
     def _advance(self, now: float) -> None:
         self._now = now
+        self.reception.tick(now)
         for instance in list(self.instances.values()):
             instance.tick(now)
             if instance.phase is Phase.SHIELDED and instance.home not in self.windows:

@@ -8,12 +8,12 @@ from netvip.core.actions import Action, Forget, Publish, PublishWindow
 from netvip.core.instance import Instance
 from netvip.core.mirror import Mirror
 from netvip.core.model import Tri
-from netvip.core.states import IN_FAULT, Phase
+from netvip.core.states import IN_FAULT, PROTECTED, Phase
 
 
 def verdict(instance: Instance, now: float) -> str:
     """good, failed or unknown. A BACKUP without its VIPs is good."""
-    if instance.phase is Phase.FAILED or instance.phase in IN_FAULT:
+    if instance.phase is Phase.FAILED or instance.phase in IN_FAULT - PROTECTED:
         return "failed"
     master = instance.master(now)
     if instance.protected or master is Tri.NO:

@@ -19,6 +19,7 @@ class Phase(Enum):
     CHECKING = "checking"
     FAILED = "failed"
     LETTING_GO = "letting go"
+    YIELDING = "yielding"
     AWAY = "away"
 
 
@@ -43,6 +44,7 @@ class Trigger(Enum):
     LINK_DOWN = "the interface has no carrier"
     MADE_GOOD = "every VIP is present again"
     LET_GO = "MASTER without its VIPs: keepalived is told FAULT"
+    YIELD = "asked to hand the VIPs over: keepalived is told FAULT, behind the shield"
     NOBODY_CAME = "no other master's advert was seen: the FAULT is taken back"
     WELL_AGAIN = "the node could carry the VIPs: the FAULT is taken back"
     KEEPALIVED_GONE = "keepalived ended"
@@ -61,6 +63,11 @@ TABLE: Final[dict[tuple[Phase, Trigger], Phase]] = {
     (_P.LETTING_GO, _T.OTHER_MASTER): _P.AWAY,
     (_P.LETTING_GO, _T.NOBODY_CAME): _P.WATCHING,
     (_P.LETTING_GO, _T.KEEPALIVED_GONE): _P.WATCHING,
+    (_P.WATCHING, _T.YIELD): _P.YIELDING,
+    (_P.YIELDING, _T.OTHER_MASTER): _P.AWAY,
+    (_P.YIELDING, _T.NOBODY_CAME): _P.CARRYING,
+    (_P.YIELDING, _T.KEEPALIVED_GONE): _P.CARRYING,
+    (_P.YIELDING, _T.LINK_DOWN): _P.WATCHING,
     (_P.AWAY, _T.WELL_AGAIN): _P.WATCHING,
     (_P.AWAY, _T.KEEPALIVED_GONE): _P.WATCHING,
     (_P.SHIELDED, _T.SETTLED_WHOLE): _P.WATCHING,
@@ -86,10 +93,13 @@ TABLE: Final[dict[tuple[Phase, Trigger], Phase]] = {
 }
 
 #: The phases in which shield and bridge are up.
-PROTECTED: Final = frozenset({_P.SHIELDED, _P.CARRYING, _P.RESTORING, _P.CHECKING})
+PROTECTED: Final = frozenset({_P.SHIELDED, _P.CARRYING, _P.RESTORING, _P.CHECKING, _P.YIELDING})
+
+#: The phases in which keepalived takes its VIPs away and the shield goes on.
+LEAVING: Final = frozenset({_P.CARRYING, _P.YIELDING})
 
 #: The phases in which keepalived's track file says FAULT.
-IN_FAULT: Final = frozenset({_P.LETTING_GO, _P.AWAY})
+IN_FAULT: Final = frozenset({_P.LETTING_GO, _P.AWAY, _P.YIELDING})
 
 
 def follow(phase: Phase, trigger: Trigger) -> Phase:

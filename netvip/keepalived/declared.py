@@ -22,6 +22,9 @@ class Declared:
     track_file: Tri = Tri.UNKNOWN
     #: Whether keepalived's notify keeps the state for our checks.
     notify: Tri = Tri.UNKNOWN
+    #: Where its adverts leave, and from which address; empty where that is not configured.
+    interface: str = ""
+    source_ip: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +42,16 @@ def declaration(main: Path, node: str | None, version: tuple[int, ...]) -> Decla
         configuration = read(main, node=node, version=version)
     except ConfigError as problem:
         return Declaration(files=(main,), problem=str(problem))
-    found = {
-        name: Declared(i.source, Tri.of(tracks(configuration, i)), Tri.of(notifies(i)))
-        for name, i in configuration.instances.items()
-    }
+    found = {name: _declared(configuration, i) for name, i in configuration.instances.items()}
     return Declaration(found, (*configuration.texts, *configuration.directories))
+
+
+def _declared(configuration: Configuration, instance: Instance) -> Declared:
+    tracked, notified = tracks(configuration, instance), notifies(instance)
+    source_ip = str(instance.source_ip or "")
+    return Declared(
+        instance.source, Tri.of(tracked), Tri.of(notified), instance.interface, source_ip
+    )
 
 
 def track_path(instance: str) -> str:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from netvip.core import actions
 from netvip.core.actions import Action
+from netvip.core.events import Called, Entrance
 from netvip.core.model import Author, AuthorKind, Role
 from netvip.core.states import PROTECTED
 from tests.sim.world import LO, OWN, VIP, Node
@@ -146,6 +147,10 @@ def _steal(node: Peer) -> None:
         node.after(delay * 0.4, lambda: _delete(node))
 
 
+def _ask_to_yield(node: Peer) -> None:
+    node.feed(Called(node.now, Entrance.YIELD, "VI_1"))
+
+
 FAULTS: dict[str, Callable[[Peer], None]] = {
     "reload": lambda node: node.reload(),
     "reload, unannounced": lambda node: node.reload(announced=False),
@@ -157,6 +162,8 @@ FAULTS: dict[str, Callable[[Peer], None]] = {
     "netvip starts": _start,
     "an operator deletes the VIP": _delete,
     "somebody goes on deleting the VIP": _steal,
+    "asked to yield": _ask_to_yield,
+    "told that networkd stops": lambda node: node.feed(Called(node.now, Entrance.NETWORKD_STOPS)),
 }
 
 faults = st.lists(

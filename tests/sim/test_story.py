@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from netvip.core import actions, events
+from netvip.core.events import Called, Entrance
+from netvip.core.holds import Hold
 from netvip.core.model import Author, AuthorKind, Role, Tri
+from netvip.core.reception import AptPolicy
 from netvip.core.states import Phase
 from tests.sim.world import LAN, NETWORKD, OWN, VIP, Node
 
@@ -350,3 +353,103 @@ def test_no_carrier_ends_the_shield() -> None:
     node.feed(events.LinkSeen(node.now, Link(LAN, "ens160", carrier=False)))
     node.run(0.0)
     assert not node.shielded and phase(node) is Phase.WATCHING
+
+
+# --- those who come in ----------------------------------------------------------------------------
+
+
+def call(
+    node: Node, entrance: Entrance, subject: str = "", state: str = "", seconds: float = 60.0
+) -> None:
+    node.feed(Called(node.now, entrance, subject, state, seconds))
+
+
+def test_a_hook_before_networkd_stops_is_as_good_as_its_job() -> None:
+    node = calm()
+    call(node, Entrance.NETWORKD_STOPS)
+    assert phase(node) is Phase.SHIELDED
+    node.reload(announced=False)
+    assert answers_throughout(node, 3.0), node.log
+    assert node.has(VIP) and not node.shielded
+
+
+def test_a_hold_arms_and_freezes_nothing() -> None:
+    node = calm()
+    call(node, Entrance.HOLD, "apt")
+    assert node.machine is not None and not node.machine.windows and did(node, actions.RequestDump)
+    assert node.machine.deadline() <= node.now + 60.0
+    node.release(Role.BACKUP)
+    node.run(1.0)
+    assert not node.has(VIP) and phase(node) is Phase.WATCHING
+
+
+def test_a_hold_ends_by_its_lease_and_says_so() -> None:
+    node = calm()
+    call(node, Entrance.HOLD, "apt", seconds=5.0)
+    node.run(6.0)
+    assert node.machine is not None and not node.machine.reception.holds
+    assert any("hold for apt: never released" in line for line in node.log)
+    assert [a.holds for _, a in node.done if isinstance(a, actions.SaveHolds)][-1] == ()
+
+
+def test_the_holds_of_an_earlier_daemon_are_in_force() -> None:
+    node = calm()
+    node.feed(events.Remembered(node.now, (), (), (Hold("apt", 1, node.now + 5.0),)))
+    call(node, Entrance.APT_ENDED)
+    assert node.machine is not None and not node.machine.reception.holds
+
+
+def test_networkd_dispatcher_announces_where_there_is_no_bus() -> None:
+    node = calm()
+    call(node, Entrance.LINK, "ens160", "configuring")
+    assert phase(node) is Phase.WATCHING, "the bus knows better"
+    node.feed(events.NetworkdRunning(node.now, Tri.UNKNOWN))
+    call(node, Entrance.LINK, "ens160", "routable")
+    call(node, Entrance.LINK, "eth9", "configuring")
+    assert phase(node) is Phase.WATCHING
+    call(node, Entrance.LINK, "ens160", "configuring")
+    assert phase(node) is Phase.SHIELDED
+
+
+def test_a_yield_is_carried_by_the_shield_until_the_other_node_s_advert() -> None:
+    node = calm()
+    call(node, Entrance.YIELD, "VI_1")
+    assert phase(node) is Phase.YIELDING and node.fault and not node.has(VIP)
+    assert answers_throughout(node, 0.6) and node.machine is not None and node.machine.yielding
+    node.peer_is_master()
+    node.run(0.1)
+    assert phase(node) is Phase.AWAY and not node.shielded
+    for _ in range(5):
+        node.run(0.5)
+        node.peer_is_master()
+    assert phase(node) is Phase.WATCHING and not node.fault and node.role is Role.BACKUP
+
+
+def test_a_yield_that_nobody_takes_is_taken_back_without_a_loss() -> None:
+    node = calm()
+    call(node, Entrance.YIELD, "VI_1")
+    assert answers_throughout(node, 12.0), node.log
+    assert node.role is Role.MASTER and node.has(VIP) and not node.shielded
+    call(node, Entrance.YIELD, "VI_1")
+    assert phase(node) is Phase.WATCHING, "asked again at once, it would be in vain again"
+
+
+def test_nothing_is_yielded_that_cannot_be() -> None:
+    for node in (calm(role=Role.BACKUP), calm(guarded=False), calm(tracks=False)):
+        call(node, Entrance.YIELD, "VI_1")
+        assert phase(node) is Phase.WATCHING and not node.fault
+
+
+def test_what_an_apt_run_means_is_the_operator_s_to_say() -> None:
+    for policy, held, expected in (
+        (AptPolicy.HOLD, True, Phase.WATCHING),
+        (AptPolicy.IGNORE, False, Phase.WATCHING),
+        (AptPolicy.YIELD, True, Phase.YIELDING),
+    ):
+        node = calm()
+        assert node.machine is not None
+        node.machine.reception.apt = policy
+        call(node, Entrance.APT_BEGINS)
+        assert (bool(node.machine.reception.holds), phase(node)) == (held, expected)
+        call(node, Entrance.APT_ENDED)
+        assert not node.machine.reception.holds

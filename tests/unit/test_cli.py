@@ -50,6 +50,7 @@ STATUS: dict[str, Any] = {
         }
     ],
     "windows": [],
+    "holds": [],
 }
 
 
@@ -106,7 +107,7 @@ def test_status_without_a_daemon_is_3_and_one_sentence(tmp_path: Path) -> None:
 async def answered(place: Path, status: dict[str, Any], *words: str) -> tuple[int, str, str]:
     """Exit code, output and errors of `netvip status` where the daemon says this."""
     verb = "status" if status else "another"
-    server = ControlServer({verb: lambda: status}, str(place / "control"))
+    server = ControlServer({verb: lambda _: status}, str(place / "control"))
     await server.start()
     try:
         process = await asyncio.create_subprocess_exec(

@@ -34,8 +34,9 @@ def test_an_empty_file_and_an_empty_section_change_nothing(tmp_path: Path) -> No
 
 
 def test_every_key_can_be_set(tmp_path: Path) -> None:
-    written(tmp_path, "[sources]\nDBus = no\n[keepalived]\nconfig = /srv/100%/k.conf\n")
-    assert load(tmp_path) == Config(False, Path("/srv/100%/k.conf"))
+    text = "[sources]\nDBus = no\n[keepalived]\nconfig = /srv/100%/k.conf\n"
+    written(tmp_path, f"{text}[maintenance]\napt = yield\n")
+    assert load(tmp_path) == Config(False, Path("/srv/100%/k.conf"), "yield")
 
 
 def test_drop_ins_override_in_the_order_of_their_names(tmp_path: Path) -> None:
@@ -58,6 +59,7 @@ def test_drop_ins_need_no_main_file(tmp_path: Path) -> None:
         ("[sources]\n\ndbuss = no\n", 3, "[sources] has no key dbuss; known are dbus"),
         ("\n[surces] # x\n", 2, "there is no section [surces]; known are"),
         ("[sources]\ndbus = maybe\n", 2, "[sources] dbus must be yes or no"),
+        ("[maintenance]\n\napt = no\n", 3, "[maintenance] apt must be one of hold, yield, ignore"),
         ("[sources]\ndbus =\n", 2, "[sources] dbus must be yes or no"),
         ("[sources]\ndbus\n", 2, "no key = value"),
         ("dbus = no\n", 1, "before the first [section]"),

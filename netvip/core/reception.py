@@ -1,0 +1,101 @@
+"""What those who come in mean to the node: holds are kept here, the rest is announcements."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from netvip.const import HOLD_LEASE
+from netvip.core.actions import Action, Level, Log, SaveHolds
+from netvip.core.events import Announced, Called, Entrance
+from netvip.core.holds import Holds
+from netvip.core.mirror import Mirror
+from netvip.core.model import Tri
+
+#: The reason of the hold that apt takes.
+APT = "apt"
+#: networkd's state of a link on which it is about to act.
+CONFIGURING = "configuring"
+
+ANNOUNCED = {
+    Entrance.KEEPALIVED_STOPS: "keepalived is about to stop",
+    Entrance.NETWORKD_STOPS: "systemd-networkd is about to stop",
+    Entrance.NETWORKD_STOPPED: "systemd-networkd has stopped",
+    Entrance.NETWORKD_STARTED: "systemd-networkd has started",
+}
+
+
+class AptPolicy(Enum):
+    """What an apt run means: stay and be ready, hand the VIPs over first, or nothing."""
+
+    HOLD = "hold"
+    YIELD = "yield"
+    IGNORE = "ignore"
+
+
+class Reception:
+    """Keeps the holds. A hold arms, and freezes nothing: failover goes on working in it."""
+
+    def __init__(self, mirror: Mirror, outbox: list[Action]) -> None:
+        self.holds = Holds()
+        self.apt = AptPolicy.HOLD
+        self._mirror, self._out = mirror, outbox
+
+    def take(self, event: Called) -> None:
+        """Take or release a hold, if that is what was asked."""
+        heeded = self.apt is not AptPolicy.IGNORE
+        match event.entrance:
+            case Entrance.HOLD:
+                self._hold(event.time, event.subject, event.seconds)
+            case Entrance.RELEASE:
+                self._release(event.subject)
+            case Entrance.APT_BEGINS if heeded:
+                self._hold(event.time, APT, HOLD_LEASE)
+            case Entrance.APT_ENDED if heeded:
+                self._release(APT)
+
+    def announced(self, event: Called, networkd: Tri) -> Announced | None:
+        """The announcement that an event is, if it is one."""
+        if event.entrance is Entrance.LINK:
+            # The dispatcher is slow: with the bus at hand it says nothing new.
+            if event.state == CONFIGURING and networkd is not Tri.YES:
+                reason, ifindex = "networkd-dispatcher says configuring", self.ifindex(event)
+                return Announced(event.time, reason, ifindex) if ifindex else None
+            return None
+        said = ANNOUNCED.get(event.entrance)
+        return Announced(event.time, said) if said else None
+
+    def ifindex(self, event: Called) -> int:
+        """The number of the interface that an event is about; 0 if there is none such."""
+        return self._mirror.index(event.subject) if event.entrance is Entrance.LINK else 0
+
+    def yields(self, event: Called, instance: str) -> bool:
+        """Whether an instance is asked to hand its VIPs over."""
+        if event.entrance is Entrance.APT_BEGINS:
+            return self.apt is AptPolicy.YIELD
+        return event.entrance is Entrance.YIELD and event.subject == instance
+
+    def tick(self, now: float) -> None:
+        """End the leases that are over."""
+        over = self.holds.expired(now)
+        for hold in over:
+            self._log(Level.WARNING, f"hold for {hold.reason}: never released, its lease is over")
+        if over:
+            self._save()
+
+    def _hold(self, now: float, reason: str, seconds: float) -> None:
+        if not self.holds.take(reason, now + seconds):
+            self._log(Level.WARNING, f"hold for {reason} refused: there are too many holds")
+            return
+        self._log(Level.INFO, f"hold for {reason}, for {seconds:.0f} s at most")
+        self._save()
+
+    def _release(self, reason: str) -> None:
+        if self.holds.release(reason):  # else its lease was over, or it was never taken
+            self._log(Level.INFO, f"hold for {reason} released")
+            self._save()
+
+    def _save(self) -> None:
+        self._out.append(SaveHolds(tuple(self.holds)))
+
+    def _log(self, level: Level, text: str) -> None:
+        self._out.append(Log(level, text))
