@@ -126,6 +126,13 @@ class Node:
                 time.sleep(0.1)  # PID 1 has no event to offer before its bus is up
         raise LabError(f"{self.name} did not boot within {BOOT_LIMIT:.0f} s")
 
+    def power_off(self) -> None:
+        """systemctl poweroff, as an orderly shutdown; returns when PID 1 has ended."""
+        assert self._launcher is not None
+        self.run("systemctl", "poweroff", "--no-wall", check=False)
+        self._launcher.wait(timeout=60)
+        self._empty_cgroup()
+
     def _find_pid1(self) -> int:
         assert self._launcher is not None
         pid = self._launcher.pid
