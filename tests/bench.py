@@ -5,6 +5,8 @@ usage: python -m tests.bench [SUITE…]
 
 from __future__ import annotations
 
+import os
+import signal
 import statistics
 import sys
 import time
@@ -37,13 +39,24 @@ def leads(pair: Pair) -> None:
 
 def unannounced(pair: Pair) -> None:
     """The same when nothing announces it: the reaction time, as a negative lead."""
-    drop_in = "/etc/netvip/netvip.conf.d/bench.conf"
-    pair.a.write(drop_in, "[sources]\ndbus = no\n")
-    pair.a.run("systemctl", "restart", "netvip.service")
-    print("without D-Bus:")
+    # A file of the same name in /etc stands in for the drop-in.
+    quiet = {
+        "etc/netvip/netvip.conf.d/bench.conf": "[sources]\ndbus = no\n",
+        "etc/systemd/system/systemd-networkd.service.d/50-netvip.conf": "",
+    }
+    for path, text in quiet.items():
+        pair.a.write(path, text)
+    _reload(pair.a)
+    print("without D-Bus and without the drop-in:")
     leads(pair)
-    (pair.a.root / drop_in.lstrip("/")).unlink()
-    pair.a.run("systemctl", "restart", "netvip.service")
+    for path in quiet:
+        (pair.a.root / path).unlink()
+    _reload(pair.a)
+
+
+def _reload(node: Node) -> None:
+    node.run("systemctl", "daemon-reload")
+    node.run("systemctl", "restart", "netvip.service")
 
 
 def idle(node: Node) -> None:
@@ -82,6 +95,37 @@ def checks(node: Node) -> None:
         print(f"{node.suite} {name}: {spent / ROUNDS * 1000:.1f} ms of processor time")
 
 
+HOOKS = {
+    "hook, waiting for the shield": "/usr/lib/netvip/hook --wait networkd-stops",
+    "hook of the dispatcher": "/usr/lib/networkd-dispatcher/routable.d/50-netvip",
+    "wait for the source": "/usr/lib/netvip/wait-source",
+    "apt's hook": "/usr/lib/netvip/apt-hook ended",
+}
+
+
+def hooks(node: Node, netvip: str) -> None:
+    """How long each hook keeps what it hooks into waiting."""
+    for name, command in HOOKS.items():
+        found = []
+        for _ in range(RUNS):
+            begun, ended = node.run(
+                "sh", "-c", f"date +%s.%N; IFACE=ens160 STATE=routable {command}; date +%s.%N"
+            ).split()
+            found.append(float(ended) - float(begun))
+            time.sleep(0.2)  # the daemon's own work for the last one is not to be measured
+        print(f"{node.suite} {name}, netvip {netvip}: ms {milliseconds(found)}")
+
+
+def hooks_of_a_hung_netvip(node: Node) -> None:
+    """The same while the daemon is stopped; its last sign of life counts for 1.5 s."""
+    pid = node.host_pid("netvip.service")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        hooks(node, "hung")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
 def _seconds(word: str) -> float:
     minutes, _, seconds = word.removesuffix("s").partition("m")
     return int(minutes) * 60 + float(seconds)
@@ -98,6 +142,8 @@ def main(arguments: list[str]) -> int:
             pair.make_master()
             idle(pair.a)
             checks(pair.a)
+            hooks(pair.a, "up")
+            hooks_of_a_hung_netvip(pair.a)
     return 0
 
 
