@@ -42,6 +42,7 @@ SIGNALS = (
     f"type='signal',sender='{SYSTEMD1[0]}',interface='{SYSTEMD1[2]}',member='JobNew'",
     f"type='signal',sender='{SYSTEMD1[0]}',interface='{SYSTEMD1[2]}',member='JobRemoved'",
     f"type='signal',sender='{bus.DAEMON[0]}',member='NameOwnerChanged',arg0='{NETWORK1}'",
+    f"type='signal',sender='{bus.DAEMON[0]}',member='NameOwnerChanged',arg0='{SYSTEMD1[0]}'",
     f"type='signal',sender='{NETWORK1}',interface='{PROPERTIES}',member='PropertiesChanged'",
 )
 CALLS = (
@@ -137,6 +138,12 @@ class NetworkdSource:
             case ("NameOwnerChanged", (str(name), _, str(owner))) if name == NETWORK1:
                 self.owners[name] = owner
                 self._owner(now, present=bool(owner))
+            case ("NameOwnerChanged", (str(name), _, str(owner))) if name == SYSTEMD1[0]:
+                # PID 1 executes itself anew at every upgrade of systemd or libc6, and comes back
+                # by another name; the jobs that end in between do so unheard.
+                self.owners[name] = owner
+                self._jobs.clear()
+                self._emit(events.Jobs(now, 0))
 
     def _heard_from_systemd(self, now: float, signal: bus.Signal) -> None:
         match (signal.member, signal.body):

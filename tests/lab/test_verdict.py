@@ -10,7 +10,7 @@ import pytest
 
 from tests.lab.measure import Tool, reconfigure, restart, touch_and_reload
 from tests.lab.node import Node
-from tests.lab.pair import GATEWAY, INTERFACE, VIP, Pair, has_address, netvip_status
+from tests.lab.pair import GATEWAY, INTERFACE, OWN, VIP, Pair, has_address, netvip_status
 from tests.lab.shell import LabError
 
 CONFIGURATION = "/etc/keepalived/keepalived.conf"
@@ -194,7 +194,7 @@ def test_an_address_that_comes_long_after_keepalived_is_no_fault_for_good(
 
 
 GATEWAY_CHECK = f"""vrrp_script chk_gw {{
-    script "/bin/ping -c 1 -W 1 {GATEWAY}"
+    script "/usr/bin/ping -c 1 -W 1 {GATEWAY}"
     interval 1
     fall 1
     user root
@@ -202,27 +202,64 @@ GATEWAY_CHECK = f"""vrrp_script chk_gw {{
 """
 
 
-def test_a_wrapped_check_of_the_operator_s_survives_what_networkd_does(
-    pair: Pair, master: Node
-) -> None:
+#: The host's address is away for so long, in seconds: a check a second fails in it for certain.
+AWAY = 2.5
+
+
+def readdress(node: Node) -> None:
+    """networkd reloads twice: the host's own address goes, and comes back."""
+    network = node.root / "etc/systemd/network/10-lan.network"
+    text = network.read_text()
+    try:
+        kept = [line for line in text.splitlines() if not line.startswith(("Address=", "Gateway="))]
+        network.write_text("\n".join([*kept, ""]))
+        touch_and_reload(node)
+        time.sleep(AWAY)
+    finally:
+        network.write_text(text)
+        touch_and_reload(node)
+    wait(lambda: has_address(node, OWN["a"]), 10.0, "the address")
+
+
+@pytest.fixture
+def gateway_checked(pair: Pair, master: Node) -> Iterator[Node]:
+    """A check of the operator's on the master, beside netvip's."""
     text = conf(master).read_text()
     checked = text.replace("    track_script {\n", "    track_script {\n        chk_gw\n", 1)
     conf(master).write_text(
         checked.replace("vrrp_script netvip_VI_1", f"{GATEWAY_CHECK}\nvrrp_script netvip_VI_1", 1)
     )
     master.run("systemctl", "reload", "keepalived.service")
-    try:
-        master.run("netvip", "adopt", "--apply", "--wrap-checks")
-        assert "keepalived-hold /bin/ping" in conf(master).read_text()
-        pair.make_master()
-        since = now(master)
-        for action in (restart, reconfigure, restart, reconfigure):
-            action(master)
-            time.sleep(1.5)  # a check a second
-        assert states(master, since) == [] and pair.holder() == [master]
-    finally:
-        conf(master).write_text(text)
-        master.run("systemctl", "reload", "keepalived.service")
+    pair.make_master()
+    yield master
+    conf(master).write_text(text)
+    master.run("systemctl", "reload", "keepalived.service")
+
+
+def test_an_unwrapped_check_of_the_operator_s_is_a_failover(
+    pair: Pair, gateway_checked: Node
+) -> None:
+    """The control: no netvip, and the dead man's check (it would fail first) says that all is well
+    as its list of addresses is gone."""
+    gateway_checked.run("systemctl", "stop", "netvip.service")
+    gateway_checked.run("rm", "/run/netvip/verdict/VI_1")
+    since = now(gateway_checked)
+    readdress(gateway_checked)
+    assert "VRRP_Script(chk_gw) failed" in gateway_checked.journal("keepalived.service", since)
+    assert "FAULT" in states(gateway_checked, since)
+
+
+def test_a_wrapped_check_of_the_operator_s_survives_what_networkd_does(
+    pair: Pair, gateway_checked: Node
+) -> None:
+    gateway_checked.run("netvip", "adopt", "--apply", "--wrap-checks")
+    assert "keepalived-hold /usr/bin/ping" in conf(gateway_checked).read_text()
+    pair.make_master()
+    since = now(gateway_checked)
+    for action in (restart, reconfigure, readdress, restart, reconfigure):
+        action(gateway_checked)
+        time.sleep(1.5)  # a check a second
+    assert states(gateway_checked, since) == [] and pair.holder() == [gateway_checked]
 
 
 def test_removed_with_python_broken_keepalived_goes_on_as_before(suite: str, package: Path) -> None:

@@ -130,6 +130,15 @@ def test_networkd_coming_and_going_announces(
     ]
 
 
+def test_a_systemd_that_executed_itself_anew_is_still_heard(hear: Hear) -> None:
+    hear(job("JobNew", 7, NETWORKD))
+    again = hear(signal("NameOwnerChanged", "org.freedesktop.systemd1", ":1.1", ":1.11"))
+    assert again == [events.Jobs(0, 0)]
+    assert hear(job("JobNew", 8, NETWORKD)) == [], "by its old name it is somebody else"
+    reborn = replace(job("JobNew", 9, NETWORKD), sender=":1.11")
+    assert hear(reborn)[-1] == events.Jobs(0, 1)
+
+
 def test_another_name_on_the_bus_is_nothing(hear: Hear) -> None:
     assert hear(signal("NameOwnerChanged", "org.example", ":1.5", "")) == []
     assert hear(signal("NameAcquired", ":1.7")) == []
