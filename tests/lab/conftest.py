@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.measure import ACTIONS, Cost, measure
-from tests.lab.pair import VIPS3, Pair
+from tests.lab.pair import VIPS3, Pair, made, tag
 from tests.lab.shell import run
 
 ROOT = Path(__file__).parents[2]
@@ -60,17 +60,19 @@ def package() -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def nothing_leaks() -> Iterator[None]:
-    """Every namespace, mount, cgroup and scratch directory of the lab is gone at the end."""
-    before = _traces()
+    """Every namespace, mount and scratch directory of the lab is gone at the end."""
     yield
-    assert _traces() - before == set()
+    assert list(filter(_ours, _traces())) == []
 
 
-def _traces() -> set[str]:
-    namespaces = {line.split()[0] for line in run("ip", "netns", "list").splitlines() if line}
-    mounts = {line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()}
-    scratch = {str(path) for path in Path("/var/tmp").glob("netvip-lab-*")}
-    return {*namespaces, *scratch, *(mount for mount in mounts if "netvip-lab-" in mount)}
+def _ours(trace: str) -> bool:
+    return any(trace.startswith(f"nv{tag(name)}-") or name in trace for name in made)
+
+
+def _traces() -> Iterator[str]:
+    yield from (line.split()[0] for line in run("ip", "netns", "list").splitlines() if line)
+    yield from (line.split()[1] for line in Path("/proc/mounts").read_text().splitlines())
+    yield from map(str, Path("/var/tmp").glob("netvip-lab-*"))
 
 
 @pytest.fixture(scope="session")

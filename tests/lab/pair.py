@@ -97,6 +97,10 @@ LEFTOVERS = (
 KERNEL_RULES = ("lookup local", "lookup main", "lookup default")
 
 
+#: The scratch directories of this process's pairs: another run on this machine is none of ours.
+made: list[str] = []
+
+
 class Pair:
     """Two nodes and their surroundings; close() removes all of it."""
 
@@ -104,6 +108,7 @@ class Pair:
         self.suite, self._ipv6 = suite, ipv6
         self.vips = tuple(vips)
         self._scratch = Path(tempfile.mkdtemp(prefix="netvip-lab-", dir=SCRATCH))
+        made.append(self._scratch.name)
         self._open: list[Namespace | Node] = []
         try:
             self._lay_cables()
@@ -119,7 +124,7 @@ class Pair:
         return space
 
     def _lay_cables(self) -> None:
-        self._tag = self._scratch.name[-4:].replace("_", "x")
+        self._tag = tag(self._scratch.name)
         self.switch = Switch(f"nv{self._tag}-sw")
         self._open.append(self.switch)
         self.near, self.far, self.gateway = map(self._space, ("near", "far", "gw"))
@@ -249,6 +254,11 @@ class Pair:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def tag(scratch: str) -> str:
+    """What tells the namespaces of a pair from those of another."""
+    return scratch[-4:].replace("_", "x")
 
 
 def has_address(node: Node, address: str, interface: str = INTERFACE) -> bool:
