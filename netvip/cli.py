@@ -13,6 +13,7 @@ VERBS = {
     "notify": ("notify", "keepalived's notify script: TYPE NAME STATE [PRIORITY]"),
     "hold": ("hold", "be ready: somebody is at work here [--reason R] [--for T]"),
     "release": ("release", "end a hold [--reason R]"),
+    "yield": ("hand_over", "hand an instance's addresses over to the peer: INSTANCE"),
     "hook": ("hook", "tell the daemon what a hook would: EVENT..."),
     "adopt": ("adopt", "make keepalived.conf guarded [--apply|--revert]"),
 }

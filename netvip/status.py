@@ -64,6 +64,7 @@ def _instance(machine: Machine, instance: Instance, now: float) -> dict[str, Any
         "family": "IPv4" if spec.family == 2 else "IPv6",
         "state": instance.mastership.role(now, spec).name,
         "mode": "guarded" if spec.guarded else "assisted",
+        "track_file": spec.track_file is Tri.YES,
         "phase": instance.phase.value,
         "verdict": verdict(instance, now),
         "why": instance.why_failed,

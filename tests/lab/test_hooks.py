@@ -257,6 +257,38 @@ def test_apt_hands_the_vip_over_where_that_is_wished(
     assert cost.failovers == (1 if peer == "up" else 0)
 
 
+def restart_keepalived(node: Node) -> None:
+    """What an operator without netvip does to hand over."""
+    node.run("systemctl", "restart", "keepalived.service")
+
+
+@pytest.mark.parametrize("peer", ["up", "down"])
+def test_a_yield_loses_nothing(bare: Pair, guarded: Pair, figures: list[str], peer: str) -> None:
+    """The control: keepalived alone hands over by a restart."""
+    bare.make_master()
+    control = measure(bare, restart_keepalived)
+    assert control.near["lost"] > 300 and bare.holder() == [bare.b]
+    guarded.make_master()
+    guarded.a.run("systemctl", "restart", "netvip.service")  # no memory of one that was in vain
+    guarded.make_master()
+    if peer == "down":
+        guarded.b.run("systemctl", "stop", "keepalived.service")
+    said: list[str] = []
+
+    def hand_over(node: Node) -> None:
+        said.append(shell(node, "netvip yield VI_1; echo $?"))
+
+    try:
+        cost = measure(guarded, hand_over, 6.0)
+    finally:
+        guarded.b.run("systemctl", "start", "keepalived.service")
+    lost = max(cost.near["lost"], cost.far["lost"])
+    figures.append(f"netvip yield, peer {peer}, {guarded.suite}: lost {lost}")
+    assert lost <= 1, guarded.a.journal("netvip.service")[-4000:]
+    assert said == ["VI_1: handed over\n0"] or (peer == "down" and said[0].endswith("\n1")), said
+    assert guarded.holder() == [guarded.b if peer == "up" else guarded.a]
+
+
 # --- boot, shutdown, removal ----------------------------------------------------------------------
 
 

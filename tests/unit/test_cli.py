@@ -12,6 +12,7 @@ import pytest
 
 from netvip import __version__
 from netvip.cli import VERBS, main
+from netvip.commands.hand_over import refusal
 from netvip.commands.status import lines
 from netvip.control import ControlServer
 from tests.unit.helpers import command, environment, run
@@ -146,6 +147,26 @@ async def test_a_daemon_of_another_version_is_told_in_a_sentence(tmp_path: Path)
 
 
 # --- the status as text -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({}, ""),
+        ({"name": "VI_2"}, "there is no VRRP instance VI_1; known are VI_2"),
+        ({"state": "BACKUP"}, "VI_1 is BACKUP here: there is nothing to hand over"),
+        ({"mode": "assisted"}, "keepalived follows no track file of netvip's for VI_1"),
+        ({"track_file": False}, "keepalived follows no track file of netvip's for VI_1"),
+        ({"phase": "shielded"}, "VI_1 is just being looked after (shielded)"),
+    ],
+)
+def test_what_cannot_be_yielded_is_refused_with_a_reason(
+    changes: dict[str, Any], sentence: str
+) -> None:
+    instance = {"name": "VI_1", "state": "MASTER", "mode": "guarded", "track_file": True}
+    status = {"instances": [instance | {"phase": "watching"} | changes]}
+    found = refusal(status, "VI_1")
+    assert found.startswith(sentence) and bool(found) is bool(sentence)
 
 
 def test_a_calm_status_is_a_few_lines() -> None:
