@@ -41,11 +41,14 @@ class Reception:
         self._mirror, self._out = mirror, outbox
 
     def take(self, event: Called) -> None:
-        """Take or release a hold, if that is what was asked."""
+        """Take or release a hold, if that is what was asked. Whoever comes, the machine looks
+        again at what there is."""
         heeded = self.apt is not AptPolicy.IGNORE
         match event.entrance:
             case Entrance.HOLD:
                 self._hold(event.time, event.subject, event.seconds)
+            case Entrance.UPGRADED:
+                self._log(Level.INFO, "files of systemd or keepalived were replaced: looking again")
             case Entrance.RELEASE:
                 self._release(event.subject)
             case Entrance.APT_BEGINS if heeded:

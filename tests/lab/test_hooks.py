@@ -228,6 +228,19 @@ def test_apt_killed_between_its_hooks_leaves_a_hold_that_ends(guarded: Pair) -> 
     assert "hold for apt: never released, its lease is over" in node.journal("netvip.service")
 
 
+def test_plain_dpkg_tells_as_well(guarded: Pair) -> None:
+    node = guarded.a
+    since = float(node.run("date", "+%s.%6N"))
+    said = shell(node, "dpkg -i /var/cache/apt/archives/keepalived_*.deb; echo rc $?")
+    assert said.endswith("rc 0"), said
+
+    def told() -> bool:
+        story = node.journal("netvip.service", since)
+        return "files of systemd or keepalived were replaced" in story
+
+    guarded.wait_status(node, lambda _: told())
+
+
 def reinstall_netvip(node: Node) -> None:
     """An apt run."""
     said = shell(node, "apt-get -qq install -y --reinstall /root/netvip.deb; echo rc $?")
