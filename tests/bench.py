@@ -43,7 +43,7 @@ def unannounced(pair: Pair) -> None:
     # A file of the same name in /etc stands in for the drop-in.
     quiet = {
         "etc/netvip/netvip.conf.d/bench.conf": "[sources]\ndbus = no\n",
-        "etc/systemd/system/systemd-networkd.service.d/50-netvip.conf": "",
+        "etc/systemd/system/systemd-networkd.service.d/00-netvip.conf": "",
     }
     for path, text in quiet.items():
         pair.a.write(path, text)

@@ -150,7 +150,7 @@ def test_netlink_alone_restores(guarded: Pair, figures: list[str]) -> None:
     node = guarded.a
     node.write("/usr/lib/networkd-dispatcher/routable.d/00-other", "#!/bin/sh\nsleep 60\n", 0o755)
     node.write("/etc/netvip/netvip.conf.d/lab.conf", "[sources]\ndbus = no\n")
-    drop_in = "/usr/lib/systemd/system/systemd-networkd.service.d/50-netvip.conf"
+    drop_in = "/usr/lib/systemd/system/systemd-networkd.service.d/00-netvip.conf"
     node.run("mv", drop_in, "/root/")
     shell(node, "systemctl daemon-reload; systemctl restart netvip.service")
     shell(node, "systemctl restart --no-block networkd-dispatcher.service")  # it will hang
@@ -162,7 +162,7 @@ def test_netlink_alone_restores(guarded: Pair, figures: list[str]) -> None:
         assert lost <= NETLINK_ALONE, node.journal("netvip.service")
         assert cost.failovers == 0 and not cost.tcp_broken
     finally:
-        node.run("mv", "/root/50-netvip.conf", drop_in)
+        node.run("mv", "/root/00-netvip.conf", drop_in)
         (node.root / "usr/lib/networkd-dispatcher/routable.d/00-other").unlink()
         (node.root / "etc/netvip/netvip.conf.d/lab.conf").unlink()
         shell(node, "systemctl kill -s KILL networkd-dispatcher; systemctl daemon-reload")
