@@ -21,7 +21,7 @@ def document(
     return {
         "version": __version__,
         "keepalived": machine.keepalived.value,
-        "networkd": machine.networkd.value,
+        "networkd": machine.windows.networkd.value,
         "problem": trouble or problem(machine),
         "fifo": {"lines": fifo[0], "dropped": fifo[1]},
         "instances": [_instance(machine, i, now) for i in machine.instances.values()],
@@ -50,7 +50,7 @@ def problem(machine: Machine) -> str:
         return machine.dump_problem
     if hurts is Tri.YES:
         return f"no shield on this host: {why}"
-    if machine.networkd is Tri.NO:
+    if machine.windows.networkd is Tri.NO:
         return "systemd-networkd is not running"
     return ""
 

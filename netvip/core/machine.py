@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import singledispatchmethod
 
-from netvip.const import TAG, WINDOW_LIMIT, WINDOW_LIMIT_DHCP
+from netvip.const import TAG
 from netvip.core import events, plan
 from netvip.core.actions import (
     Action,
@@ -18,7 +18,6 @@ from netvip.core.actions import (
 from netvip.core.instance import Instance
 from netvip.core.mirror import Mirror
 from netvip.core.model import (
-    IP,
     Address,
     AddressKey,
     Author,
@@ -32,9 +31,7 @@ from netvip.core.publish import Publisher
 from netvip.core.reception import Reception
 from netvip.core.states import LEAVING, Phase
 from netvip.core.window import Window
-
-#: A stop in mid-window waits this long for the dust to settle; systemd allows 15 s.
-STOP_LIMIT = 3.0
+from netvip.core.windows import Windows
 
 
 class Machine:
@@ -43,15 +40,12 @@ class Machine:
     def __init__(self) -> None:
         self.mirror = Mirror()
         self.instances: dict[str, Instance] = {}
-        self.windows: dict[int, Window] = {}
         self.keepalived = Tri.UNKNOWN
-        self.networkd = Tri.UNKNOWN
         self.dump_problem = ""
         self.shield_hurts: tuple[Tri, str] = (Tri.UNKNOWN, "")
         self.stopping = False
-        self._jobs = 0
-        self._final: dict[int, Tri] = {}
         self._out: list[Action] = []
+        self.windows = Windows(self.mirror, self._out)
         self._preparer = Preparer(self.mirror, self._out)
         self._publisher = Publisher(self.mirror)
         self.reception = Reception(self.mirror, self._out)
@@ -109,7 +103,7 @@ class Machine:
         address = event.address
         self.mirror.add(address)
         if event.author.kind is not AuthorKind.NETVIP:
-            self._stir(address.ifindex, event.time)
+            self.windows.stir(address.ifindex, event.time)
         self._changed(event.time)
         for instance in self._holding(address.key):
             instance.seen(event.time, event.author)
@@ -139,19 +133,19 @@ class Machine:
         for instance in self._at(event.ifindex):
             instance.link_down(event.time)
         self.mirror.remove_link(event.ifindex)
-        self._final.pop(event.ifindex, None)
+        self.windows.final.pop(event.ifindex, None)
         self._changed(event.time)
 
     @_on.register
     def _(self, event: events.RouteSeen) -> None:
         self.mirror.add_route(event.route)
-        self._stir(event.route.ifindex, event.time)
+        self.windows.stir(event.route.ifindex, event.time)
         self._changed(event.time)
 
     @_on.register
     def _(self, event: events.RouteLost) -> None:
         self.mirror.remove_route(event.route)
-        self._stir(event.route.ifindex, event.time)
+        self.windows.stir(event.route.ifindex, event.time)
         self._changed(event.time)
 
     @_on.register
@@ -165,31 +159,29 @@ class Machine:
         for ifindex in self._homes():
             if event.ifindex in (0, ifindex):
                 self._open(event.time, ifindex, event.reason).announce(
-                    event.time, self._limit(ifindex)
+                    event.time, self.windows.limit(ifindex, self._all_keys())
                 )
                 for instance in self._at(ifindex):
                     instance.threaten(event.time)
 
     @_on.register
     def _(self, event: events.Jobs) -> None:
-        if event.pending < self._jobs:
-            self._stir_all(event.time)
+        if event.pending < self.windows.jobs:
+            self.windows.stir_all(event.time)
             self._out.append(QueryLinks(tuple(sorted(self._homes()))))
-        self._jobs = event.pending
+        self.windows.jobs = event.pending
 
     @_on.register
     def _(self, event: events.NetworkdRunning) -> None:
-        self.networkd = event.running
-        self._final.clear()
-        self._stir_all(event.time)
+        self.windows.networkd = event.running
+        self.windows.final.clear()
+        self.windows.stir_all(event.time)
         if event.running is Tri.YES:
             self._out.append(QueryLinks(tuple(sorted(self._homes()))))
 
     @_on.register
     def _(self, event: events.LinkState) -> None:
-        if self._final.get(event.ifindex) is not event.final:
-            self._stir(event.ifindex, event.time)
-        self._final[event.ifindex] = event.final
+        self.windows.told(event.time, event.ifindex, event.final)
 
     @_on.register
     def _(self, event: events.Advert) -> None:
@@ -264,9 +256,9 @@ class Machine:
         for name, instance in self.instances.items():
             if self.reception.yields(event, name):
                 instance.hand_over(event.time)
-        if (announced := self.reception.announced(event, self.networkd)) is not None:
+        if (announced := self.reception.announced(event, self.windows.networkd)) is not None:
             self._on(announced)
-        self._stir(self.reception.ifindex(event), event.time)
+        self.windows.stir(self.reception.ifindex(event), event.time)
         self._out += [RequestDump(), QueryLinks(tuple(sorted(self._homes())))]
         self._preparer.hurry(event.time)
 
@@ -285,8 +277,7 @@ class Machine:
     @_on.register
     def _(self, event: events.Stop) -> None:
         self.stopping = True
-        for window in self.windows.values():
-            window.hurry(event.time, STOP_LIMIT)
+        self.windows.hurry(event.time)
 
     # --- losses ---------------------------------------------------------------------------------
 
@@ -296,7 +287,7 @@ class Machine:
             self._vip_lost(now, holders, address, author)
         elif author.kind is AuthorKind.NETWORKD and self._is_own(address):
             self._own_lost(now, address)
-        self._stir(address.ifindex, now)
+        self.windows.stir(address.ifindex, now)
         self.mirror.remove(address.key)
         for instance in holders:
             if address.ip.version == 6 or instance.shield_hurts:
@@ -387,53 +378,7 @@ class Machine:
     # --- windows --------------------------------------------------------------------------------
 
     def _open(self, now: float, ifindex: int, reason: str) -> Window:
-        window = self.windows.get(ifindex)
-        if window is None:
-            deadline = now + self._limit(ifindex)
-            own, defaults = self._own(ifindex), self._defaults(ifindex)
-            window = Window(ifindex, reason, now, deadline, own, defaults, stirred=now)
-            self.windows[ifindex] = window
-            self._log(Level.NOTICE, f"{self.mirror.name(ifindex)}: window opened: {reason}")
-            if self.stopping:
-                window.hurry(now, STOP_LIMIT)
-        return window
-
-    def _limit(self, ifindex: int) -> float:
-        own = plan.own_addresses(self.mirror, ifindex, self._all_keys())
-        dynamic = any(address.dynamic and address.ip.version == 4 for address in own)
-        return WINDOW_LIMIT_DHCP if dynamic else WINDOW_LIMIT
-
-    def _own(self, ifindex: int) -> frozenset[IP]:
-        own = plan.own_addresses(self.mirror, ifindex, self._all_keys())
-        return frozenset(address.ip for address in own)
-
-    def _defaults(self, ifindex: int) -> frozenset[int]:
-        routes = self.mirror.routes(ifindex)
-        return frozenset(r.destination.version for r in routes if r.destination.prefixlen == 0)
-
-    def _settled(self, window: Window, now: float) -> bool:
-        if now < window.quiet_at() or self._jobs:
-            return False
-        own = self._own(window.ifindex)
-        if not _versions(window.own) <= _versions(own):
-            return False
-        final = self._final.get(window.ifindex, Tri.UNKNOWN)
-        if self.networkd is Tri.YES and final is Tri.YES:
-            return True
-        # Without networkd's word that it has done, the default route has to be back as well ...
-        if not window.defaults <= self._defaults(window.ifindex):
-            return False
-        # ... and while it says that it has not, every address, and a longer quiet.
-        busy = self.networkd is Tri.YES and final is Tri.NO
-        return not busy or (window.own <= own and now >= window.patient_at())
-
-    def _stir(self, ifindex: int, now: float) -> None:
-        if (window := self.windows.get(ifindex)) is not None:
-            window.stir(now)
-
-    def _stir_all(self, now: float) -> None:
-        for window in self.windows.values():
-            window.stir(now)
+        return self.windows.open(now, ifindex, reason, self._all_keys(), self.stopping)
 
     # --- time -----------------------------------------------------------------------------------
 
@@ -453,16 +398,12 @@ class Machine:
 
     def _advance_window(self, window: Window, now: float) -> None:
         expired = now >= window.deadline
-        if not expired and not self._settled(window, now):
+        if not expired and not self.windows.settled(window, now, self._all_keys()):
             return
         for instance in self._at(window.ifindex):
             instance.settle(now, expired)
         if expired or not any(instance.protected for instance in self._at(window.ifindex)):
-            del self.windows[window.ifindex]
-            took = round((now - window.opened) * 1000)
-            self._log(
-                Level.INFO, f"{self.mirror.name(window.ifindex)}: window closed after {took} ms"
-            )
+            self.windows.close(window, now)
 
     def _changed(self, now: float) -> None:
         self._preparer.changed(now)
@@ -494,7 +435,3 @@ class Machine:
 
     def _log(self, level: Level, text: str) -> None:
         self._out.append(Log(level, text))
-
-
-def _versions(addresses: Iterable[IP]) -> set[int]:
-    return {ip.version for ip in addresses}
