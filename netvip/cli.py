@@ -14,6 +14,8 @@ VERBS = {
     "hold": ("hold", "be ready: somebody is at work here [--reason R] [--for T]"),
     "release": ("release", "end a hold [--reason R]"),
     "yield": ("hand_over", "hand an instance's addresses over to the peer: INSTANCE"),
+    "verify": ("verify", "the coordinated check, now, step by step [INSTANCE]"),
+    "failback": ("failback", "bring the addresses home, in the maintenance window [--now]"),
     "hook": ("hook", "tell the daemon what a hook would: EVENT..."),
     "adopt": ("adopt", "make keepalived.conf guarded [--apply|--revert]"),
 }

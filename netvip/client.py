@@ -15,11 +15,13 @@ LIMIT = 2.0
 LARGEST_REPLY = 16 << 20
 
 
-def ask(verb: str, path: str = CONTROL_SOCKET, words: Sequence[str] = ()) -> dict[str, Any]:
-    """Send one request, return the reply. Raises DaemonUnreachable, or Refused."""
+def ask(
+    verb: str, path: str = CONTROL_SOCKET, words: Sequence[str] = (), limit: float = LIMIT
+) -> dict[str, Any]:
+    """Send one request, return the reply; limit in s. Raises DaemonUnreachable, or Refused."""
     try:
         request = {"verb": verb, "words": list(words)}
-        reply = _exchange(json.dumps(request).encode() + b"\n", path)
+        reply = _exchange(json.dumps(request).encode() + b"\n", path, limit)
         answer = json.loads(reply)
         if not isinstance(answer, dict) or "error" in answer:
             raise ValueError("not an answer of this version's; restart netvip.service")
@@ -33,9 +35,9 @@ def ask(verb: str, path: str = CONTROL_SOCKET, words: Sequence[str] = ()) -> dic
     return answer
 
 
-def _exchange(request: bytes, path: str) -> bytes:
+def _exchange(request: bytes, path: str, limit: float) -> bytes:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(LIMIT)
+        connection.settimeout(limit)
         connection.connect(path)
         connection.sendall(request)
         reply = bytearray()

@@ -5,14 +5,31 @@ from __future__ import annotations
 import configparser
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
 from pathlib import Path
 
+from netvip.checks import service
 from netvip.const import CONFIG_FILE, KEEPALIVED_CONF
+from netvip.core.model import IP
+from netvip.core.policy import Policy, Wishes
 from netvip.errors import ConfigError
 
-KEYS = {"sources": {"dbus"}, "keepalived": {"config"}, "maintenance": {"apt"}}
+KEYS = {
+    "sources": {"dbus"},
+    "keepalived": {"config"},
+    "maintenance": {"apt"},
+    "check": {"interval", "fall", "rise", "hosts", "service"},
+    "failback": {"home"},
+    "healing": {"restart"},
+}
+#: What `[check INSTANCE]` may say of one instance.
+OF_INSTANCE = {"hosts", "service"}
 APT = ("hold", "yield", "ignore")
+#: Seconds; 0 for no check but on demand.
+LONGEST_INTERVAL = 3600.0
+#: More findings in a row than this are not waited for on purpose.
+MOST_FINDINGS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +41,11 @@ class Config:
     keepalived_conf: Path = Path(KEEPALIVED_CONF)
     #: What an apt run means: hold, yield or ignore.
     apt: str = "hold"
+    check: Policy = field(default_factory=Policy)
+    #: The node where the VIPs belong, by name or address; empty for none.
+    home: str = ""
+    #: Whether a keepalived that stays in FAULT without a reason is restarted.
+    restart: bool = False
 
 
 def files(main: Path = Path(CONFIG_FILE)) -> list[Path]:
@@ -45,34 +67,107 @@ def _merge(config: Config, path: Path) -> Config:
     try:
         text = path.read_text(encoding="utf-8")
         parser.read_string(text, str(path))
-        _refuse_unknown(parser, path, text)
-        dbus = parser.getboolean("sources", "dbus", fallback=config.dbus)
     except (OSError, UnicodeDecodeError, configparser.Error) as problem:
         raise ConfigError(f"{path}{_line(problem)}: {_sentence(problem)}") from problem
-    except ValueError as problem:
-        where = _find(text, "dbus")
-        raise ConfigError(f"{path}:{where}: [sources] dbus must be yes or no") from problem
-    conf = parser.get("keepalived", "config", fallback=str(config.keepalived_conf))
-    apt = parser.get("maintenance", "apt", fallback=config.apt)
-    if apt not in APT:
-        where = _find(text, "apt")
-        raise ConfigError(f"{path}:{where}: [maintenance] apt must be one of {', '.join(APT)}")
-    return Config(dbus, Path(conf), apt)
+    _refuse_unknown(parser, path, text)
+    for section in parser.sections():
+        for key, value in parser[section].items():
+            try:
+                config = _set(config, section, key, value)
+            except ValueError as problem:
+                where = f"{path}:{_find_in(text, section, key)}"
+                raise ConfigError(f"{where}: [{section}] {key} {problem}") from None
+    return config
+
+
+def _set(config: Config, section: str, key: str, value: str) -> Config:
+    match section, key:
+        case "sources", "dbus":
+            return replace(config, dbus=_flag(value))
+        case "keepalived", _:
+            return replace(config, keepalived_conf=Path(value))
+        case "maintenance", _:
+            return replace(config, apt=_one_of(value, APT))
+        case "failback", _:
+            return replace(config, home=value.strip())
+        case "healing", _:
+            return replace(config, restart=_flag(value))
+    return replace(config, check=_check(config.check, section, key, value))
+
+
+def _check(policy: Policy, section: str, key: str, value: str) -> Policy:
+    name = section.partition(" ")[2].strip()
+    match key:
+        case "interval":
+            return replace(policy, interval=_number(value, 0.0, LONGEST_INTERVAL))
+        case "fall":
+            return replace(policy, fall=_count(value))
+        case "rise":
+            return replace(policy, rise=_count(value))
+    wishes = policy.own_wishes.get(name, Wishes()) if name else policy.wishes
+    if key == "hosts":
+        wishes = replace(wishes, hosts=tuple(map(_address, value.replace(",", " ").split())))
+    else:
+        lines = [line.strip() for line in value.splitlines() if line.strip()]
+        wishes = replace(wishes, services=tuple(service.parse(line).text for line in lines))
+    if not name:
+        return replace(policy, wishes=wishes)
+    return replace(policy, own_wishes={**policy.own_wishes, name: wishes})
+
+
+def _flag(value: str) -> bool:
+    flags = configparser.ConfigParser.BOOLEAN_STATES
+    if value.strip().lower() not in flags:
+        raise ValueError("must be yes or no")
+    return flags[value.strip().lower()]
+
+
+def _one_of(value: str, known: Sequence[str]) -> str:
+    if value not in known:
+        raise ValueError(f"must be one of {', '.join(known)}")
+    return value
+
+
+def _number(value: str, least: float, most: float) -> float:
+    if not re.fullmatch(r"\d{1,6}(\.\d{1,6})?", value) or not least <= float(value) <= most:
+        raise ValueError(f"must be a number from {least:.0f} to {most:.0f}")
+    return float(value)
+
+
+def _count(value: str) -> int:
+    if not re.fullmatch(r"\d{1,6}", value) or not 1 <= int(value) <= MOST_FINDINGS:
+        raise ValueError(f"must be a whole number from 1 to {MOST_FINDINGS}")
+    return int(value)
+
+
+def _address(text: str) -> IP:
+    try:
+        return ip_address(text)
+    except ValueError:
+        raise ValueError(f"takes IP addresses, and {text!r} is none") from None
 
 
 def _refuse_unknown(parser: configparser.ConfigParser, path: Path, text: str) -> None:
     sections = [*parser.sections(), *(["DEFAULT"] if parser.defaults() else [])]
     for section in sections:
-        if section not in KEYS:
+        known = OF_INSTANCE if section.startswith("check ") else KEYS.get(section)
+        if known is None:
             raise ConfigError(
                 f"{path}:{_find(text, f'[{section}]')}: there is no section "
                 f"[{section}]; known are {', '.join(sorted(KEYS))}"
             )
-        for key in set(parser[section]) - KEYS[section]:
+        for key in set(parser[section]) - known:
             raise ConfigError(
                 f"{path}:{_find(text, key)}: [{section}] has no key {key}; known "
-                f"are {', '.join(sorted(KEYS[section]))}"
+                f"are {', '.join(sorted(known))}"
             )
+
+
+def _find_in(text: str, section: str, key: str) -> int:
+    """The line of a key in its section: others may have a key of that name."""
+    begun = _find(text, f"[{section}]") - 1
+    rest = "\n".join(text.splitlines()[begun:])
+    return begun + _find(rest, key)
 
 
 def _find(text: str, start: str) -> int:

@@ -64,6 +64,39 @@ NOBODY_FIRST, NOBODY_FACTOR, NOBODY_LONGEST = 30.0, 2.0, 600.0
 #: A planned hand-over gives the peer its skew, and this: it comes within a second, or not at all.
 YIELD_GRACE = 0.5
 
+# --- the coordinated check ----------------------------------------------------------------------
+#: How often a calm node is examined by default, in seconds ...
+CHECK_INTERVAL = 2.0
+#: ... how many bad findings in a row let a VIP go, and how many good ones make it good again.
+CHECK_FALL, CHECK_RISE = 3, 2
+#: Triggers that come together make one examination.
+COLLECT = 0.05
+#: Each step's own deadline, in seconds: a neighbour answers within some ms, a busy one later.
+NEIGHBOUR_LIMIT, ECHO_LIMIT, SERVICE_LIMIT = 0.3, 0.4, 1.0
+#: One that nobody answers for is taken up again after this: its task has died.
+EXAMINATION_LIMIT = 10.0
+#: For so long `netvip verify` waits for one: a window may be open, another one be under way.
+VERIFY_LIMIT = 6.0
+#: Linux heeds no gratuitous ARP within a second of the entry's last change (arp(7), locktime): who
+#: stays misled is told again after this, and then twice as late each time.
+ANNOUNCE_FIRST = 1.0
+#: A conflict that comes and goes makes a node yield once in this time (Law 4).
+CONFLICT_YIELD_AGAIN = 600.0
+#: A service that has not answered once since this node is MASTER may well be dead on both nodes:
+#: so long, and longer each time, passes until the other one is tried.
+NEVER_SERVED_FIRST, NEVER_SERVED_FACTOR, NEVER_SERVED_LONGEST = 300.0, 2.0, 3600.0
+#: After a put-back the VIPs are announced again after 1 s, and after 5 more (keepalived's own
+#: vrrp_garp_master_delay) ...
+REPEATS = (1.0, 5.0)
+#: ... and then once a minute, as keepalived's documentation has vrrp_garp_master_refresh.
+REFRESH_EVERY = 60.0
+
+# --- healing ------------------------------------------------------------------------------------
+#: A keepalived that has all it needs and is in FAULT for this long will stay there ...
+STUCK_FOR = 60.0
+#: ... and is restarted once in this time at most.
+RESTART_AGAIN = 300.0
+
 # --- holds --------------------------------------------------------------------------------------
 #: Whoever took one may have been killed before the release: an apt run is over by then ...
 HOLD_LEASE = 900

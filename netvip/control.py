@@ -8,7 +8,7 @@ import json
 import os
 import socket
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from netvip.const import CONTROL_SOCKET, GROUP
@@ -25,7 +25,8 @@ MOST_GROUPS = 255
 STRANGERS_LIMIT, MOST_STRANGERS = 0.2, 4
 REFUSAL = b'{"refused": "only root and members of the group netvip are answered"}\n'
 
-Handler = Callable[[Sequence[str]], Mapping[str, Any]]
+Answer = Mapping[str, Any]
+Handler = Callable[[Sequence[str]], Answer | Awaitable[Answer]]
 
 
 class ControlServer:
@@ -71,7 +72,10 @@ class ControlServer:
         try:
             if self._clients <= MOST_CLIENTS:
                 line = await asyncio.wait_for(reader.readline(), CLIENT_LIMIT)
-                writer.write(json.dumps(self._answer(line)).encode() + b"\n")
+                answer = self._answer(line)
+                if not isinstance(answer, Mapping):
+                    answer = await answer
+                writer.write(json.dumps(answer).encode() + b"\n")
                 await asyncio.wait_for(writer.drain(), CLIENT_LIMIT)
         finally:
             self._clients -= 1
@@ -87,7 +91,7 @@ class ControlServer:
         finally:
             self._strangers -= 1
 
-    def _answer(self, line: bytes) -> Mapping[str, Any]:
+    def _answer(self, line: bytes) -> Answer | Awaitable[Answer]:
         try:
             request = json.loads(line)
             handler, words = self._verbs[request["verb"]], request.get("words", [])

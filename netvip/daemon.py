@@ -9,6 +9,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from functools import singledispatchmethod
 from typing import Any
 
@@ -19,18 +20,22 @@ from netvip.actuators.commands import Commands
 from netvip.actuators.heard import Heard
 from netvip.actuators.protection import Protection, sweep
 from netvip.actuators.verdicts import Verdicts
-from netvip.const import ALIVE_EVERY, CRASH_HOLD
+from netvip.checks.runner import Runner
+from netvip.const import ALIVE_EVERY, CRASH_HOLD, KEEPALIVED_UNIT, VERIFY_LIMIT
 from netvip.core import actions, entrances, events
 from netvip.core.machine import Machine
 from netvip.core.model import Role, Tri
 from netvip.core.reception import AptPolicy
+from netvip.keepalived.process import running
 from netvip.notify import notify, watchdog_interval
 from netvip.sources.adverts import AdvertSource
 from netvip.sources.fifo import FifoSource
 from netvip.sources.filters import FilterSource
+from netvip.sources.home import HomeSource
 from netvip.sources.hooks import HookSource
 from netvip.sources.keepalived import KeepalivedSource
 from netvip.sources.netlink import KernelSource
+from netvip.sources.programs import output
 
 #: A stop waits this long for what is under way; the unit's TimeoutStopSec= is longer.
 STOP_LIMIT = 8.0
@@ -50,6 +55,8 @@ class Daemon:
         self._problem = problem
         self._loop, self._machine = loop, Machine()
         self._machine.reception.apt = AptPolicy(settings.apt)
+        self._machine.examiner.policy = settings.check
+        self._machine.healer.allowed = settings.restart
         self._queue: deque[events.Event] = deque()
         self._consuming = False
         self._timer: asyncio.TimerHandle | None = None
@@ -67,7 +74,12 @@ class Daemon:
         self._hooks = HookSource(self.feed, self._answer, loop)
         self._verdicts = Verdicts()
         self._networkd, self._keepalived_bus = _bus_sources(self.feed, settings.dbus)
-        self._control = control.ControlServer({"status": self._status, "call": self._call})
+        self._runner = Runner(self.feed)
+        self._examined = asyncio.Event()
+        self._home, self._home_name = HomeSource(self.feed, settings.home), settings.home
+        self._control = control.ControlServer(
+            {"status": self._status, "call": self._call, "verify": self._verify}
+        )
 
     # --- the one queue --------------------------------------------------------------------------
 
@@ -98,6 +110,8 @@ class Daemon:
                     self._act(action)
             if isinstance(event, events.Dumped):
                 self._dumped(event)
+            elif isinstance(event, events.Examined):
+                self._examined.set()
         for word in words:  # after the deeds: a line to the journal takes longer than a shield
             log(word.level, word.text)
 
@@ -162,6 +176,19 @@ class Daemon:
     @_act.register
     def _(self, action: actions.TakeAway) -> None:
         objects.take_away(self._commands, action.addresses)
+
+    @_act.register
+    def _(self, action: actions.ClearAway) -> None:
+        if not running():  # one that has come this moment looks after them itself
+            objects.take_away(self._commands, action.addresses)
+
+    @_act.register
+    def _(self, action: actions.RestartKeepalived) -> None:
+        self._spawn(self._restart_keepalived())
+
+    @_act.register
+    def _(self, action: actions.Examine) -> None:
+        self._runner.examine(action)
 
     @_act.register
     def _(self, action: actions.Announce) -> None:
@@ -232,6 +259,8 @@ class Daemon:
         self._kernel.start(self._loop)
         self._spawn(self._keepalived.run())
         self._spawn(self._filters.run())
+        self._spawn(self._runner.run())
+        self._spawn(self._home.run())
         self._spawn(self._keep_alive())
         self._spawn(self._follow())
         self._spawn(self._live())
@@ -277,6 +306,7 @@ class Daemon:
         self._fifo.close()
         self._hooks.close()
         self._adverts.close()
+        self._runner.close()
         self._kernel.close(self._loop)
         self._commands.close(self._loop)
         await self._control.close()
@@ -315,10 +345,32 @@ class Daemon:
             return {"refused": str(problem)}
         return self._status([])
 
+    async def _verify(self, words: Sequence[str]) -> dict[str, Any]:
+        begun = time.monotonic()
+        if (answer := self._call(["verify", *words])).get("refused"):
+            return answer
+        wanted = [name for name in self._machine.instances if not words or name == words[0]]
+        if not wanted:
+            return {"refused": "keepalived has no such VRRP instance, or its state is not known"}
+        with suppress(TimeoutError):
+            async with asyncio.timeout(VERIFY_LIMIT):
+                while not self._machine.examiner.examined(wanted, begun):
+                    self._examined.clear()
+                    await self._examined.wait()
+        fresh = {name: self._machine.examiner.examined([name], begun) for name in wanted}
+        return self._status([]) | {"verified": fresh}
+
     def _status(self, _: Sequence[str]) -> dict[str, Any]:
         trouble = self._problem or self._keepalived.declaration.problem
         counts = (self._fifo.lines, self._fifo.dropped)
-        return status.document(self._machine, time.monotonic(), trouble, counts)
+        document = status.document(self._machine, time.monotonic(), trouble, counts)
+        return document | {"failback": status.failback(self._machine, self._home_name)}
+
+    async def _restart_keepalived(self) -> None:
+        said = await output("systemctl", "restart", "--no-block", KEEPALIVED_UNIT)
+        if said is None:
+            log(actions.Level.ERROR, f"systemctl did not take the restart of {KEEPALIVED_UNIT}")
+        await asyncio.Event().wait()  # a task of the daemon's that ends has failed
 
 
 def _bus_sources(feed: Callable[[events.Event], None], wanted: bool) -> tuple[Any, Any]:

@@ -10,6 +10,7 @@ from netvip.core.instance import Instance
 from netvip.core.machine import Machine
 from netvip.core.model import Tri, Vip
 from netvip.core.publish import verdict
+from netvip.core.watch import Watch
 
 
 def document(
@@ -25,6 +26,7 @@ def document(
         "problem": trouble or problem(machine),
         "fifo": {"lines": fifo[0], "dropped": fifo[1]},
         "instances": [_instance(machine, i, now) for i in machine.instances.values()],
+        "faults": {fault.name.lower(): n for fault, n in machine.examiner.counts.items()},
         "holds": [
             {"reason": hold.reason, "count": hold.count, "until": hold.until + clock}
             for hold in machine.reception.holds
@@ -63,13 +65,41 @@ def _instance(machine: Machine, instance: Instance, now: float) -> dict[str, Any
         "vrid": spec.vrid,
         "family": "IPv4" if spec.family == 2 else "IPv6",
         "state": instance.mastership.role(now, spec).name,
-        "mode": "guarded" if spec.guarded else "assisted",
+        "mode": spec.mode,
         "track_file": spec.track_file is Tri.YES,
         "phase": instance.phase.value,
         "verdict": verdict(instance, now),
         "why": instance.why_failed,
         "evidence": _evidence(instance, now),
         "vips": [_vip(machine, instance, vip) for vip in spec.vips],
+        "conflict": {"with": instance.conflict.words, "confirmed": instance.conflict.confirmed},
+        "check": _check(machine.examiner.watch(spec.name), now),
+    }
+
+
+def failback(machine: Machine, home: str) -> dict[str, Any]:
+    """Where the VIPs belong, whether that is here, and whether that node answers."""
+    examiner = machine.examiner
+    answers = examiner.home_answers().value
+    return {"home": home, "here": examiner.at_home.value, "answers": answers}
+
+
+def _check(watch: Watch, now: float) -> dict[str, Any]:
+    """The last examination; at is when it ended, None where there was none."""
+    return {
+        "at": None if watch.at == float("-inf") else time.time() - now + watch.at,
+        "asked": None if watch.at == float("-inf") else time.time() - now + watch.asked,
+        "faults": [fault.value for fault, damping in watch.damping.items() if damping.bad],
+        "steps": [
+            {
+                "kind": step.kind.value,
+                "subject": step.subject,
+                "finding": step.finding.value,
+                "words": step.words,
+                "took": round(step.took, 6),
+            }
+            for step in watch.steps
+        ],
     }
 
 

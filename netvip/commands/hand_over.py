@@ -28,6 +28,11 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("instance", help="the VRRP instance")
     name = parser.parse_args(arguments).instance
+    return hand_over(name)
+
+
+def hand_over(name: str) -> int:
+    """Ask for it and wait for the end. Raises Refused."""
     if why := refusal(client.ask("status"), name):
         raise Refused(why)
     client.ask("call", words=["yield", name])

@@ -2,7 +2,7 @@
 
 hold REASON [SECONDS]   release REASON    apt-begins   apt-ended   upgraded
 networkd-stops   networkd-stopped   networkd-started   link INTERFACE STATE
-  keepalived-stops   yield INSTANCE
+  keepalived-stops   yield INSTANCE   verify [INSTANCE]
 """
 
 from __future__ import annotations

@@ -35,6 +35,9 @@ def lines(document: dict[str, Any]) -> Iterator[str]:
             f"{instance['vrid']}, {instance['mode']}, {instance['verdict']}"
         )
         yield from map(_vip, instance["vips"])
+        yield from (f"  {fault}; see netvip verify" for fault in instance["check"]["faults"])
+        if instance["conflict"]["with"]:
+            yield f"  {instance['conflict']['with']} answers for it as well"
     for window in document["windows"]:
         left = max(0.0, window["deadline"] - time.time())
         yield f"window on {window['interface']}: {window['reason']}; at most {left:.0f} s more"

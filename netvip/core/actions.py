@@ -7,6 +7,7 @@ from enum import IntEnum
 
 from netvip.core.holds import Hold
 from netvip.core.model import Address, Route
+from netvip.core.observed import Subject
 
 
 class Level(IntEnum):
@@ -93,6 +94,27 @@ class Announce(Action):
     """Send gratuitous ARP (RFC 5227) and unsolicited NA (RFC 4861 7.2.6) for addresses."""
 
     addresses: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Examine(Action):
+    """Probe what is known only by asking: who answers, who reaches us, whether it serves."""
+
+    subjects: tuple[Subject, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClearAway(Action):
+    """Remove what a keepalived that is dead has left, while another node is master (Law 7)."""
+
+    addresses: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RestartKeepalived(Action):
+    """Have systemd restart a keepalived that does not find its way out of FAULT."""
+
+    why: str
 
 
 @dataclass(frozen=True, slots=True)

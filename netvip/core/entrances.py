@@ -47,6 +47,12 @@ def _yield(now: float, entrance: Entrance, words: list[str]) -> Called:
     return Called(now, entrance, words[0])
 
 
+def _verify(now: float, entrance: Entrance, words: list[str]) -> Called:
+    if len(words) > 1 or not all(0 < len(word) <= LONGEST_NAME for word in words):
+        raise ValueError("verify takes the name of a VRRP instance, or nothing")
+    return Called(now, entrance, "".join(words))
+
+
 def _link(now: float, entrance: Entrance, words: list[str]) -> Called:
     if len(words) != 2 or max(map(len, words)) > LONGEST_NAME:
         raise ValueError("link takes an interface and its state")
@@ -71,5 +77,6 @@ _READERS: dict[Entrance, Callable[[float, Entrance, list[str]], Called]] = {
     Entrance.HOLD: _hold,
     Entrance.RELEASE: _release,
     Entrance.YIELD: _yield,
+    Entrance.VERIFY: _verify,
     Entrance.LINK: _link,
 }

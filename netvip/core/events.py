@@ -7,6 +7,7 @@ from enum import Enum
 
 from netvip.core.holds import Hold
 from netvip.core.model import (
+    IP,
     Address,
     Author,
     InstanceSpec,
@@ -17,6 +18,7 @@ from netvip.core.model import (
     Rules,
     Tri,
 )
+from netvip.core.observed import Observed
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,7 @@ class Advert(Event):
     priority: int
     own: bool
     sender: str = ""
+    mac: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,12 +211,29 @@ class Refused(Event):
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class Examined(Event):
+    """What was found, by probes that were sent after `asked`."""
+
+    asked: float
+    observed: tuple[Observed, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Home(Event):
+    """The node where the VIPs belong: its address if it is known, and whether it is this one."""
+
+    address: IP | None
+    here: Tri
+
+
 class Entrance(Enum):
     """What others tell or ask; the value is its word."""
 
     HOLD = "hold"
     RELEASE = "release"
     YIELD = "yield"
+    VERIFY = "verify"
     NETWORKD_STOPS = "networkd-stops"
     NETWORKD_STOPPED = "networkd-stopped"
     NETWORKD_STARTED = "networkd-started"

@@ -15,6 +15,7 @@ from netvip.const import (
     RETRACT_AFTER,
     TAG,
 )
+from netvip.core import evidence, words
 from netvip.core.actions import (
     Action,
     Announce,
@@ -30,6 +31,7 @@ from netvip.core.actions import (
     Track,
     Unprotect,
 )
+from netvip.core.conflict import Conflict
 from netvip.core.letgo import LetGo
 from netvip.core.mastership import Mastership
 from netvip.core.mirror import Mirror
@@ -44,6 +46,7 @@ from netvip.core.model import (
     Vip,
 )
 from netvip.core.pacing import Pace
+from netvip.core.refresh import Refresh
 from netvip.core.states import IN_FAULT, PROTECTED, TABLE, Phase, Trigger, follow
 
 NEVER = float("inf")
@@ -79,11 +82,15 @@ class Instance:
         self.shield_hurts = False
         self.carry_until = NEVER
         self.born = float("-inf")
-        self.letgo = LetGo(self._move, self._log)
+        self.letgo = LetGo(self._move, self.log)
+        self.conflict, self.refresh = Conflict(), Refresh()
+        #: Why the node should not hold the VIPs though it has them; empty where nothing is wrong.
+        self.unfit = ""
+        self.moved_at = float("-inf")
         self._mirror, self._out = mirror, outbox
         self._pace = Pace(PACE_COUNT, PACE_PERIOD)
         self._renew_at = self._restore_by = self._check_by = self._retract_at = NEVER
-        self._put_at = self._dumped_at = float("-inf")
+        self.put_at = self.dumped_at = float("-inf")
         self._at_once_left = AT_ONCE_LIMIT
 
     # --- what it has ----------------------------------------------------------------------------
@@ -126,10 +133,7 @@ class Instance:
         self.memory.update({a.key: a for a in known if a.key in keys})
         self.put_back.update({a.key: a for a in put_back if a.key in keys})
         missing = {key for key in self.memory if self._mirror.get(key) is None}
-        self.unfinished = frozenset(filter(self._ours_to_finish, missing))
-
-    def _ours_to_finish(self, key: AddressKey) -> bool:
-        return self._restorable(self.memory[key])
+        self.unfinished = frozenset(k for k in missing if evidence.restorable(self, k))
 
     def take_unfinished(self) -> frozenset[AddressKey]:
         """What an earlier daemon left undone; asked once, as a later absence is keepalived's."""
@@ -165,19 +169,22 @@ class Instance:
             return
         self._at_once_left = AT_ONCE_LIMIT
         self._move(Trigger.THREAT, now)
-        self._log(Level.INFO, f"shield and bridge up for {self._vips()} ({self._mode()})")
+        self.log(Level.INFO, f"shield and bridge up for {self.spec.words} ({self.spec.mode})")
 
     def spec_has_carrier(self) -> bool:
         """Whether the interface can send and receive at all."""
         link = self._mirror.links.get(self.home)
         return link is not None and link.carrier
 
-    def hand_over(self, now: float) -> None:
-        """Let the other node take over, if there is anything to hand over and a way to."""
-        if self.phase is not Phase.WATCHING or self.master(now) is not Tri.YES or self.missing():
-            return
-        if self.prepared is not None and self.letgo.possible(now, self.spec):
-            self.letgo.hand_over(now, self.spec)
+    def announce(self, now: float) -> None:
+        """Tell the neighbours where the VIPs are, if they are here and nobody else's."""
+        if (here := self.here()) and self.master(now) is Tri.YES and not self.conflict.suspected:
+            self._out.append(Announce(here))
+
+    def here(self) -> tuple[Address, ...]:
+        """The VIPs that are on their interface."""
+        found = (self._mirror.get(self.key(vip)) for vip in self.spec.vips)
+        return tuple(address for address in found if address is not None)
 
     def vip_lost(self, now: float, address: Address, author: Author) -> None:
         """A VIP was deleted while MASTER, or while protected."""
@@ -188,7 +195,7 @@ class Instance:
         if self.phase in (Phase.WATCHING, Phase.FAILED):
             self.threaten(now)
         self._out.append(RequestDump())
-        self._log(Level.NOTICE, f"{address} taken from {self._name(address)} by {author}")
+        self.log(Level.NOTICE, f"{address} taken from {self._name(address)} by {author}")
 
     def allows(self, now: float, author: Author) -> bool:
         """Whether a deletion outside a window is to be made good (Law 6)."""
@@ -199,14 +206,14 @@ class Instance:
                 f"taken {PACE_COUNT + 1} times in {PACE_PERIOD:.0f} s, last by "
                 f"{author}: somebody means it, not made good any more"
             )
-            self._fail(Trigger.PACED, now, why)
+            self.fail(Trigger.PACED, now, why)
         return False
 
     def restore_at_once(self, now: float, address: Address) -> None:
         """Put back what a shield cannot stand in for: IPv6, or where a filter is in the way."""
-        if self.phase is not Phase.SHIELDED or self._at_once_left == 0:
+        if self.phase is not Phase.SHIELDED or self._at_once_left == 0 or self.conflict.confirmed:
             return
-        if address.key not in self.memory or not self._restorable(self.memory[address.key]):
+        if not evidence.restorable(self, address.key):
             return
         if self.master(now) is Tri.YES:
             self._at_once_left -= 1
@@ -220,10 +227,10 @@ class Instance:
         if self.phase is Phase.RESTORING:
             self._restored(now)
         elif self.phase is Phase.CARRYING and author.kind is not AuthorKind.NETWORKD:
-            self._log(Level.NOTICE, f"keepalived has {self._vips()} back")
+            self.log(Level.NOTICE, f"keepalived has {self.spec.words} back")
             self._move(Trigger.VIPS_BACK, now)
-        elif self.phase is Phase.FAILED and self.master(now) is Tri.YES:
-            self._move(Trigger.MADE_GOOD, now)
+        else:
+            self.made_good(now)
 
     def advert(self, now: float, own: bool, priority: int, sender: str) -> None:
         """An advert of this instance on the wire."""
@@ -238,7 +245,7 @@ class Instance:
 
     def dumped(self, asked: float, now: float, role: Role) -> None:
         """keepalived's own word."""
-        self._dumped_at = asked
+        self.dumped_at = asked
         self.mastership.dump(asked, role)
         if self.master(now) is Tri.NO:
             self._left(now, f"keepalived says {role.name}")
@@ -262,7 +269,7 @@ class Instance:
         """The interface lost its carrier: there is nothing to shield."""
         if self.protected:
             self._move(Trigger.LINK_DOWN, now)
-            self._log(Level.WARNING, "no carrier: shield and bridge down")
+            self.log(Level.WARNING, "no carrier: shield and bridge down")
 
     def settle(self, now: float, expired: bool) -> None:
         """The dust has settled on the interface, or the window is over."""
@@ -271,14 +278,14 @@ class Instance:
         missing = self.missing()
         if not missing:
             self._settle_whole(now)
-        elif self._may_restore(now, missing):
+        elif evidence.may_restore(now, self, map(self.key, missing)):
             self._move(Trigger.SETTLED_MISSING, now)
             self._restore_by = now + RESTORE_LIMIT
             order = [key for key in self.memory if key in set(map(self.key, missing))]
             self._send_back(order, now)
         elif expired:
-            why = f"{self._vips()} still away, and netvip may not put it back: {self._why_not(now)}"
-            self._fail(Trigger.NOT_OURS_TO_RESTORE, now, why)
+            why = f"still away, and netvip may not put it back: {words.why_not(self, now)}"
+            self.fail(Trigger.NOT_OURS_TO_RESTORE, now, f"{self.spec.words} {why}")
 
     def tick(self, now: float) -> None:
         """Do what has become due."""
@@ -286,19 +293,31 @@ class Instance:
             self._left(now, "no advert of its own any more")
         if self.phase is Phase.CARRYING and now >= self.carry_until:
             self._move(Trigger.CARRIED_LONG_ENOUGH, now)
-            self._log(Level.WARNING, "carried for the master-down interval: shield and bridge down")
+            self.log(Level.WARNING, "carried for the master-down interval: shield and bridge down")
         if self.phase is Phase.RESTORING and now >= self._restore_by:
-            self._fail(Trigger.REFUSED, now, f"{self._vips()} could not be put back")
+            self.fail(Trigger.REFUSED, now, f"{self.spec.words} could not be put back")
         if self.phase is Phase.CHECKING and now >= self._check_by:
             why = "put back, but no advert confirmed that this node is MASTER"
-            self._fail(Trigger.UNCONFIRMED, now, why)
-        if self.phase is Phase.FAILED and self.master(now) is Tri.YES and self.missing():
-            self.letgo.failed(now, self.spec)
+            self.fail(Trigger.UNCONFIRMED, now, why)
+        if self.phase is Phase.FAILED and self.master(now) is Tri.YES:
+            self._let_go(now)
         self.letgo.tick(now, self.phase, self.spec, self.spec_has_carrier())
         if self.protected and now >= self._renew_at:
             self.renew(now)
+        if now >= self.refresh.due:
+            self.refresh.next(now, self.spec.refreshes is not Tri.YES)
+            self.announce(now)
         if now >= self._retract_at:
             self._retract(now)
+
+    def _let_go(self, now: float) -> None:
+        if not self.missing() and not self.unfit:
+            return
+        if self.conflict.confirmed and not self.conflict.may_yield(now):
+            return  # whoever else answers would do so on the other node as well
+        if self.letgo.possible(now, self.spec) and self.conflict.confirmed:
+            self.conflict.yielded(now)
+        self.letgo.failed(now, self.spec)
 
     def renew(self, now: float) -> None:
         """Renew the shield's leases."""
@@ -308,6 +327,9 @@ class Instance:
 
     def deadline(self) -> float:
         """When tick() has something to do."""
+        return min(self._phase_due(), self.refresh.due)
+
+    def _phase_due(self) -> float:
         due = [self._retract_at]
         if self.protected:
             due += [self._renew_at, self.mastership.expires(self.spec) + 0.001]
@@ -340,6 +362,7 @@ class Instance:
 
     def _move(self, trigger: Trigger, now: float) -> None:
         before, self.phase = self.phase, follow(self.phase, trigger)
+        self.moved_at = now if before is not self.phase else self.moved_at
         if before not in PROTECTED and self.phase in PROTECTED:
             if not self.shield_hurts:
                 self._out.append(Protect(self.spec.name))
@@ -351,10 +374,11 @@ class Instance:
         if (before in IN_FAULT) is not (self.phase in IN_FAULT):
             self._out.append(Track(self.spec.name, self.phase in IN_FAULT))
 
-    def _fail(self, trigger: Trigger, now: float, why: str) -> None:
+    def fail(self, trigger: Trigger, now: float, why: str) -> None:
+        """Something is wrong, and netvip cannot make it good."""
         self._move(trigger, now)
         self.letgo.why = why
-        self._log(Level.ERROR, why)
+        self.log(Level.ERROR, why)
 
     @property
     def why_failed(self) -> str:
@@ -364,41 +388,23 @@ class Instance:
     def held(self, now: float) -> bool:
         """Whether a missing VIP is dealt with, or is about to be by a daemon that has just come, or
         nobody else would take it: a check of keepalived's should not fail for it then."""
-        if self.protected or (self.phase is Phase.FAILED and self.letgo.in_vain(now)):
+        in_vain = self.letgo.in_vain(now) or self.conflict.confirmed
+        if self.protected or (self.phase is Phase.FAILED and in_vain):
             return True
         return now < self.born + UNKNOWN_FOR and self.master(now) is Tri.UNKNOWN
 
     def _settle_whole(self, now: float) -> None:
-        if self._put_at >= max((loss.time for loss in self.losses.values()), default=NEVER):
+        if self.put_at >= max((loss.time for loss in self.losses.values()), default=NEVER):
             self._move(Trigger.SETTLED_RESTORED, now)
             self._begin_check(now)
             return
         self._move(Trigger.SETTLED_WHOLE, now)
         story = "came back by itself" if self.losses else "was never touched"
         self.losses.clear()
-        self._log(Level.INFO, f"{self._vips()} {story}; shield and bridge down")
-
-    def _may_restore(self, now: float, missing: list[Vip]) -> bool:
-        keys = list(map(self.key, missing))
-        known = all(key in self.memory and self._restorable(self.memory[key]) for key in keys)
-        return known and self.master(now) is Tri.YES and all(map(self._evidence_after_loss, keys))
-
-    def _evidence_after_loss(self, key: AddressKey) -> bool:
-        # keepalived deletes without an advert when a reload drops the VIP from its configuration:
-        # unless networkd is known to have taken it, its dump has to say that the VIP is still its.
-        loss = self.losses.get(key)
-        if loss is None:
-            return False
-        if loss.author.kind is AuthorKind.NETWORKD:
-            return self.mastership.confirmed_since(loss.time)
-        return self._dumped_at >= loss.time
-
-    def _restorable(self, address: Address) -> bool:
-        vip = next((vip for vip in self.spec.vips if self.key(vip) == address.key), None)
-        return vip is not None and not (vip.tracked and self.spec.watches_addresses)
+        self.log(Level.INFO, f"{self.spec.words} {story}; shield and bridge down")
 
     def _send_back(self, keys: list[AddressKey], now: float) -> None:
-        self._put_at = now
+        self.put_at = now
         addresses = [replace(self.memory[key], proto=TAG) for key in keys]
         self.put_back.update({address.key: address for address in addresses})
         self._out.append(PutBack(tuple(addresses)))
@@ -409,23 +415,31 @@ class Instance:
 
     def _begin_check(self, now: float) -> None:
         self._check_by = now + self.spec.advert_interval + RECHECK_GRACE
-        self._out.append(Announce(tuple(self.put_back.values())))
+        if not self.conflict.suspected:
+            self._out.append(Announce(tuple(self.put_back.values())))
+            self.refresh.begin(now)
         self._out.append(RequestDump())
 
     def _confirm(self, now: float) -> None:
-        if self.phase is Phase.FAILED and self.master(now) is Tri.YES and not self.missing():
-            self._move(Trigger.MADE_GOOD, now)
-        if self.phase is not Phase.CHECKING or not self.mastership.confirmed_since(self._put_at):
+        self.made_good(now)
+        if self.phase is not Phase.CHECKING or not self.mastership.confirmed_since(self.put_at):
             return
         if self.missing():
             return
         self._move(Trigger.CHECKED, now)
-        self._log(
+        self.log(
             Level.NOTICE,
-            f"{self._vips()} put back after {self._away(now)} ms off the "
+            f"{self.spec.words} put back after {words.away(self, now)} ms off the "
             "interface, present and MASTER; shield and bridge down",
         )
         self.losses.clear()
+
+    def made_good(self, now: float) -> None:
+        """What was wrong may be so no more."""
+        if self.phase is not Phase.FAILED or self.unfit:
+            return
+        if self.master(now) is Tri.YES and not self.missing():
+            self._move(Trigger.MADE_GOOD, now)
 
     def _first_own_advert(self, now: float) -> None:
         if self.master(now) is not Tri.YES:
@@ -433,15 +447,21 @@ class Instance:
 
     def _left(self, now: float, why: str) -> None:
         self._plan_retraction(now)
+        self._no_longer_master()
         before = self.phase
         self._move(Trigger.LEFT_MASTER, now)
         if before is not self.phase is Phase.CARRYING:
-            self._log(Level.NOTICE, f"{why}; the shield carries on until there is a master")
+            self.log(Level.NOTICE, f"{why}; the shield carries on until there is a master")
+
+    def _no_longer_master(self) -> None:
+        self.refresh.end()
+        self.unfit = ""
 
     def _other_master(self, now: float, sender: str) -> None:
         self._plan_retraction(now)
+        self._no_longer_master()
         if self.protected:
-            self._log(Level.NOTICE, f"{sender} is master now: shield and bridge down")
+            self.log(Level.NOTICE, f"{sender} is master now: shield and bridge down")
         self.letgo.other_master(now, self.phase, sender)
         self._move(Trigger.OTHER_MASTER, now)
         self.losses.clear()
@@ -458,29 +478,13 @@ class Instance:
         self.put_back.clear()
         if left:
             self._out.append(TakeAway(left))
-            self._log(Level.WARNING, f"{', '.join(map(str, left))} taken away again: not MASTER")
+            self.log(Level.WARNING, f"{', '.join(map(str, left))} taken away again: not MASTER")
 
     # --- words ----------------------------------------------------------------------------------
-
-    def _away(self, now: float) -> int:
-        first = min((loss.time for loss in self.losses.values()), default=now)
-        return round((self._put_at - first) * 1000)
-
-    def _why_not(self, now: float) -> str:
-        if self.master(now) is not Tri.YES:
-            return "this node is not MASTER by fresh evidence"
-        if any(vip.tracked for vip in self.missing()) and self.spec.watches_addresses:
-            return "keepalived tracks it and has to re-add it itself (assisted)"
-        return "keepalived has not confirmed that it still holds it"
-
-    def _mode(self) -> str:
-        return "guarded" if self.spec.guarded else "assisted"
-
-    def _vips(self) -> str:
-        return ", ".join(f"{vip.ip}/{vip.prefixlen}" for vip in self.spec.vips)
 
     def _name(self, address: Address) -> str:
         return self._mirror.name(address.ifindex)
 
-    def _log(self, level: Level, text: str) -> None:
+    def log(self, level: Level, text: str) -> None:
+        """A line about this instance."""
         self._out.append(Log(level, f"{self.spec.name}: {text}"))

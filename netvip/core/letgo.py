@@ -58,7 +58,7 @@ class LetGo:
         self._log(Level.NOTICE, "keepalived is told FAULT, for the other node to take over")
 
     def failed(self, now: float, spec: InstanceSpec) -> None:
-        """MASTER, and the VIPs are missing for good."""
+        """MASTER, and the VIPs are missing for good, or of no use here."""
         if not self.possible(now, spec):
             return
         self._move(Trigger.LET_GO, now)

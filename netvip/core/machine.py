@@ -15,6 +15,10 @@ from netvip.core.actions import (
     Renew,
     RequestDump,
 )
+from netvip.core.consequences import clear_away, hand_over
+from netvip.core.events import Entrance
+from netvip.core.examine import Examiner
+from netvip.core.heal import Healer
 from netvip.core.instance import Instance
 from netvip.core.mirror import Mirror
 from netvip.core.model import (
@@ -33,6 +37,9 @@ from netvip.core.states import LEAVING, Phase
 from netvip.core.window import Window
 from netvip.core.windows import Windows
 
+#: Who comes for a check, or has done something that asks for one.
+VERIFYING = frozenset({Entrance.VERIFY, Entrance.APT_ENDED, Entrance.UPGRADED})
+
 
 class Machine:
     """Feed it events in the order of their times; it returns what is to be done."""
@@ -49,6 +56,8 @@ class Machine:
         self._preparer = Preparer(self.mirror, self._out)
         self._publisher = Publisher(self.mirror)
         self.reception = Reception(self.mirror, self._out)
+        self.examiner = Examiner(self.mirror, self._out)
+        self.healer = Healer(self._out)
         self._remembered: tuple[tuple[Address, ...], tuple[Address, ...]] = ((), ())
 
     # --- the way in and out ---------------------------------------------------------------------
@@ -67,7 +76,8 @@ class Machine:
 
     def deadline(self) -> float:
         """When a Tick is wanted; infinity for never."""
-        due = [self._preparer.due, self.reception.holds.due()]
+        due = [self._preparer.due, self.reception.holds.due(), self.examiner.due()]
+        due.append(self.healer.due())
         due += (i.deadline() for i in self.instances.values())
         due += [window.due(self._now) for window in self.windows.values()]
         return min(due)
@@ -194,6 +204,21 @@ class Machine:
                 before = instance.master(event.time)
                 instance.advert(event.time, event.own, event.priority, event.sender)
                 self._became_master(event.time, instance, before)
+                if not event.own and event.priority:
+                    self._other_master(event, instance)
+
+    def _other_master(self, event: events.Advert, instance: Instance) -> None:
+        self.examiner.hear(instance.spec.name, event)
+        if self.keepalived is Tri.NO:
+            self._out += clear_away(instance, event.sender)
+
+    @_on.register
+    def _(self, event: events.Home) -> None:
+        self.examiner.home, self.examiner.at_home = event.address, event.here
+
+    @_on.register
+    def _(self, event: events.Examined) -> None:
+        self.examiner.take(event, self.instances, self.windows)
 
     @_on.register
     def _(self, event: events.Told) -> None:
@@ -255,12 +280,14 @@ class Machine:
         self.reception.take(event)
         for name, instance in self.instances.items():
             if self.reception.yields(event, name):
-                instance.hand_over(event.time)
+                hand_over(event.time, instance)
         if (announced := self.reception.announced(event, self.windows.networkd)) is not None:
             self._on(announced)
         self.windows.stir(self.reception.ifindex(event), event.time)
         self._out += [RequestDump(), QueryLinks(tuple(sorted(self._homes())))]
         self._preparer.hurry(event.time)
+        if event.entrance in VERIFYING:
+            self.examiner.want(event.time)
 
     @_on.register
     def _(self, event: events.ShieldHurts) -> None:
@@ -395,6 +422,8 @@ class Machine:
             self._advance_window(window, now)
         if now >= self._preparer.due:
             self._prepare()
+        self.examiner.tick(now, self.instances, self.windows)
+        self.healer.tick(now, self.instances, self.mirror, bool(self.reception.holds))
 
     def _advance_window(self, window: Window, now: float) -> None:
         expired = now >= window.deadline
@@ -404,6 +433,7 @@ class Machine:
             instance.settle(now, expired)
         if expired or not any(instance.protected for instance in self._at(window.ifindex)):
             self.windows.close(window, now)
+            self.examiner.want(now)
 
     def _changed(self, now: float) -> None:
         self._preparer.changed(now)

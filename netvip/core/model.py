@@ -163,6 +163,13 @@ class InstanceSpec:
     track_file: Tri = Tri.UNKNOWN
     #: keepalived before 2.0 neither watches its VIPs nor its source address.
     watches_addresses: bool = True
+    #: Its unicast peers.
+    peers: tuple[IP, ...] = ()
+    #: Whether keepalived repeats its gratuitous ARPs while it is MASTER.
+    refreshes: Tri = Tri.UNKNOWN
+    #: The configured source whose absence at the start may keep this keepalived in FAULT for good,
+    #: with nothing else in the configuration that could; None where that cannot happen.
+    sticks_without: IP | None = None
 
     @property
     def bus_label(self) -> str:
@@ -176,6 +183,16 @@ class InstanceSpec:
             return True
         untracked = bool(self.vips) and not any(vip.tracked for vip in self.vips)
         return untracked and self.source_configured is Tri.YES
+
+    @property
+    def mode(self) -> str:
+        """guarded or assisted."""
+        return "guarded" if self.guarded else "assisted"
+
+    @property
+    def words(self) -> str:
+        """The VIPs, for a reader."""
+        return ", ".join(f"{vip.ip}/{vip.prefixlen}" for vip in self.vips)
 
     @property
     def skew(self) -> float:

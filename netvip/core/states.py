@@ -35,6 +35,7 @@ class Trigger(Enum):
     SETTLED_MISSING = "the dust has settled, VIPs are missing, still MASTER"
     SETTLED_RESTORED = "the dust has settled, what was put back at once is present"
     NOT_OURS_TO_RESTORE = "the window ended without the VIPs, and they may not be put back"
+    UNFIT = "what the VIPs are for does not work here"
     PACED = "deleted too often by others than networkd"
     RESTORED = "the kernel has every VIP again"
     LOST_AGAIN = "a VIP was taken again"
@@ -42,8 +43,8 @@ class Trigger(Enum):
     CHECKED = "present, and MASTER by evidence newer than the put-back"
     UNCONFIRMED = "no evidence of MASTER came after the put-back"
     LINK_DOWN = "the interface has no carrier"
-    MADE_GOOD = "every VIP is present again"
-    LET_GO = "MASTER without its VIPs: keepalived is told FAULT"
+    MADE_GOOD = "every VIP is present, and works"
+    LET_GO = "MASTER, and cannot be made good: keepalived is told FAULT"
     YIELD = "asked to hand the VIPs over: keepalived is told FAULT, behind the shield"
     NOBODY_CAME = "no other master's advert was seen: the FAULT is taken back"
     WELL_AGAIN = "the node could carry the VIPs: the FAULT is taken back"
@@ -55,6 +56,7 @@ _P, _T = Phase, Trigger
 TABLE: Final[dict[tuple[Phase, Trigger], Phase]] = {
     (_P.WATCHING, _T.THREAT): _P.SHIELDED,
     (_P.WATCHING, _T.PACED): _P.FAILED,
+    (_P.WATCHING, _T.UNFIT): _P.FAILED,
     (_P.FAILED, _T.THREAT): _P.SHIELDED,
     (_P.FAILED, _T.MADE_GOOD): _P.WATCHING,
     (_P.FAILED, _T.LEFT_MASTER): _P.WATCHING,

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from netvip.core.model import Tri
 from netvip.doctor.facts import Facts
 from netvip.doctor.findings import Finding, Severity, note, warning
-from netvip.doctor.rules_instances import WATCHES, in_unicast_trap
+from netvip.doctor.rules_instances import WATCHES
+from netvip.keepalived.traps import in_unicast_trap
 
 
 def promote_secondaries(facts: Facts) -> Iterator[Finding]:

@@ -10,11 +10,10 @@ from netvip.doctor.facts import Facts, holders
 from netvip.doctor.findings import Finding, error, note, warning
 from netvip.keepalived.declared import notifies, tracks
 from netvip.keepalived.model import Instance, Statement
+from netvip.keepalived.traps import in_unicast_trap
 
 #: keepalived from this version on watches its addresses, and has track files.
 WATCHES = (2, 0)
-#: With a unicast source that is missing at the start, these stay in FAULT (FACTS 5).
-UNICAST_TRAP = ((2, 1, 0), (2, 3, 2))
 #: The priority of who owns the addresses (RFC 5798 5.2.4).
 OWNER = 255
 #: The block of track files at the root is spelled track_file from here on (FACTS 5).
@@ -272,12 +271,6 @@ def spelling(facts: Facts) -> Iterator[Finding]:
                 "ignores the track file",
                 f"vrrp_{' '.join(statement.texts())} {{",
             )
-
-
-def in_unicast_trap(version: tuple[int, ...]) -> bool:
-    """Whether it stays in FAULT for good where its unicast source is missing at the start."""
-    first, last = UNICAST_TRAP
-    return first <= version[:3] <= last
 
 
 def unicast_trap(facts: Facts) -> Iterator[Finding]:

@@ -20,6 +20,7 @@ from netvip.keepalived.declared import notifies, track_path, tracks
 from netvip.keepalived.edits import Insertion, insert, line_after, line_before, line_inside
 from netvip.keepalived.model import Configuration, Instance, Notify, Script, Statement
 from netvip.keepalived.names import file_name
+from netvip.keepalived.traps import in_unicast_trap
 
 NO_TRACK = "no_track"
 #: The notify scripts of single states: together they tell what `notify` tells.
@@ -33,8 +34,6 @@ STATE_NOTIFIES = {
 TRACKS = (2, 0)
 #: From here on the definition is spelled track_file; vrrp_track_file before.
 TRACK_FILE = (2, 2, 4)
-#: With a unicast source that is missing at the start, these stay in FAULT (FACTS 5).
-UNICAST_TRAP = ((2, 1, 0), (2, 3, 2))
 #: Once a minute is what keepalived's own documentation uses; repeats are its default, spelled out.
 GARP_REFRESH, GARP_REPEAT = 60, 5
 #: A line of a configuration that several nodes share.
@@ -72,8 +71,7 @@ def adopted(configuration: Configuration, host: Host, wrap_checks: bool = False)
 
 
 def _refuse(instance: Instance, host: Host) -> None:
-    first, last = UNICAST_TRAP
-    if instance.unicast and first <= host.version[:3] <= last and instance.source is not Tri.YES:
+    if instance.unicast and in_unicast_trap(host.version) and instance.source is not Tri.YES:
         version = ".".join(map(str, host.version))
         raise ConfigError(
             f"{instance.statement.where}: keepalived {version} with unicast peers and a configured "

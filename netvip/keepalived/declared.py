@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from netvip.const import FIFO, NOTIFY_SCRIPT, TRACK_DIRECTORY
-from netvip.core.model import Tri
+from netvip.const import CHECK_SCRIPT, FIFO, NOTIFY_SCRIPT, TRACK_DIRECTORY
+from netvip.core.model import IP, Tri
 from netvip.errors import ConfigError
 from netvip.keepalived.model import Configuration, Instance
 from netvip.keepalived.names import file_name
 from netvip.keepalived.reader import read
+
+REFRESH = "garp_master_refresh"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,12 @@ class Declared:
     #: Where its adverts leave, and from which address; empty where that is not configured.
     interface: str = ""
     source_ip: str = ""
+    unicast: bool = False
+    peers: tuple[IP, ...] = ()
+    #: Whether keepalived repeats its gratuitous ARPs while it is MASTER.
+    refreshes: Tri = Tri.UNKNOWN
+    #: Whether something else than our track file and check may hold it in FAULT.
+    other_trackers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +58,40 @@ def _declared(configuration: Configuration, instance: Instance) -> Declared:
     tracked, notified = tracks(configuration, instance), notifies(instance)
     source_ip = str(instance.source_ip or "")
     return Declared(
-        instance.source, Tri.of(tracked), Tri.of(notified), instance.interface, source_ip
+        instance.source,
+        Tri.of(tracked),
+        Tri.of(notified),
+        instance.interface,
+        source_ip,
+        instance.unicast,
+        instance.unicast_peers,
+        refreshes(configuration, instance),
+        _other_trackers(configuration, instance),
     )
+
+
+def refreshes(configuration: Configuration, instance: Instance) -> Tri:
+    """Whether garp_master_refresh is on; the instance's own counts before the global one."""
+    line = instance.find(REFRESH) or configuration.globals(f"vrrp_{REFRESH}")
+    if line is None:
+        return Tri.NO  # keepalived.conf(5)
+    if line.applies is not Tri.YES:
+        return Tri.UNKNOWN
+    return Tri.of(line.texts()[1:2] not in ((), ("0",)))
+
+
+def _other_trackers(configuration: Configuration, instance: Instance) -> bool:
+    ours = {
+        name for name, script in configuration.scripts.items() if CHECK_SCRIPT in script.command
+    }
+    scripts = {reference.name for reference in instance.track_scripts}
+    files = configuration.track_files
+    named = (files.get(reference.name) for reference in instance.track_files)
+    foreign = any(file is None or file.file != track_path(instance.name) for file in named)
+    grouped = any(instance.name in group.members for group in configuration.groups.values())
+    further = instance.find("track_process", "track_bfd") or instance.track_interfaces
+    within = any(s.inside("track_process") or s.inside("track_bfd") for s in instance.statements)
+    return bool(scripts - ours) or foreign or grouped or bool(further) or within
 
 
 def track_path(instance: str) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Mapping
-from ipaddress import ip_interface
+from dataclasses import replace
+from ipaddress import ip_address, ip_interface
 from typing import Any
 
-from netvip.core.model import InstanceSpec, Role, Vip
+from netvip.core.model import InstanceSpec, Role, Tri, Vip
 from netvip.errors import DumpError
 from netvip.keepalived.declared import Declared
+from netvip.keepalived.traps import in_unicast_trap
 
 #: keepalived reports a VIP's own state among its configured words.
 NO_TRACK = "no_track"
@@ -33,7 +35,8 @@ def parse(
         document = json.loads(text)
         entries = document["vrrp"] if isinstance(document, dict) else document
         watches = version >= WATCHES_ADDRESSES
-        return tuple(_instance(entry["data"], watches, declared) for entry in entries)
+        read = (_instance(entry["data"], watches, declared) for entry in entries)
+        return tuple((_sticks(spec, version, declared), role) for spec, role in read)
     except _UNEXPECTED as problem:
         raise DumpError(f"keepalived's dump is not as expected: {problem!r}") from problem
 
@@ -57,9 +60,21 @@ def _instance(
         source_configured=known.source,
         track_file=known.track_file,
         watches_addresses=watches,
+        peers=known.peers,
+        refreshes=known.refreshes,
     )
     state = int(data["state"])
     return spec, Role(state) if state in Role._value2member_map_ else Role.UNKNOWN
+
+
+def _sticks(
+    spec: InstanceSpec, version: tuple[int, ...], declared: Mapping[str, Declared]
+) -> InstanceSpec:
+    known = declared.get(spec.name, Declared())
+    if not in_unicast_trap(version) or not known.unicast or known.other_trackers:
+        return spec
+    source = ip_address(known.source_ip) if known.source is Tri.YES else None
+    return replace(spec, sticks_without=source)
 
 
 def _seconds(value: Any) -> float:

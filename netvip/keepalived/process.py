@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+NAME = "keepalived"
 PID_FILES = ("/run/keepalived.pid", "/run/keepalived/keepalived.pid", "/var/run/keepalived.pid")
 
 
@@ -18,15 +19,37 @@ class Process:
 
 
 def parent() -> int | None:
-    """keepalived's parent process, as its pid file names it and its name confirms; None if none."""
+    """keepalived's parent process, as its pid file names it and its name confirms, or else (-p may
+    name another file) as the process table has it; None if none."""
     for path in PID_FILES:
         try:
             pid = int(Path(path).read_text())
         except (OSError, ValueError):
             continue
-        if _stat(pid)[0] == "keepalived":
+        if _stat(pid)[0] == NAME:
             return pid
-    return None
+    return next(filter(_has_children, running()), None)
+
+
+def running() -> list[int]:
+    """Every process of keepalived's, children and orphans too, but none of a container's."""
+    with os.scandir("/proc") as entries:
+        pids = sorted(int(entry.name) for entry in entries if entry.name.isdigit())
+    return [pid for pid in pids if _stat(pid)[0] == NAME and _is_of_the_host(pid)]
+
+
+def _has_children(pid: int) -> bool:
+    return any(_stat(child.pid)[0] == NAME for child in children(pid))
+
+
+def _is_of_the_host(pid: int) -> bool:
+    """Whether it has a number in our own PID namespace alone (proc(5), NSpid)."""
+    try:
+        text = Path(f"/proc/{pid}/status").read_text(errors="replace")
+    except OSError:
+        return False
+    numbers = next((line.split()[1:] for line in text.splitlines() if line[:6] == "NSpid:"), [])
+    return len(numbers) <= 1
 
 
 def children(pid: int) -> tuple[Process, ...]:
@@ -41,7 +64,7 @@ def children(pid: int) -> tuple[Process, ...]:
 
 def is_alive(process: Process) -> bool:
     """Whether it runs, and is keepalived."""
-    return _stat(process.pid) == ("keepalived", process.start)
+    return _stat(process.pid) == (NAME, process.start)
 
 
 def _stat(pid: int) -> tuple[str, int]:

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import errno
 import socket
-import struct
 import time
 from collections.abc import Callable, Iterable
 
 from netvip.core.events import Advert, Event
+from netvip.packetfilter import attach
 from netvip.wire import vrrp
 
 #: Bound to this alone, a packet socket also sees what its own host sends (FACTS 5).
 ETH_P_ALL = 0x0003
 PACKET_OUTGOING = 4
-SO_ATTACH_FILTER = 26
 LARGEST_ADVERT = 2048
 
-#: Classic BPF (linux/filter.h): code, jump if true, jump if false, constant. The ethertype comes
-#: from the ancillary area, so that a VLAN tag does not move it; offsets count from the IP header.
+#: The ethertype comes from the ancillary area, so that a VLAN tag does not move it; offsets count
+#: from the IP header.
 _LOAD_ETHERTYPE = (0x28, 0, 0, 0xFFFFF000)
 _FILTER = (
     _LOAD_ETHERTYPE,
@@ -85,9 +83,9 @@ class AdvertSource:
                 if problem.errno == errno.ENETDOWN:
                     return  # said once when the interface goes down; the socket lives on
                 raise
-            self._take(ifindex, packet, sender[2] == PACKET_OUTGOING)
+            self._take(ifindex, packet, sender[2] == PACKET_OUTGOING, sender[4])
 
-    def _take(self, ifindex: int, packet: bytes, own: bool) -> None:
+    def _take(self, ifindex: int, packet: bytes, own: bool, mac: bytes) -> None:
         advert = vrrp.parse(packet)
         if advert is not None:
             self._emit(
@@ -99,6 +97,7 @@ class AdvertSource:
                     advert.priority,
                     own,
                     str(advert.source),
+                    mac,
                 )
             )
 
@@ -107,17 +106,10 @@ def _open(ifindex: int) -> socket.socket:
     # Protocol 0 hears nothing until bind(), so nothing passes before the filter is in place.
     sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, 0)
     try:
-        _attach_filter(sock)
+        attach(sock, _FILTER)
         sock.setblocking(False)
         sock.bind((socket.if_indextoname(ifindex), ETH_P_ALL))
     except OSError:
         sock.close()
         raise
     return sock
-
-
-def _attach_filter(sock: socket.socket) -> None:
-    code = b"".join(struct.pack("HBBI", *step) for step in _FILTER)
-    buffer = ctypes.create_string_buffer(code)
-    program = struct.pack("HL", len(_FILTER), ctypes.addressof(buffer))
-    sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)

@@ -1,4 +1,4 @@
-"""ARP over Ethernet (RFC 826), as an announcement of an address (RFC 5227 2.3)."""
+"""ARP over Ethernet (RFC 826): announcement and probe of an address (RFC 5227), and the reply."""
 
 from __future__ import annotations
 
@@ -7,11 +7,30 @@ from ipaddress import IPv4Address
 
 ETHERTYPE = 0x0806
 BROADCAST = b"\xff" * 6
-REQUEST = 1
+REQUEST, REPLY = 1, 2
+#: Ethernet and IPv4, with addresses of 6 and 4 bytes.
+HEADER = struct.pack("!HHBB", 1, 0x0800, 6, 4)
+BODY = 28
 
 
 def announcement(mac: bytes, address: IPv4Address) -> bytes:
     """The Ethernet frame of a gratuitous ARP: a request whose sender and target are the address."""
+    return _request(mac, address.packed, address)
+
+
+def probe(mac: bytes, address: IPv4Address) -> bytes:
+    """The Ethernet frame that asks who has an address without claiming any (RFC 5227 2.1.1)."""
+    return _request(mac, bytes(4), address)
+
+
+def reply(packet: bytes) -> tuple[bytes, IPv4Address] | None:
+    """Who has which address, by an ARP reply without its Ethernet header; None if it is none."""
+    if len(packet) < BODY or packet[:6] != HEADER or packet[6:8] != struct.pack("!H", REPLY):
+        return None
+    return packet[8:14], IPv4Address(packet[14:18])
+
+
+def _request(mac: bytes, sender: bytes, target: IPv4Address) -> bytes:
     ethernet = BROADCAST + mac + struct.pack("!H", ETHERTYPE)
-    header = struct.pack("!HHBBH", 1, 0x0800, 6, 4, REQUEST)
-    return ethernet + header + mac + address.packed + bytes(6) + address.packed
+    body = HEADER + struct.pack("!H", REQUEST) + mac + sender + bytes(6) + target.packed
+    return ethernet + body

@@ -1,4 +1,5 @@
-"""Neighbour discovery: an unsolicited neighbour advertisement (RFC 4861 7.2.6)."""
+"""Neighbour discovery (RFC 4861): an unsolicited neighbour advertisement (7.2.6), and the
+solicitation that asks who has an address without claiming any (RFC 4862 5.4.2)."""
 
 from __future__ import annotations
 
@@ -9,11 +10,14 @@ from netvip.wire.checksum import checksum
 
 ETHERTYPE = 0x86DD
 ICMPV6 = 58
-NEIGHBOUR_ADVERTISEMENT = 136
+NEIGHBOUR_SOLICITATION, NEIGHBOUR_ADVERTISEMENT = 135, 136
 OVERRIDE = 0x20000000
 TARGET_LINK_LAYER_ADDRESS = 2
 ALL_NODES = IPv6Address("ff02::1")
 ALL_NODES_MAC = bytes.fromhex("333300000001")
+#: RFC 4291 2.7.1: the solicited-node address of an address ends in its last three bytes.
+SOLICITED_NODE = IPv6Address("ff02::1:ff00:0").packed[:13]
+IPV6_HEADER = 40
 #: RFC 4861 7.1.2: a neighbour advertisement that a router forwarded is not accepted.
 HOP_LIMIT = 255
 
@@ -22,9 +26,39 @@ def announcement(mac: bytes, address: IPv6Address) -> bytes:
     """The Ethernet frame of an unsolicited NA with the Override flag, to all nodes."""
     option = struct.pack("!BB", TARGET_LINK_LAYER_ADDRESS, 1) + mac
     body = struct.pack("!BBHI", NEIGHBOUR_ADVERTISEMENT, 0, 0, OVERRIDE) + address.packed + option
-    ends = address.packed + ALL_NODES.packed
+    return _frame(mac, ALL_NODES_MAC, address.packed, ALL_NODES.packed, body)
+
+
+def probe(mac: bytes, address: IPv6Address) -> bytes:
+    """The Ethernet frame of an NS from the unspecified address, which all who have it answer."""
+    body = struct.pack("!BBHI", NEIGHBOUR_SOLICITATION, 0, 0, 0) + address.packed
+    group = SOLICITED_NODE + address.packed[13:]
+    return _frame(mac, b"\x33\x33" + group[12:], bytes(16), group, body)
+
+
+def reply(packet: bytes) -> tuple[bytes | None, IPv6Address] | None:
+    """Who has which address, by an NA without its Ethernet header: None if it is none; no hardware
+    address where the NA does not name it."""
+    body = packet[IPV6_HEADER:]
+    if len(body) < 24 or packet[6] != ICMPV6 or packet[7] != HOP_LIMIT:
+        return None
+    if body[0] != NEIGHBOUR_ADVERTISEMENT:
+        return None
+    return _link_layer(body[24:]), IPv6Address(body[8:24])
+
+
+def _link_layer(options: bytes) -> bytes | None:
+    while len(options) >= 8 and options[1]:
+        if options[0] == TARGET_LINK_LAYER_ADDRESS:
+            return options[2:8]
+        options = options[options[1] * 8 :]
+    return None
+
+
+def _frame(mac: bytes, to: bytes, source: bytes, destination: bytes, body: bytes) -> bytes:
+    ends = source + destination
     total = checksum(ends + struct.pack("!II", len(body), ICMPV6) + body)
     body = body[:2] + struct.pack("!H", total) + body[4:]
     header = struct.pack("!IHBB", 6 << 28, len(body), ICMPV6, HOP_LIMIT)
-    ethernet = ALL_NODES_MAC + mac + struct.pack("!H", ETHERTYPE)
+    ethernet = to + mac + struct.pack("!H", ETHERTYPE)
     return ethernet + header + ends + body

@@ -32,6 +32,8 @@ STATUS: dict[str, Any] = {
             "mode": "guarded",
             "phase": "calm",
             "verdict": "good",
+            "check": {"at": None, "asked": None, "faults": [], "steps": []},
+            "conflict": {"with": "", "confirmed": False},
             "vips": [
                 {
                     "address": "10.77.0.10/24",

@@ -286,6 +286,6 @@ def test_our_own_track_file_and_notify_are_known_by_their_paths(conf: Path) -> N
         ' notify "/etc/netvip/keepalived-notify B" x\n}\n'
     )
     assert declaration(conf, None, ()).instances == {
-        "A": Declared(Tri.NO, Tri.YES, Tri.NO),
-        "B": Declared(Tri.NO, Tri.NO, Tri.YES),
+        "A": Declared(Tri.NO, Tri.YES, Tri.NO, refreshes=Tri.NO),
+        "B": Declared(Tri.NO, Tri.NO, Tri.YES, refreshes=Tri.NO, other_trackers=True),
     }

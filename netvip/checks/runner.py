@@ -1,0 +1,65 @@
+"""The coordinated check's probes, all at the same time; the findings go back as one event."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from netvip.checks.ownership import Prober
+from netvip.checks.reach import Reacher
+from netvip.core.actions import Examine
+from netvip.core.events import Event, Examined
+from netvip.core.observed import Observed, Served, Subject
+
+
+class Runner:
+    """Carries out one examination after the other."""
+
+    def __init__(self, emit: Callable[[Event], None]) -> None:
+        self._emit = emit
+        self._prober, self._reacher = Prober(), Reacher()
+        self._wanted: asyncio.Queue[Examine] = asyncio.Queue()
+
+    def examine(self, action: Examine) -> None:
+        """Have it made; the core asks for one at a time."""
+        self._wanted.put_nowait(action)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        while True:
+            action = await self._wanted.get()
+            asked = time.monotonic()
+            observed = await self._observe(action.subjects)
+            self._emit(Examined(time.monotonic(), asked, observed))
+
+    def close(self) -> None:
+        """End."""
+        self._prober.close()
+        self._reacher.close()
+
+    async def _observe(self, subjects: tuple[Subject, ...]) -> tuple[Observed, ...]:
+        found, echoes, served = await asyncio.gather(
+            self._prober.ask(vip for subject in subjects for vip in subject.vips),
+            self._reacher.ask(subjects),
+            asyncio.gather(*map(_served, subjects)),
+        )
+        holders = {(holder.ifindex, holder.ip): holder for holder in found}
+        return tuple(
+            Observed(
+                subject.instance,
+                subject.role,
+                tuple(holders[vip.ifindex, vip.ip] for vip in subject.vips),
+                tuple(echoes.get(subject.instance, ())),
+                tuple(answers),
+            )
+            for subject, answers in zip(subjects, served, strict=True)
+        )
+
+
+async def _served(subject: Subject) -> list[Served]:
+    if not subject.services:
+        return []
+    from netvip.checks import services  # http.client costs 3 MiB
+
+    return await services.ask(subject)

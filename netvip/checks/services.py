@@ -1,0 +1,134 @@
+"""Does the service at a VIP do what it should? A connection, an HTTP status, or a command."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+
+from netvip.checks.service import Service, parse
+from netvip.const import SERVICE_LIMIT
+from netvip.core.model import IP, Tri
+from netvip.core.observed import Served, Subject
+
+USER_AGENT = "netvip"
+
+
+async def ask(subject: Subject) -> list[Served]:
+    """How each service does at each VIP that is here; a command is run once for all."""
+    asked = [_served(service, ip) for service, ip in _places(subject)]
+    return list(await asyncio.gather(*asked))
+
+
+def _places(subject: Subject) -> Iterator[tuple[Service, IP]]:
+    for service in map(parse, subject.services):
+        once = service.scheme == "command" or service.host
+        for ip in subject.sources[:1] if once else subject.sources:
+            yield service, ip
+
+
+async def _served(service: Service, vip: IP) -> Served:
+    begun = time.monotonic()
+    work = _WORK[service.scheme](service, service.host or str(vip))
+    finding, words = await _bounded(work)
+    took = time.monotonic() - begun
+    name = service.text if service.host or service.words else f"{service.text} at {vip}"
+    return Served(vip, name, finding, words, took)
+
+
+class _Work:
+    """One question, asked in a thread; break_off() makes the thread end."""
+
+    def __init__(self, service: Service, host: str) -> None:
+        self.service, self.host = service, host
+
+    def run(self) -> tuple[Tri, str]:
+        """Ask."""
+        raise NotImplementedError
+
+    def break_off(self) -> None:
+        """Time is over."""
+
+
+async def _bounded(work: _Work) -> tuple[Tri, str]:
+    asking = asyncio.ensure_future(asyncio.to_thread(_worded, work))
+    done, _ = await asyncio.wait({asking}, timeout=SERVICE_LIMIT)
+    if not done:
+        work.break_off()
+        await asking
+        return _TOO_LATE
+    return asking.result()
+
+
+def _worded(work: _Work) -> tuple[Tri, str]:
+    try:
+        return work.run()
+    except TimeoutError:
+        return _TOO_LATE
+    except ConnectionError as problem:
+        return Tri.NO, problem.strerror or str(problem)
+    except OSError as problem:  # no memory, no descriptor, no name: no fault of the service's
+        return Tri.UNKNOWN, f"could not be asked: {problem}"
+
+
+class _Connection(_Work):
+    """Whether somebody accepts."""
+
+    def run(self) -> tuple[Tri, str]:
+        socket.create_connection((self.host, self.service.port), SERVICE_LIMIT).close()
+        return Tri.YES, "accepts"
+
+
+class _Answer(_Work):
+    """What an HTTP server says."""
+
+    def __init__(self, service: Service, host: str) -> None:
+        super().__init__(service, host)
+        self._connection = http.client.HTTPConnection(host, service.port, timeout=SERVICE_LIMIT)
+
+    def run(self) -> tuple[Tri, str]:
+        wanted = self.service.status
+        try:
+            self._connection.request("GET", self.service.path, headers={"User-Agent": USER_AGENT})
+            status = self._connection.getresponse().status
+        except http.client.HTTPException as problem:
+            return Tri.NO, f"no HTTP: {problem!r}"
+        finally:
+            self._connection.close()
+        words = f"answers {status}" if status == wanted else f"answers {status}, not {wanted}"
+        return Tri.of(status == wanted), words
+
+    def break_off(self) -> None:
+        if (sock := self._connection.sock) is not None:
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)  # who sends a byte now and then is read no more
+
+
+class _Command(_Work):
+    """What a program exits with."""
+
+    def run(self) -> tuple[Tri, str]:
+        process = subprocess.Popen(
+            self.service.words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            code = process.wait(SERVICE_LIMIT)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # and whatever it started
+            process.wait()
+            return _TOO_LATE
+        return Tri.of(code == 0), f"exits {code}"
+
+
+_TOO_LATE = (Tri.NO, f"no answer within {SERVICE_LIMIT:.0f} s")
+_WORK: dict[str, type[_Work]] = {"tcp": _Connection, "http": _Answer, "command": _Command}

@@ -1,0 +1,56 @@
+"""What the findings of an examination, and another master's advert, mean for an instance."""
+
+from __future__ import annotations
+
+from netvip.core.actions import Action, ClearAway, Level
+from netvip.core.instance import Instance
+from netvip.core.model import Tri
+from netvip.core.states import TABLE, Phase, Trigger
+
+
+def hand_over(now: float, instance: Instance) -> None:
+    """Let the other node take over, if there is anything to hand over and a way to."""
+    if instance.phase is not Phase.WATCHING or instance.master(now) is not Tri.YES:
+        return
+    ready = instance.prepared is not None and not instance.missing()
+    if ready and instance.letgo.possible(now, instance.spec):
+        instance.letgo.hand_over(now, instance.spec)
+
+
+def meet_conflict(now: float, instance: Instance, macs: frozenset[bytes], backup: bool) -> None:
+    """Somebody else answers for a VIP (Law 4): one yield, and no more."""
+    conflict = instance.conflict
+    if conflict.seen(now, macs, instance.spec, backup):
+        instance.log(*conflict.sentence(backup))
+    if not backup and instance.phase is Phase.WATCHING and conflict.may_yield(now):
+        conflict.yielded(now)
+        hand_over(now, instance)
+
+
+def end_conflict(instance: Instance, rise: int) -> None:
+    """Nobody else answers for a VIP."""
+    if instance.conflict.clean(rise):
+        instance.log(Level.NOTICE, "nobody else answers for the VIPs any more")
+
+
+def find_unfit(now: float, instance: Instance, why: str) -> None:
+    """MASTER, and what the VIPs are for does not work here."""
+    instance.unfit = why
+    if (instance.phase, Trigger.UNFIT) in TABLE:
+        instance.fail(Trigger.UNFIT, now, why)
+
+
+def find_fit(now: float, instance: Instance) -> None:
+    """It works."""
+    instance.unfit = ""
+    instance.made_good(now)
+
+
+def clear_away(instance: Instance, sender: str) -> list[Action]:
+    """keepalived is dead and another node is master: what is left of it goes (Law 7)."""
+    left = instance.here()
+    if not left:
+        return []
+    words = f"left by a dead keepalived, and {sender} is master: taken away"
+    instance.log(Level.NOTICE, f"{', '.join(map(str, left))} {words}")
+    return [ClearAway(left)]

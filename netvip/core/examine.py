@@ -1,0 +1,203 @@
+"""The coordinated check: when it is made, of what, and what follows from it. One at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from ipaddress import ip_address
+
+from netvip.const import COLLECT, EXAMINATION_LIMIT
+from netvip.core import plan
+from netvip.core.actions import Action, Examine, Level, Log
+from netvip.core.consequences import end_conflict, find_fit, find_unfit, meet_conflict
+from netvip.core.events import Advert, Examined
+from netvip.core.instance import NEVER, Instance
+from netvip.core.judge import REMEDIES, Fault, Remedy, Step, faults, known
+from netvip.core.mirror import Mirror
+from netvip.core.model import IP, Address, Role, Tri
+from netvip.core.observed import Observed, Subject
+from netvip.core.policy import Policy
+from netvip.core.steps import steps, strangers
+from netvip.core.watch import Watch
+
+#: More are no better evidence.
+MOST_TARGETS = 8
+
+
+class Examiner:
+    """Has the instances examined, and draws the consequences."""
+
+    def __init__(self, mirror: Mirror, outbox: list[Action]) -> None:
+        self.policy = Policy()
+        #: The home node, asked like any host where its address is known.
+        self.home: IP | None = None
+        self.at_home = Tri.UNKNOWN
+        self.watches: dict[str, Watch] = {}
+        #: How often each fault was believed in since the start.
+        self.counts: dict[Fault, int] = {}
+        self._mirror, self._out = mirror, outbox
+        self._due = NEVER
+        self._asked: float | None = None
+
+    def watch(self, instance: str) -> Watch:
+        """What is known of an instance."""
+        return self.watches.setdefault(instance, Watch())
+
+    # --- when -----------------------------------------------------------------------------------
+
+    def want(self, now: float) -> None:
+        """Have one made now: triggers that come together make one."""
+        self._due = min(self._due, now + COLLECT)
+
+    def due(self) -> float:
+        """When tick() has something to do."""
+        return self._due if self._asked is None else self._asked + EXAMINATION_LIMIT
+
+    def tick(
+        self, now: float, instances: Mapping[str, Instance], acting_on: Collection[int]
+    ) -> None:
+        """Begin an examination that is due, unless one is under way, or networkd acts."""
+        if now < self.due() or not instances:
+            if self._due == NEVER and self.policy.interval and instances:
+                self._due = now + self.policy.interval
+            return
+        self._asked, self._due = None, self._next(now)
+        if acting_on:
+            return  # its end asks for one
+        found = (self._subject(now, instance) for instance in instances.values())
+        subjects = tuple(subject for subject in found if subject is not None)
+        if subjects:
+            self._asked = now
+            self._out.append(Examine(subjects))
+
+    def _next(self, now: float) -> float:
+        return now + self.policy.interval if self.policy.interval else NEVER
+
+    def examined(self, instances: Collection[str], since: float) -> bool:
+        """Whether all of these have been examined by probes that were sent since then."""
+        return all(self.watch(name).asked >= since for name in instances)
+
+    # --- of what --------------------------------------------------------------------------------
+
+    def hear(self, instance: str, advert: Advert) -> None:
+        """An advert of another node's."""
+        try:
+            sender = ip_address(advert.sender)
+        except ValueError:
+            sender = None
+        self.watch(instance).hear(advert, sender)
+
+    def home_answers(self) -> Tri:
+        """Whether the home node answered an echo when it was last asked."""
+        found = [watch.alive.get(self.home, Tri.UNKNOWN) for watch in self.watches.values()]
+        return next((answer for answer in found if answer is not Tri.UNKNOWN), Tri.UNKNOWN)
+
+    def _subject(self, now: float, instance: Instance) -> Subject | None:
+        spec, role = instance.spec, instance.mastership.role(now, instance.spec)
+        if role not in (Role.MASTER, Role.BACKUP) or instance.protected:
+            return None
+        keys = [instance.key(vip) for vip in spec.vips]
+        vips = tuple(Address(key.ifindex, key.ip, key.prefixlen) for key in keys if key.ifindex)
+        if role is Role.BACKUP:
+            return Subject(spec.name, role, vips)
+        own = plan.own_addresses(self._mirror, instance.home, frozenset(keys))
+        return Subject(
+            spec.name,
+            role,
+            vips,
+            tuple(key.ip for key in keys if self._mirror.get(key) is not None),
+            self._targets(instance, {address.ip for address in own}),
+            tuple(address.ip for address in own),
+            self.policy.services(spec.name),
+        )
+
+    def _targets(self, instance: Instance, own: set[IP]) -> tuple[IP, ...]:
+        routes = self._mirror.routes(instance.home)
+        gateways = [r.gateway for r in routes if r.gateway and not r.destination.prefixlen]
+        peers = [*instance.spec.peers, *self.watch(instance.spec.name).peers]
+        home = [self.home] if self.home is not None else []
+        asked = dict.fromkeys([*home, *self.policy.hosts(instance.spec.name), *gateways, *peers])
+        return tuple(target for target in asked if target not in own)[:MOST_TARGETS]
+
+    # --- what follows ---------------------------------------------------------------------------
+
+    def take(
+        self, event: Examined, instances: Mapping[str, Instance], acting_on: Collection[int]
+    ) -> None:
+        """The findings have come."""
+        self._asked = None
+        for observed in event.observed:
+            instance = instances.get(observed.instance)
+            if instance is not None and self._current(event, observed, instance, acting_on):
+                self._judge(event, observed, instance)
+
+    def _current(
+        self, event: Examined, observed: Observed, instance: Instance, acting_on: Collection[int]
+    ) -> bool:
+        """Whether what was seen then says anything of now."""
+        same = instance.mastership.role(event.time, instance.spec) is observed.role
+        still = event.asked >= instance.moved_at and not instance.protected
+        return same and still and instance.home not in acting_on
+
+    def _judge(self, event: Examined, observed: Observed, instance: Instance) -> None:
+        watch, now = self.watch(observed.instance), event.time
+        if watch.role is not observed.role:
+            watch.begin(observed.role)
+        watch.learn(observed)
+        watch.steps = steps(observed, instance, watch, self._mirror, now)
+        watch.asked, watch.at = event.asked, now
+        self._note_conflict(now, observed, instance, watch)
+        found = faults(observed.role, watch.steps)
+        for fault in known(observed.role, watch.steps):
+            self._weigh(now, instance, watch, fault, found.get(fault, []))
+        self._let_go_or_not(now, instance, watch, found)
+
+    def _weigh(
+        self, now: float, instance: Instance, watch: Watch, fault: Fault, bad: list[Step]
+    ) -> None:
+        remedy, lasting = REMEDIES[fault]
+        damping = watch.damped(fault)
+        fall = self.policy.fall if lasting else 1
+        changed = damping.take(bool(bad), fall, self.policy.rise)
+        if changed and damping.bad:
+            self.counts[fault] = self.counts.get(fault, 0) + 1
+        if changed and remedy is not Remedy.CONFLICT:  # which says more than that
+            self._say(instance, fault, damping.bad, bad)
+        if remedy is Remedy.ANNOUNCE and bad and now >= watch.announce_at:
+            watch.announce_at = now + watch.announcing.next(now)
+            instance.announce(now)
+
+    def _say(self, instance: Instance, fault: Fault, bad: bool, steps: list[Step]) -> None:
+        why = "; ".join(map(str, steps))
+        level = Level.ERROR if bad else Level.NOTICE
+        words = f"{fault.value}: {why}" if bad else f"over: {fault.value}"
+        self._out.append(Log(level, f"{instance.spec.name}: {words}"))
+
+    def _let_go_or_not(
+        self, now: float, instance: Instance, watch: Watch, found: Mapping[Fault, list[Step]]
+    ) -> None:
+        grave = [
+            fault
+            for fault, (remedy, _) in REMEDIES.items()
+            if remedy is Remedy.LET_GO and watch.damped(fault).bad
+        ]
+        if grave == [Fault.DEAD] and watch.patient(now):
+            grave = []
+        reasons = [str(step) for fault in grave for step in found.get(fault, [])]
+        if grave and watch.role is Role.MASTER:
+            find_unfit(now, instance, "; ".join(reasons) or grave[0].value)
+        elif not grave:
+            find_fit(now, instance)
+
+    def _note_conflict(
+        self, now: float, observed: Observed, instance: Instance, watch: Watch
+    ) -> None:
+        backup = observed.role is Role.BACKUP
+        asked = [h for h in observed.holders if h.asked is Tri.YES]
+        if not asked or (backup and not watch.mac):
+            return
+        master = watch.mac if backup else b""
+        macs = frozenset(m for h in asked for m in strangers(h, self._mirror, master))
+        if macs:
+            meet_conflict(now, instance, macs, backup)
+        else:
+            end_conflict(instance, self.policy.rise)

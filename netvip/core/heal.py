@@ -1,0 +1,71 @@
+"""Healing a keepalived that stays in FAULT though all it needs is there. Off by default.
+
+keepalived 2.1.0 to 2.3.2 with a configured unicast source that was missing at its start do not
+look for it again (FACTS 5). Where anything else in the configuration could hold it in FAULT, it is
+left alone: from here it cannot be told whether that does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from netvip.const import RESTART_AGAIN, STUCK_FOR
+from netvip.core.actions import Action, Level, Log, RequestDump, RestartKeepalived
+from netvip.core.instance import NEVER, Instance
+from netvip.core.mirror import Mirror
+from netvip.core.model import Role, Tri
+from netvip.core.pacing import Pace
+from netvip.core.states import IN_FAULT
+
+
+class Healer:
+    """Watches for it, and has systemd restart it, once in five minutes at most."""
+
+    def __init__(self, outbox: list[Action]) -> None:
+        #: Whether the operator allows it.
+        self.allowed = False
+        self._out = outbox
+        self._since: dict[str, float] = {}
+        self._asked = float("-inf")
+        self._pace = Pace(1, RESTART_AGAIN)
+        self._not_before = float("-inf")
+
+    def due(self) -> float:
+        """When tick() has something to do."""
+        if not self.allowed or not self._since:
+            return NEVER
+        return max(min(self._since.values()) + STUCK_FOR, self._not_before)
+
+    def tick(
+        self, now: float, instances: Mapping[str, Instance], mirror: Mirror, held: bool
+    ) -> None:
+        """Restart it, where it has been stuck for long enough and nothing is lost by it."""
+        stuck = {n for n, i in instances.items() if self.allowed and _stuck(now, i, mirror)}
+        if held or any(i.master(now) is not Tri.NO for i in instances.values()):
+            stuck = set()  # somebody is at work here, or another instance is MASTER
+        self._since = {name: self._since.get(name, now) for name in sorted(stuck)}
+        for name, since in self._since.items():
+            if now >= max(since + STUCK_FOR, self._not_before):
+                self._heal(now, name, instances[name])
+                return
+
+    def _heal(self, now: float, name: str, instance: Instance) -> None:
+        self._not_before = now + 1.0  # a dump comes within that time
+        if instance.dumped_at < self._asked or self._asked < self._since[name] + STUCK_FOR:
+            self._asked = now
+            self._out.append(RequestDump())
+        elif self._pace.allow(now):
+            self._not_before = now + RESTART_AGAIN
+            self._since.clear()
+            why = f"{name}: in FAULT for {STUCK_FOR:.0f} s without a reason that is left"
+            self._out.append(RestartKeepalived(why))
+            self._out.append(Log(Level.WARNING, f"{why}: keepalived is restarted"))
+
+
+def _stuck(now: float, instance: Instance, mirror: Mirror) -> bool:
+    """In FAULT, not by us, with the link, and the address that it was started without."""
+    source, role = instance.spec.sticks_without, instance.mastership.role(now, instance.spec)
+    if role is not Role.FAULT or instance.phase in IN_FAULT or source is None:
+        return False
+    there = any(mirror.on(ifindex, source) for ifindex in mirror.links)
+    return there and instance.spec_has_carrier()

@@ -1,0 +1,120 @@
+"""The verdict: from the steps of an examination to what is wrong, and what follows. One table.
+
+A finding is YES (as it should be), NO, or UNKNOWN, and on UNKNOWN nothing follows: a gateway that
+is down tells nothing about the VIP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from netvip.core.model import Role, Tri
+
+
+class Kind(Enum):
+    """The steps of an examination; the value is what `netvip verify` calls it."""
+
+    PRESENCE = "presence"
+    OWNERSHIP = "ownership"
+    REACH = "reach"
+    SERVICE = "service"
+    ANSWER = "answer"
+
+
+class Fault(Enum):
+    """What can be wrong."""
+
+    MISSING = "a VIP is missing, or not as it was"
+    CONFLICT = "somebody else answers for a VIP"
+    MISLED = "somebody who is up sends the VIP's packets elsewhere"
+    UNREACHED = "nobody who is up sends the VIP's packets here"
+    DEAD = "the service does not answer"
+    LEFT_OVER = "a VIP is here, on a node that is not MASTER"
+    DARK = "nobody answers for a VIP though its master says that it has it"
+
+
+class Remedy(Enum):
+    """What follows from a fault that has lasted for its number of examinations."""
+
+    REPORT = "say so"
+    ANNOUNCE = "announce the VIPs"
+    CONFLICT = "neither put back nor announce; yield once, then stay (Law 4)"
+    LET_GO = "let the VIPs go to the other node"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One finding, in words, and the seconds it took."""
+
+    kind: Kind
+    subject: str
+    finding: Tri
+    words: str
+    took: float = 0.0
+    #: The fault that a NO is, where it is not the kind's own.
+    fault: Fault | None = None
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.words}"
+
+
+#: What a NO means. A VIP that is missing on the MASTER is netlink's news, and a window's business.
+MEANING: Final[dict[tuple[Role, Kind], Fault]] = {
+    (Role.MASTER, Kind.PRESENCE): Fault.MISSING,
+    (Role.MASTER, Kind.OWNERSHIP): Fault.CONFLICT,
+    (Role.MASTER, Kind.REACH): Fault.MISLED,
+    (Role.MASTER, Kind.SERVICE): Fault.DEAD,
+    (Role.BACKUP, Kind.PRESENCE): Fault.LEFT_OVER,
+    (Role.BACKUP, Kind.OWNERSHIP): Fault.CONFLICT,
+    (Role.BACKUP, Kind.ANSWER): Fault.DARK,
+}
+
+#: What is done about it, and whether it has to last for `fall` examinations first.
+REMEDIES: Final[dict[Fault, tuple[Remedy, bool]]] = {
+    Fault.MISSING: (Remedy.REPORT, False),
+    Fault.CONFLICT: (Remedy.CONFLICT, False),
+    Fault.MISLED: (Remedy.ANNOUNCE, False),
+    Fault.UNREACHED: (Remedy.LET_GO, True),
+    Fault.DEAD: (Remedy.LET_GO, True),
+    Fault.LEFT_OVER: (Remedy.REPORT, True),
+    Fault.DARK: (Remedy.REPORT, True),
+}
+
+
+def faults(role: Role, steps: Iterable[Step]) -> dict[Fault, list[Step]]:
+    """What is wrong, with every step that says so."""
+    found: dict[Fault, list[Step]] = {}
+    for step in steps:
+        if step.finding is Tri.NO:
+            fault = step.fault or MEANING.get((role, step.kind))
+            if fault is not None:
+                found.setdefault(fault, []).append(step)
+    return found
+
+
+def known(role: Role, steps: Iterable[Step]) -> set[Fault]:
+    """The faults that these steps would have shown: what they say nothing of stays as it was."""
+    return {
+        step.fault or MEANING[role, step.kind]
+        for step in steps
+        if step.finding is not Tri.UNKNOWN and (step.fault or (role, step.kind) in MEANING)
+    }
+
+
+class Damping:
+    """Bad after `fall` examinations in a row, good again after `rise`."""
+
+    def __init__(self) -> None:
+        self.bad = False
+        self._row = 0
+
+    def take(self, bad: bool, fall: int, rise: int) -> bool:
+        """Count one; whether that has changed what is believed."""
+        self._row = self._row + 1 if bad is not self.bad else 0
+        if self._row < (fall if bad else rise):
+            return False
+        self.bad, self._row = bad, 0
+        return True

@@ -1,0 +1,123 @@
+"""The steps of an examination, in words: what was observed, against what ought to be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from netvip.core.instance import Instance
+from netvip.core.judge import Fault, Kind, Step
+from netvip.core.mirror import Mirror
+from netvip.core.model import IP, Address, Role, Tri, Vip
+from netvip.core.observed import Echo, Holder, Observed
+from netvip.core.watch import Watch
+
+
+def steps(
+    observed: Observed, instance: Instance, watch: Watch, mirror: Mirror, now: float
+) -> tuple[Step, ...]:
+    """Every step of one instance's examination."""
+    if observed.role is Role.MASTER:
+        return (
+            *_presence(instance, mirror),
+            *(_sole(holder, mirror) for holder in observed.holders),
+            *_reach(observed.echoes, watch),
+            *(
+                Step(Kind.SERVICE, s.service, s.finding, _served(s.words, watch), s.took)
+                for s in observed.served
+            ),
+        )
+    fresh = now - watch.heard <= instance.spec.master_down
+    return (
+        *_absence(instance, mirror),
+        *(_answer(holder, fresh) for holder in observed.holders),
+        *(_sole(holder, mirror, watch.mac, backup=True) for holder in observed.holders),
+    )
+
+
+def strangers(holder: Holder, mirror: Mirror, master: bytes) -> frozenset[bytes]:
+    """Who answers besides this host and the master."""
+    mine = {link.mac for link in mirror.links.values()}
+    return holder.macs - mine - {master}
+
+
+def _presence(instance: Instance, mirror: Mirror) -> Iterator[Step]:
+    for vip in instance.spec.vips:
+        present = mirror.get(instance.key(vip))
+        yield Step(Kind.PRESENCE, _name(vip), *_as_it_was(present, instance, vip))
+
+
+def _as_it_was(present: Address | None, instance: Instance, vip: Vip) -> tuple[Tri, str]:
+    if present is None:
+        return Tri.NO, f"missing on {vip.interface}"
+    known = instance.memory.get(present.key, present)
+    if replace(present, proto=0) != replace(known, proto=0):
+        return Tri.NO, f"on {vip.interface}, but not as it was: {present} instead of {known}"
+    return Tri.YES, f"on {vip.interface}, as it was"
+
+
+def _absence(instance: Instance, mirror: Mirror) -> Iterator[Step]:
+    for vip in instance.spec.vips:
+        here = mirror.get(instance.key(vip)) is not None
+        words = f"left on {vip.interface}" if here else f"not on {vip.interface}"
+        yield Step(Kind.PRESENCE, _name(vip), Tri.of(not here), words)
+
+
+def _sole(holder: Holder, mirror: Mirror, master: bytes = b"", backup: bool = False) -> Step:
+    name = str(holder.ip)
+    if holder.asked is not Tri.YES or (backup and not master):
+        return Step(Kind.OWNERSHIP, name, Tri.UNKNOWN, "nobody could be asked", holder.took)
+    others = strangers(holder, mirror, master)
+    if others:
+        who = ", ".join(sorted(mac.hex(":") for mac in others))
+        return Step(Kind.OWNERSHIP, name, Tri.NO, f"{who} answers for it as well", holder.took)
+    return Step(Kind.OWNERSHIP, name, Tri.YES, "nobody else answers for it", holder.took)
+
+
+def _answer(holder: Holder, fresh: bool) -> Step:
+    name = str(holder.ip)
+    if holder.macs:
+        who = ", ".join(sorted(mac.hex(":") for mac in holder.macs))
+        return Step(Kind.ANSWER, name, Tri.YES, f"answered by {who}", holder.took)
+    if holder.asked is not Tri.YES or not fresh:
+        why = "there is no master's advert" if not fresh else "nobody could be asked"
+        return Step(Kind.ANSWER, name, Tri.UNKNOWN, why, holder.took)
+    return Step(Kind.ANSWER, name, Tri.NO, "nobody answers, though its master adverts", holder.took)
+
+
+def _reach(echoes: Iterable[Echo], watch: Watch) -> Iterator[Step]:
+    by_vip: dict[IP, list[Echo]] = {}
+    for echo in echoes:
+        by_vip.setdefault(echo.vip, []).append(echo)
+        yield Step(Kind.REACH, f"{echo.vip} from {echo.target}", *_reached(echo), echo.took)
+    for vip, asked in by_vip.items():
+        finding = _reached_at_all(asked, watch)
+        answered = sum(echo.answered is Tri.YES for echo in asked)
+        words = f"{answered} of {len(asked)} answer it"
+        yield Step(Kind.REACH, str(vip), finding, words, fault=Fault.UNREACHED)
+
+
+def _reached(echo: Echo) -> tuple[Tri, str]:
+    if echo.answered is Tri.YES:
+        return Tri.YES, "answers"
+    if echo.answered is Tri.UNKNOWN:
+        return Tri.UNKNOWN, "could not be asked"
+    if echo.alive is Tri.YES:
+        return Tri.NO, "answers this host, but not the VIP: it sends the VIP's packets elsewhere"
+    return Tri.UNKNOWN, "does not answer at all, which tells nothing"
+
+
+def _reached_at_all(asked: list[Echo], watch: Watch) -> Tri:
+    if any(echo.answered is Tri.YES for echo in asked):
+        return Tri.YES
+    # Who has never answered the VIP may have its reasons: only who did and no longer does tells.
+    told = (e for e in asked if e.alive is Tri.YES and (e.vip, e.target) in watch.trusted)
+    return Tri.NO if any(echo.answered is Tri.NO for echo in told) else Tri.UNKNOWN
+
+
+def _served(words: str, watch: Watch) -> str:
+    return words if watch.served else f"{words} (nor has it since this node is MASTER)"
+
+
+def _name(vip: Vip) -> str:
+    return f"{vip.ip}/{vip.prefixlen}"

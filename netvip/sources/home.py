@@ -1,0 +1,63 @@
+"""The node where the VIPs belong, by the name or address that netvip.conf has."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+import time
+from collections.abc import Callable
+from ipaddress import ip_address
+
+from netvip.core.events import Event, Home
+from netvip.core.model import IP, Tri
+
+#: A name that cannot be resolved now, at boot for one, may be later; and it may move.
+LOOK_EVERY = 60.0
+
+
+class HomeSource:
+    """Resolves it, again and again: a name service may be away, and slow."""
+
+    def __init__(self, emit: Callable[[Event], None], home: str) -> None:
+        self._emit, self._home = emit, home
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while self._home:
+            address = await asyncio.to_thread(resolve, self._home)
+            self._emit(Home(time.monotonic(), address, is_here(self._home, address)))
+            await asyncio.sleep(LOOK_EVERY)
+        await asyncio.Event().wait()
+
+
+def resolve(home: str) -> IP | None:
+    """Its first address; None where it cannot be told."""
+    try:
+        return ip_address(home)
+    except ValueError:
+        pass
+    try:
+        found = socket.getaddrinfo(home, None, type=socket.SOCK_DGRAM)
+    except (OSError, UnicodeError):
+        return None
+    return ip_address(str(found[0][4][0]))
+
+
+def is_here(home: str, address: IP | None) -> Tri:
+    """Whether it is this host: by its name, or by an address that the host has."""
+    name = os.uname().nodename.lower()
+    if home.lower() in (name, name.partition(".")[0]):
+        return Tri.YES
+    return _has(address) if address is not None else Tri.UNKNOWN
+
+
+def _has(address: IP) -> Tri:
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+        try:
+            sock.bind((str(address), 0))
+        except OSError as problem:
+            return Tri.NO if problem.errno == errno.EADDRNOTAVAIL else Tri.UNKNOWN
+    return Tri.YES
