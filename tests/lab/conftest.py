@@ -108,3 +108,10 @@ def guarded(suite: str, package: Path) -> Iterator[Pair]:
     with Pair(suite) as pair:
         pair.protect(package, guarded=True)
         yield pair
+
+
+@pytest.fixture(scope="module")
+def bare(suite: str) -> Iterator[Pair]:
+    """The control: keepalived alone."""
+    with Pair(suite) as pair:
+        yield pair

@@ -119,16 +119,16 @@ class Pair:
             raise
 
     def _space(self, name: str) -> Namespace:
-        space = Namespace(f"nv{self._tag}-{name}")
+        space = Namespace(f"nv{self.tag}-{name}")
         self._open.append(space)
         return space
 
     def _lay_cables(self) -> None:
-        self._tag = tag(self._scratch.name)
-        self.switch = Switch(f"nv{self._tag}-sw")
+        self.tag = tag(self._scratch.name)
+        self.switch = Switch(f"nv{self.tag}-sw")
         self._open.append(self.switch)
         self.near, self.far, self.gateway = map(self._space, ("near", "far", "gw"))
-        backbone = Switch(f"nv{self._tag}-bb")
+        backbone = Switch(f"nv{self.tag}-bb")
         self._open.append(backbone)
         for switch, space, interface, address in (
             (self.switch, self.near, "eth0", "10.77.0.50/24"),

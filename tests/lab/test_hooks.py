@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.lab.follow import shell
 from tests.lab.measure import ACTIONS, measure
 from tests.lab.node import Node
 from tests.lab.pair import INTERFACE, OWN, Pair, has_address, leftovers, netvip_status
@@ -18,11 +19,6 @@ HOOK = "/usr/lib/netvip/hook"
 #: Milliseconds until a loss that nothing announced is answered, on a busy machine; keepalived
 #: alone loses 570 and more.
 NETLINK_ALONE = 20
-
-
-def shell(node: Node, script: str) -> str:
-    """A few lines of shell inside the node; what it prints, errors included."""
-    return node.run("sh", "-c", f"{{ {script}\n}} 2>&1", check=False).strip()
 
 
 # --- units ----------------------------------------------------------------------------------------
@@ -73,13 +69,6 @@ WAYS: dict[str, Callable[[Node], None]] = {
     "restarted with dbus-daemon": with_the_bus,
 }
 every_way = pytest.mark.parametrize("way", WAYS)
-
-
-@pytest.fixture(scope="module")
-def bare(suite: str) -> Iterator[Pair]:
-    """The control: keepalived alone."""
-    with Pair(suite) as pair:
-        yield pair
 
 
 @every_way

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.lab.follow import now, states, wait
 from tests.lab.measure import Tool
 from tests.lab.node import Node
 from tests.lab.pair import INTERFACE, VIP, Pair
-from tests.lab.test_verdict import CONFIGURATION, WATCHED, now, states, wait
+from tests.lab.test_verdict import CONFIGURATION, WATCHED
 
 #: As people paste them, mended as doctor says: the check is netvip's, and has no weight.
 COMMON = f"""

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.lab.follow import now, states, wait
 from tests.lab.measure import Tool, reconfigure, restart, touch_and_reload
 from tests.lab.node import Node
 from tests.lab.pair import GATEWAY, INTERFACE, OWN, VIP, Pair, has_address, netvip_status
-from tests.lab.shell import LabError
 
 CONFIGURATION = "/etc/keepalived/keepalived.conf"
 #: Law 10.
@@ -19,26 +19,6 @@ DEAD_MAN = 4.0
 #: How long nobody may move once all is settled.
 WATCHED = 8.0
 NO_RESTART = "/etc/systemd/system/netvip.service.d/lab.conf"
-
-
-def wait(condition: Callable[[], bool], limit: float, what: str) -> None:
-    """Wait for something that only the kernel's state shows."""
-    deadline = time.monotonic() + limit
-    while not condition():
-        if time.monotonic() > deadline:
-            raise LabError(f"{what} never happened")
-        time.sleep(0.02)
-
-
-def now(node: Node) -> float:
-    return float(node.run("date", "+%s.%6N"))
-
-
-def states(node: Node, since: float) -> list[str]:
-    """The states keepalived entered."""
-    lines = node.journal("keepalived.service", since).splitlines()
-    found = [line.partition("Entering ")[2].split()[0] for line in lines if "Entering " in line]
-    return [state for state in found if state in ("MASTER", "BACKUP", "FAULT")]
 
 
 def conf(node: Node) -> Path:

@@ -11,13 +11,19 @@ from hypothesis import strategies as st
 from netvip.core import actions
 from netvip.core.actions import Action
 from netvip.core.events import Called, Entrance
-from netvip.core.model import Author, AuthorKind, Role
+from netvip.core.model import Author, AuthorKind, Role, Tri
+from netvip.core.policy import Policy, Wishes
 from netvip.core.states import PROTECTED
-from tests.sim.world import LO, OWN, VIP, Node
+from tests.sim.world import GATEWAY, LO, OWN, VIP, Node
 
 #: A takeover in progress: the old master removes its VIP as it hears of the new one.
 TAKEOVER = 0.05
 OPERATOR = Author(AuthorKind.OTHER, "ip (netlink port 4711)")
+
+
+THIRD = b"\x02\0\0\0\0\x03"
+#: A node that let go for the third time stays away for 64 s.
+LONG_AWAY = 7
 
 
 class Peer(Node):
@@ -32,6 +38,16 @@ class Peer(Node):
         self.alive = True
         super().__init__(guarded=guarded, role=role)
         self.spec = replace(self.spec, priority=priority)
+
+    def start_netvip(self) -> None:
+        super().start_netvip()
+        assert self.machine is not None
+        self.machine.examiner.policy = Policy(wishes=Wishes(services=("tcp://:443",)))
+
+    def answering(self, role: Role) -> frozenset[bytes]:
+        # An old master's last shield answers as well.
+        answers = self.other is not None and (self.other.has(VIP) or self.other.shielded)
+        return frozenset({self.peer_mac}) if answers else frozenset()
 
     def advert(self, own: bool, priority: int) -> None:
         super().advert(own, priority)
@@ -50,6 +66,12 @@ class Peer(Node):
         self.heard = now = self.now
         self.after(delay, lambda: self.elect() if self.heard == now and self.alive else None)
 
+    @property
+    def conflict_confirmed(self) -> bool:
+        """Whether the core knows of somebody else with the VIP."""
+        known = self.machine.instances.get("VI_1") if self.machine is not None else None
+        return known is not None and known.conflict.confirmed
+
     def backup(self) -> None:
         self.heard = now = self.now
         self.after(self.spec.master_down, lambda: self.elect() if self.heard == now else None)
@@ -62,6 +84,8 @@ class Peer(Node):
         master = self.role is Role.MASTER
         if isinstance(action, actions.PutBack) and not master:
             self.violations.append(f"law 1: put back at {self.now} while {self.role}")
+        if isinstance(action, (actions.PutBack, actions.Announce)) and self.conflict_confirmed:
+            self.violations.append(f"law 4: {type(action).__name__} at {self.now} in a conflict")
         if isinstance(action, actions.PutBack) and not self.spec.guarded:
             self.violations.append(f"assisted was put back at {self.now}")
         if isinstance(action, actions.Protect) and not master:
@@ -163,6 +187,13 @@ FAULTS: dict[str, Callable[[Peer], None]] = {
     "an operator deletes the VIP": _delete,
     "somebody goes on deleting the VIP": _steal,
     "asked to yield": _ask_to_yield,
+    "a third host takes the VIP": lambda node: setattr(node, "strangers", frozenset({THIRD})),
+    "the third host gives it back": lambda node: setattr(node, "strangers", frozenset()),
+    "the service dies": lambda node: setattr(node, "serves", Tri.NO),
+    "the service is back": lambda node: setattr(node, "serves", Tri.YES),
+    "the gateway is misled": lambda node: node.targets.update({GATEWAY: Tri.NO}),
+    "the gateway is down": lambda node: node.targets.update({GATEWAY: Tri.UNKNOWN}),
+    "the gateway is well": lambda node: node.targets.update({GATEWAY: Tri.YES}),
     "told that networkd stops": lambda node: node.feed(Called(node.now, Entrance.NETWORKD_STOPS)),
 }
 
@@ -183,8 +214,17 @@ def test_the_laws_hold_under_any_faults(
     for node in pair.nodes:
         _start(node)
         _start_keepalived(node)
+        _make_well(node)
     pair.run(20.0)
+    for _ in range(LONG_AWAY):
+        if any(node.fault for node in pair.nodes):
+            pair.run(10.0)
     _all_is_calm(pair)
+
+
+def _make_well(node: Peer) -> None:
+    node.strangers, node.serves = frozenset(), Tri.YES
+    node.targets[GATEWAY] = Tri.YES
 
 
 def _all_is_calm(pair: Pair) -> None:

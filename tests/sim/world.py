@@ -17,6 +17,7 @@ from netvip.core import actions, events
 from netvip.core.actions import Action, Plan
 from netvip.core.machine import Machine
 from netvip.core.model import (
+    IP,
     SCOPE_HOST,
     Address,
     AddressKey,
@@ -31,6 +32,7 @@ from netvip.core.model import (
     Tri,
     Vip,
 )
+from netvip.core.observed import Echo, Holder, Observed, Served, Subject
 
 LO, LAN = 1, 2
 NETWORKD = Author(AuthorKind.NETWORKD, "systemd-networkd")
@@ -40,7 +42,9 @@ EXPIRY = Author(AuthorKind.UNKNOWN, "the kernel")
 OWN = Address(LAN, ip_address("10.77.0.1"), 24)
 VIP = Address(LAN, ip_address("10.77.0.10"), 24, label="ens160", flags=0x80)
 CONNECTED = Route(LAN, ip_network("10.77.0.0/24"), source=OWN.ip)
-DEFAULT = Route(LAN, ip_network("0.0.0.0/0"), ip_address("10.77.0.100"))
+GATEWAY = ip_address("10.77.0.100")
+PEER_MAC = b"\x02\0\0\0\0\x02"
+DEFAULT = Route(LAN, ip_network("0.0.0.0/0"), GATEWAY)
 
 
 def spec(guarded: bool, priority: int = 110) -> InstanceSpec:
@@ -55,6 +59,14 @@ class Lease:
 
     address: Address
     ends: float
+
+
+#: Whether a target answers the VIP, and whether it answers at all.
+ECHOES = {
+    Tri.YES: (Tri.YES, Tri.UNKNOWN),
+    Tri.NO: (Tri.NO, Tri.YES),
+    Tri.UNKNOWN: (Tri.NO, Tri.NO),
+}
 
 
 class Node:
@@ -80,6 +92,13 @@ class Node:
         self.log: list[str] = []
         self.done: list[tuple[float, Action]] = []
         self.wire: list[tuple[float, int]] = []
+        #: What an examination finds: who else answers for the VIP, which targets answer it (NO:
+        #: they answer the host alone; UNKNOWN: nobody), how the service does; probes fall silent.
+        self.strangers: frozenset[bytes] = frozenset()
+        self.targets: dict[IP, Tri] = {GATEWAY: Tri.YES}
+        self.serves = Tri.YES
+        self.examines = True
+        self.peer_mac = PEER_MAC
         self._later: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self.machine: Machine | None = None
@@ -189,14 +208,44 @@ class Node:
             self._unprotect(action.instance)
         elif isinstance(action, actions.SaveSnapshot):
             self.saved = action
+        elif isinstance(action, actions.Examine) and self.examines:
+            self._examine(action)
         else:
             self._act_on_vips(action)
+
+    def _examine(self, action: actions.Examine) -> None:
+        asked, machine = self.now, self.machine
+        observed = tuple(map(self._observe, action.subjects))
+
+        def answer() -> None:
+            if self.machine is machine:
+                self.feed(events.Examined(self.now, asked, observed))
+
+        self.after(0.3, answer)
+
+    def _observe(self, subject: Subject) -> Observed:
+        macs = self.strangers | self.answering(subject.role)
+        return Observed(
+            subject.instance,
+            subject.role,
+            tuple(Holder(vip.ifindex, vip.ip, macs, Tri.YES, 0.3) for vip in subject.vips),
+            tuple(
+                Echo(vip, target, *ECHOES[self.targets.get(target, Tri.UNKNOWN)])
+                for vip in subject.sources
+                for target in subject.targets
+            ),
+            tuple(Served(VIP.ip, text, self.serves, "as it is") for text in subject.services),
+        )
+
+    def answering(self, role: Role) -> frozenset[bytes]:
+        """Which of the two nodes answer an ARP probe of this one's."""
+        return frozenset({self.peer_mac}) if role is Role.BACKUP else frozenset()
 
     def _act_on_vips(self, action: Action) -> None:
         if isinstance(action, actions.PutBack):
             for address in action.addresses:
                 self.after(0.0, lambda a=address: self._add(a))  # type: ignore[misc]
-        elif isinstance(action, actions.TakeAway):
+        elif isinstance(action, (actions.TakeAway, actions.ClearAway)):
             for address in action.addresses:
                 self.after(0.0, lambda a=address: self.unset(a.key, NETVIP))  # type: ignore[misc]
         elif isinstance(action, actions.Track):
@@ -236,7 +285,11 @@ class Node:
         """An advert passes on the wire."""
         if own:
             self.wire.append((self.now, priority))
-        self.feed(events.Advert(self.now, LAN, 2, 51, priority, own, "10.77.0.2"))
+        self.feed(
+            events.Advert(
+                self.now, LAN, 2, 51, priority, own, "10.77.0.2", b"" if own else self.peer_mac
+            )
+        )
 
     def release(self, role: Role = Role.BACKUP) -> None:
         """keepalived leaves MASTER: priority 0, then its VIPs go."""

@@ -1,0 +1,366 @@
+"""The coordinated check in simulated time: what follows from its findings, and what does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from netvip.core import actions, events
+from netvip.core.events import Entrance
+from netvip.core.model import Author, AuthorKind, Role, Tri
+from netvip.core.policy import Policy, Wishes
+from netvip.core.states import Phase
+from tests.sim.test_story import call, calm, did, phase
+from tests.sim.world import GATEWAY, LAN, OWN, VIP, Node
+
+THIRD = frozenset({b"\x02\0\0\0\0\x03"})
+SERVICE = Policy(wishes=Wishes(services=("tcp://:443",)))
+
+
+def serving(policy: Policy = SERVICE, **options: object) -> Node:
+    """A node whose service is watched, and has answered."""
+    node = calm(**options)
+    assert node.machine is not None
+    node.machine.examiner.policy = policy
+    node.run(4.0)
+    return node
+
+
+def peer_stays(node: Node, seconds: float) -> None:
+    """The peer is master and says so."""
+    for _ in range(round(seconds)):
+        node.peer_is_master()
+        node.run(1.0)
+
+
+def conflict(node: Node) -> bool:
+    assert node.machine is not None
+    return node.machine.instances["VI_1"].conflict.confirmed
+
+
+# --- when -----------------------------------------------------------------------------------------
+
+
+def test_ten_triggers_make_one_examination() -> None:
+    node = calm()
+    node.run(1.0)
+    before = len(did(node, actions.Examine))
+    for _ in range(10):
+        call(node, Entrance.VERIFY)
+        node.run(0.001)
+    node.run(1.5)
+    assert len(did(node, actions.Examine)) == before + 1
+
+
+def test_one_is_made_at_the_end_of_every_window_and_none_within() -> None:
+    node = calm()
+    begun = node.now
+    node.reload()
+    node.run(1.5)
+    closed = next(float(line.split()[0]) for line in node.log if "window closed" in line)
+    during = [when for when in did(node, actions.Examine) if begun < when < closed]
+    after = [when for when in did(node, actions.Examine) if closed <= when <= closed + 0.1]
+    assert during == [] and len(after) == 1, node.log
+
+
+def test_interval_0_examines_on_demand_alone() -> None:
+    node = calm()
+    assert node.machine is not None
+    node.machine.examiner.policy = Policy(interval=0.0)
+    node.run(3.0)
+    before = len(did(node, actions.Examine))
+    node.run(30.0)
+    assert len(did(node, actions.Examine)) == before
+    call(node, Entrance.VERIFY)
+    node.run(0.1)
+    assert len(did(node, actions.Examine)) == before + 1
+
+
+def test_an_examination_that_nobody_answers_is_given_up_and_made_anew() -> None:
+    node = calm()
+    node.examines = False
+    node.run(40.0)
+    begun = did(node, actions.Examine)
+    assert len(begun) >= 3 and all(b - a >= 10.0 for a, b in pairwise(begun[1:]))
+
+
+def test_what_was_seen_before_a_window_says_nothing_after_it() -> None:
+    node = serving()
+    node.serves = Tri.NO
+    while not node.machine or node.machine.examiner.due() > node.now + 0.01:
+        node.run(0.01)
+    node.run(0.02)  # the probes are out
+    node.reload(away=0.02)
+    steps = node.machine.examiner.watch("VI_1").asked
+    node.run(0.4)
+    assert node.machine.examiner.watch("VI_1").asked == steps
+
+
+# --- conflicts ------------------------------------------------------------------------------------
+
+
+def test_law_4_a_conflict_yields_once_and_is_neither_put_back_nor_announced() -> None:
+    node = calm()
+    node.strangers = THIRD
+    node.run(3.0)
+    assert any("02:00:00:00:00:03 answers" in line for line in node.log), "within two intervals"
+    assert not conflict(node) and not node.fault, "it may be an old master's last shield"
+    while not conflict(node) and node.now < 12.0:
+        node.run(0.1)
+    assert conflict(node) and phase(node) is Phase.YIELDING
+    peer_stays(node, 20.0)
+    assert phase(node) is Phase.WATCHING and len(did(node, actions.Track)) == 2
+    node.elect()
+    node.run(60.0)
+    assert node.role is Role.MASTER and len(did(node, actions.Track)) == 2, "one yield"
+    node.reload()
+    node.run(60.0)
+    assert not node.has(VIP) and not did(node, actions.PutBack) and not node.fault
+    announced = [when for when in did(node, actions.Announce) if when > 3.0]
+    assert announced == []
+
+
+def test_a_last_shield_is_no_conflict() -> None:
+    node = calm()
+    node.strangers = THIRD
+    node.run(4.0)
+    node.strangers = frozenset()
+    node.run(30.0)
+    assert not conflict(node) and not node.fault and not did(node, actions.Track)
+
+
+def test_a_conflict_that_ends_is_told_and_what_is_missing_is_made_good() -> None:
+    node = calm()
+    node.strangers = THIRD
+    node.run(8.0)
+    node.run(12.0)  # nobody took over: it is MASTER again
+    assert conflict(node) and node.role is Role.MASTER
+    node.reload()
+    node.run(15.0)
+    assert not node.has(VIP) and phase(node) is Phase.FAILED
+    node.strangers = frozenset()
+    node.run(60.0)
+    assert not conflict(node) and any("nobody else answers" in line for line in node.log)
+    assert node.has(VIP), "by the election after a FAULT that nobody took"
+
+
+def test_who_was_seen_as_backup_is_not_yielded_to_as_master() -> None:
+    node = calm(role=Role.BACKUP)
+    node.strangers = THIRD
+    peer_stays(node, 10.0)
+    assert conflict(node)
+    node.elect()
+    node.run(60.0)
+    assert node.role is Role.MASTER and not did(node, actions.Track), "it would move nothing"
+
+
+def test_a_conflict_of_an_assisted_instance_is_reported() -> None:
+    node = calm(guarded=False)
+    node.strangers = THIRD
+    node.run(10.0)
+    assert conflict(node) and not node.fault
+
+
+# --- reach ----------------------------------------------------------------------------------------
+
+
+def test_who_is_misled_is_told_and_nothing_else_happens_while_others_answer() -> None:
+    node = calm()
+    node.targets |= {OWN.ip + 1: Tri.NO}
+    assert node.machine is not None
+    node.machine.examiner.policy = Policy(wishes=Wishes(hosts=(OWN.ip + 1,)))
+    node.run(3.0)
+    assert did(node, actions.Announce)
+    node.run(60.0)
+    assert not node.fault and len(did(node, actions.Announce)) < 12, "seldomer with time"
+
+
+@pytest.mark.parametrize("before", [Tri.YES, Tri.UNKNOWN])
+def test_a_gateway_that_is_down_tells_nothing(before: Tri) -> None:
+    node = calm()
+    node.targets[GATEWAY] = before
+    node.run(10.0)
+    node.targets[GATEWAY] = Tri.UNKNOWN
+    node.run(60.0)
+    assert not node.fault and not did(node, actions.Announce)
+
+
+def test_a_vip_that_nobody_reaches_any_more_is_let_go() -> None:
+    node = calm()
+    node.run(5.0)
+    node.targets[GATEWAY] = Tri.NO
+    node.run(9.0)
+    told, let_go = did(node, actions.Announce), did(node, actions.Track)
+    assert told and let_go and told[0] < let_go[0]
+
+
+def test_who_never_answered_the_vip_proves_nothing_by_silence() -> None:
+    node = calm()
+    node.targets[GATEWAY] = Tri.NO
+    node.run(60.0)
+    assert not node.fault
+
+
+# --- the service ----------------------------------------------------------------------------------
+
+
+def test_a_dead_service_lets_go_after_fall_findings() -> None:
+    node = serving()
+    node.serves = Tri.NO
+    node.run(4.0)
+    assert not node.fault
+    node.run(4.0)
+    assert node.fault and any("the service does not answer" in line for line in node.log)
+    peer_stays(node, 3.0)
+    assert not node.fault and node.role is Role.BACKUP
+
+
+def test_two_bad_findings_and_a_good_one_let_nothing_go() -> None:
+    node = serving()
+    for _ in range(10):
+        node.serves = Tri.NO
+        node.run(4.0)
+        node.serves = Tri.YES
+        node.run(2.0)
+    assert not did(node, actions.Track)
+
+
+def test_an_unknown_finding_is_neither_bad_nor_good() -> None:
+    node = serving()
+    node.serves = Tri.UNKNOWN
+    node.run(60.0)
+    assert not node.fault
+
+
+def test_a_service_that_never_answered_here_is_waited_for() -> None:
+    node = calm()
+    node.serves = Tri.NO
+    assert node.machine is not None
+    node.machine.examiner.policy = SERVICE
+    node.run(200.0)
+    assert not node.fault and phase(node) is Phase.WATCHING
+    assert any("nor has it since this node is MASTER" in line for line in node.log)
+    node.run(200.0)
+    assert did(node, actions.Track), "the other node is tried in the end"
+
+
+def test_where_nobody_takes_a_dead_service_over_the_vip_stays() -> None:
+    node = serving()
+    node.serves = Tri.NO
+    node.run(25.0)
+    assert node.role is Role.MASTER and node.has(VIP), node.log
+    assert node.machine is not None
+    known = node.machine.instances["VI_1"]
+    assert known.phase is not Phase.FAILED or known.held(node.now), "no check of keepalived's fails"
+
+
+# --- on a backup ----------------------------------------------------------------------------------
+
+
+def test_a_vip_that_is_dark_though_its_master_adverts_is_told_and_counted() -> None:
+    node = calm(role=Role.BACKUP)
+    node.answering = lambda role: frozenset()  # type: ignore[method-assign]
+    peer_stays(node, 12.0)
+    assert sum("nobody answers for a VIP" in line for line in node.log) == 1
+    assert node.machine is not None
+    assert [f.name for f in node.machine.examiner.counts] == ["DARK"]
+    assert not did(node, actions.Track) and not did(node, actions.PutBack)
+
+
+def test_without_a_master_s_advert_nothing_is_dark() -> None:
+    node = calm(role=Role.BACKUP)
+    node.answering = lambda role: frozenset()  # type: ignore[method-assign]
+    node.peer_is_master()
+    node.run(5.0)
+    node.run(30.0)
+    assert not any("nobody answers for a VIP" in line for line in node.log)
+
+
+# --- announcing again -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("refreshes", "further"), [(Tri.YES, 0), (Tri.NO, 2)])
+def test_a_put_back_is_announced_again_and_again(refreshes: Tri, further: int) -> None:
+    node = calm()
+    node.spec = replace(node.spec, refreshes=refreshes)
+    call(node, Entrance.HOLD, "have keepalived asked")
+    node.run(1.0)
+    node.reload()
+    node.run(20.0)
+    assert len(did(node, actions.Announce)) == 3, "at once, after 1 s, after 5 more"
+    node.run(120.0)
+    assert len(did(node, actions.Announce)) == 3 + further
+    node.peer_is_master()
+    node.run(200.0)
+    assert len(did(node, actions.Announce)) == 3 + further, "not for another's VIPs"
+
+
+# --- healing --------------------------------------------------------------------------------------
+
+
+def killed(node: Node) -> None:
+    """kill -9: the VIP is left where it is."""
+    node.role = Role.UNKNOWN
+    node.feed(events.KeepalivedRunning(node.now, Tri.NO))
+
+
+def test_law_7_what_a_dead_keepalived_left_goes_with_another_master_s_advert() -> None:
+    node = calm()
+    killed(node)
+    node.run(30.0)
+    assert node.has(VIP), "a degraded VIP beats none"
+    node.feed(events.Advert(node.now, LAN, 2, 51, 100, False, "10.77.0.2", b"\x02\0\0\0\0\x02"))
+    node.run(0.1)
+    assert not node.has(VIP) and did(node, actions.ClearAway)
+
+
+def test_a_release_is_no_other_master() -> None:
+    node = calm()
+    killed(node)
+    node.feed(events.Advert(node.now, LAN, 2, 51, 0, False, "10.77.0.2"))
+    node.run(1.0)
+    assert node.has(VIP)
+
+
+def stuck(allowed: bool = True, known: bool = True) -> Node:
+    """In FAULT for the one reason that is known, which is gone."""
+    node = calm(role=Role.FAULT)
+    assert node.machine is not None
+    node.machine.healer.allowed = allowed
+    node.spec = replace(node.spec, sticks_without=OWN.ip if known else None)
+    call(node, Entrance.HOLD, "have keepalived asked")
+    node.run(1.0)
+    call(node, Entrance.RELEASE, "have keepalived asked")
+    return node
+
+
+def test_a_keepalived_that_is_stuck_in_fault_is_restarted_once_in_five_minutes() -> None:
+    node = stuck()
+    node.run(55.0)
+    assert not did(node, actions.RestartKeepalived)
+    node.run(245.0)
+    assert len(did(node, actions.RestartKeepalived)) == 1, node.log
+    node.run(200.0)
+    assert len(did(node, actions.RestartKeepalived)) == 2
+
+
+@pytest.mark.parametrize(("allowed", "known"), [(False, True), (True, False)])
+def test_it_is_left_alone_where_it_is_not_allowed_or_the_cause_not_known(
+    allowed: bool, known: bool
+) -> None:
+    node = stuck(allowed, known)
+    node.run(200.0)
+    assert not did(node, actions.RestartKeepalived)
+
+
+def test_nor_is_it_restarted_while_somebody_is_at_work_or_its_source_is_away() -> None:
+    node = stuck()
+    call(node, Entrance.HOLD, "cabling", seconds=300.0)
+    node.run(200.0)
+    assert not did(node, actions.RestartKeepalived)
+    node = stuck()
+    node.unset(OWN.key, Author(AuthorKind.OTHER, "ip"))
+    node.run(200.0)
+    assert not did(node, actions.RestartKeepalived)
