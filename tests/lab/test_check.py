@@ -280,9 +280,7 @@ def kill_parent(node: Node) -> None:
 
 
 def kill_child(node: Node) -> None:
-    pid = node.main_pid("keepalived.service")
-    child = Path(f"/proc/{pid}/task/{pid}/children")
-    node.run("kill", "-9", *(node.root / str(child).lstrip("/")).read_text().split())
+    shell(node, f"pkill -9 -P {node.main_pid('keepalived.service')}")
 
 
 @pytest.fixture

@@ -1,0 +1,189 @@
+"""Probes in a real kernel: two hosts on a cable, and what they find out about each other."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import subprocess
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+import pytest
+
+from netvip.checks.ownership import Prober
+from netvip.checks.reach import Reacher
+from netvip.checks.runner import Runner
+from netvip.core.actions import Examine
+from netvip.core.events import Event, Examined
+from netvip.core.model import Address, Role, Tri
+from netvip.core.observed import Echo, Holder, Subject
+from tests.netns.conftest import ip
+
+_libc = ctypes.CDLL(None, use_errno=True)
+VIP, OWN, NEIGHBOUR = map(ip_address, ("10.77.0.10", "10.77.0.1", "10.77.0.2"))
+VIP6, OWN6, NEIGHBOUR6 = map(ip_address, ("fd00:77::10", "fd00:77::1", "fd00:77::2"))
+
+
+class Far:
+    """The host at the other end of the cable, in a namespace of its own."""
+
+    def __init__(self) -> None:
+        self._child = subprocess.Popen(["unshare", "--net", "sleep", "120"])
+        self._enter_its_own()
+        ip("link", "set", "peer", "netns", str(self._child.pid))
+        for address in (f"{NEIGHBOUR}/24", f"{NEIGHBOUR6}/64"):
+            self.run("address", "add", address, "dev", "peer", *_nodad(address))
+        self.run("link", "set", "peer", "up")
+
+    def _enter_its_own(self) -> None:
+        ours = os.stat("/proc/thread-self/ns/net").st_ino
+        while os.stat(f"/proc/{self._child.pid}/ns/net").st_ino == ours:
+            pass  # unshare(1) does it within a millisecond, and tells nobody
+
+    def run(self, *words: str) -> str:
+        command = ["nsenter", "-t", str(self._child.pid), "-n", "ip", *words]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    @property
+    def mac(self) -> bytes:
+        words = self.run("-o", "link", "show", "dev", "peer").split()
+        return bytes.fromhex(words[words.index("link/ether") + 1].replace(":", ""))
+
+    def close(self) -> None:
+        self._child.kill()
+        self._child.wait()
+
+
+def _nodad(address: str) -> list[str]:
+    return ["nodad"] if ":" in address else []
+
+
+@pytest.fixture
+def far(lan: int) -> Iterator[Far]:
+    host = Far()
+    for address in (f"{OWN6}/64", f"{VIP6}/128"):
+        ip("address", "add", address, "dev", "ens160", "nodad")
+    try:
+        yield host
+    finally:
+        host.close()
+
+
+def holders(*addresses: Address) -> list[Holder]:
+    async def ask() -> list[Holder]:
+        prober = Prober()
+        try:
+            await prober.ask(addresses)
+            return await prober.ask(addresses)  # what came late must not count for the next one
+        finally:
+            prober.close()
+
+    return asyncio.run(ask())
+
+
+def vips(lan: int) -> tuple[Address, Address]:
+    return Address(lan, VIP, 24), Address(lan, VIP6, 128)
+
+
+def test_an_address_that_is_ours_alone_is_answered_by_nobody(lan: int, far: Far) -> None:
+    assert [(h.ip, h.macs, h.asked) for h in holders(*vips(lan))] == [
+        (VIP, frozenset(), Tri.YES),
+        (VIP6, frozenset(), Tri.YES),
+    ]
+
+
+def test_a_duplicate_is_found_by_its_hardware_address(lan: int, far: Far) -> None:
+    for address in (f"{VIP}/24", f"{VIP6}/128"):
+        far.run("address", "add", address, "dev", "peer", *_nodad(address))
+    assert [h.macs for h in holders(*vips(lan))] == [{far.mac}, {far.mac}]
+
+
+def test_a_shield_answers_for_ipv4(lan: int, far: Far) -> None:
+    far.run("address", "add", f"{VIP}/32", "dev", "lo")
+    far.run("link", "set", "lo", "up")
+    assert holders(Address(lan, VIP, 24))[0].macs == {far.mac}
+
+
+@pytest.mark.parametrize("ifindex", ["lo", "none"])
+def test_where_nobody_can_be_asked_nothing_is_known(lan: int, far: Far, ifindex: str) -> None:
+    number = 1 if ifindex == "lo" else 4711
+    (found,) = holders(Address(number, VIP, 32))
+    assert (found.macs, found.asked) == (frozenset(), Tri.UNKNOWN)
+
+
+def echoes(subject: Subject) -> list[Echo]:
+    async def ask() -> list[Echo]:
+        reacher = Reacher()
+        try:
+            return (await reacher.ask([subject])).get(subject.instance, [])
+        finally:
+            reacher.close()
+
+    return asyncio.run(ask())
+
+
+def subject(lan: int, *targets: object) -> Subject:
+    asked = tuple(ip_address(str(target)) for target in targets)
+    return Subject("VI_1", Role.MASTER, vips(lan), (VIP, VIP6), asked, (OWN, OWN6))
+
+
+def test_a_neighbour_answers_the_vip(lan: int, far: Far) -> None:
+    found = echoes(subject(lan, NEIGHBOUR, NEIGHBOUR6))
+    assert [(e.vip, e.target, e.answered) for e in found] == [
+        (VIP, NEIGHBOUR, Tri.YES),
+        (VIP6, NEIGHBOUR6, Tri.YES),
+    ]
+    assert all(0 < e.took < 1 for e in found)
+
+
+def test_a_misled_neighbour_answers_the_host_alone(lan: int, far: Far) -> None:
+    for address in (VIP, VIP6):
+        words = ("lladdr", "02:00:00:00:00:99", "dev", "peer", "nud", "permanent")
+        far.run("neigh", "replace", str(address), *words)
+    # A neighbour that is new is resolved from the VIP in IPv6, and answers where it believes that
+    # to be: it cannot be told from one that is down, until the host has spoken with it.
+    known = ("lladdr", far.mac.hex(":"), "dev", "ens160", "nud", "reachable")
+    ip("neigh", "replace", str(NEIGHBOUR6), *known)
+    found = echoes(subject(lan, NEIGHBOUR, NEIGHBOUR6))
+    assert [(e.answered, e.alive) for e in found] == [(Tri.NO, Tri.YES)] * 2
+
+
+def test_a_host_that_is_down_answers_nobody(lan: int, far: Far) -> None:
+    (found,) = echoes(subject(lan, "10.77.0.77"))
+    assert (found.answered, found.alive) == (Tri.NO, Tri.NO)
+
+
+def test_a_vip_that_is_not_here_asks_nobody(lan: int, far: Far) -> None:
+    ip("address", "delete", f"{VIP}/24", "dev", "ens160")
+    (found,) = echoes(subject(lan, NEIGHBOUR))
+    assert (found.answered, found.alive) == (Tri.UNKNOWN, Tri.UNKNOWN)
+
+
+def test_fifty_vips_are_examined_within_the_steps_own_deadlines(lan: int, far: Far) -> None:
+    many = [ip_address(f"10.77.0.{host}") for host in range(100, 150)]
+    for address in many:
+        ip("address", "add", f"{address}/24", "dev", "ens160")
+    asked = Subject(
+        "VI_1",
+        Role.MASTER,
+        tuple(Address(lan, address, 24) for address in many),
+        tuple(many),
+        (NEIGHBOUR,),
+        (OWN,),
+    )
+
+    async def examine() -> Examined:
+        heard: asyncio.Queue[Event] = asyncio.Queue()
+        runner = Runner(heard.put_nowait)
+        task = asyncio.create_task(runner.run())
+        runner.examine(Examine((asked,)))
+        event = await asyncio.wait_for(heard.get(), 20)
+        task.cancel()
+        runner.close()
+        assert isinstance(event, Examined)
+        return event
+
+    (observed,) = asyncio.run(examine()).observed
+    assert [h.asked for h in observed.holders] == [Tri.YES] * 50
+    assert [e.answered for e in observed.echoes] == [Tri.YES] * 50, "what is late is not answered"
