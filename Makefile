@@ -12,7 +12,7 @@ DEB_PACKAGES := build-essential debhelper dh-python python3-all python3-setuptoo
 
 export NETVIP_LAB_CACHE := $(CACHE)
 
-.PHONY: demo upgrades test unit lab matrix bench deb lint docs clean packages venv
+.PHONY: demo upgrades record test unit lab matrix bench deb lint docs clean packages venv
 
 demo: packages deb
 	$(VENV)/bin/python -m tests.lab.demo $(SUITES)
@@ -44,6 +44,12 @@ lint: venv
 
 docs: venv
 	$(VENV)/bin/python docs/draw.py > docs/states.md
+	$(VENV)/bin/python docs/sequence.py > docs/sequence.md
+
+record: packages deb
+	$(VENV)/bin/python -m tests.lab.record > docs/sequence.new
+	mv docs/sequence.new docs/sequence.json
+	$(VENV)/bin/python docs/sequence.py > docs/sequence.md
 
 clean:
 	rm -rf build .venv *.egg-info

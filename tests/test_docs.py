@@ -6,16 +6,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 
 
-def test_the_state_diagram_is_drawn_from_the_table() -> None:
+@pytest.mark.parametrize(("script", "page"), [("draw", "states"), ("sequence", "sequence")])
+def test_what_is_drawn_is_drawn_anew_from_its_source(script: str, page: str) -> None:
     drawn = subprocess.run(
-        [sys.executable, ROOT / "docs/draw.py"],
+        [sys.executable, ROOT / f"docs/{script}.py"],
         capture_output=True,
         text=True,
         check=True,
         cwd=ROOT,
         env={"PYTHONPATH": str(ROOT)},
     ).stdout
-    assert (ROOT / "docs/states.md").read_text() == drawn, "make docs draws it anew"
+    assert (ROOT / f"docs/{page}.md").read_text() == drawn, "make docs draws it anew"

@@ -66,7 +66,8 @@ def _wait(name: str) -> dict[str, Any]:
 
 def _answer(name: str, instance: dict[str, Any]) -> int:
     phase = instance.get("phase", "gone")
-    if phase == "away" or instance.get("state") == "BACKUP":
+    # While the shield carries on, keepalived is BACKUP for a moment, and then MASTER again.
+    if phase == "away" or (phase == "watching" and instance.get("state") == "BACKUP"):
         print(f"{name}: handed over")
         return 0
     words = "still waiting for the peer" if phase == YIELDING else "nobody took over, it stays here"

@@ -1,4 +1,4 @@
-"""thief IFACE ADDRESS SECONDS: deletes an address whenever it is on the interface, for so long.
+"""thief IFACE ADDRESS SECONDS [EVERY]: deletes an address that is on the interface, for so long.
 
 Prints when it first did, on the monotonic clock, as JSON.
 """
@@ -9,6 +9,7 @@ import sys
 import time
 
 interface, address, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
+every = float(sys.argv[4]) if sys.argv[4:] else 0.02
 print("ready", flush=True)
 first = None
 end = time.monotonic() + seconds
@@ -16,5 +17,5 @@ while time.monotonic() < end:
     command = ["ip", "address", "delete", address, "dev", interface]
     if subprocess.run(command, capture_output=True).returncode == 0 and first is None:
         first = time.monotonic()
-    time.sleep(0.02)
+    time.sleep(every)
 print(json.dumps({"first": first}))
