@@ -17,30 +17,35 @@ from netvip.core.model import Role, Tri
 from netvip.core.pacing import Pace
 from netvip.core.states import IN_FAULT
 
+#: A keepalived without our fifo does not say that it has left FAULT. It logs a line when asked.
+ASK_EVERY = 30.0
+
 
 class Healer:
-    """Watches for it, and has systemd restart it, once in five minutes at most."""
+    """Looks after instances in FAULT; has systemd restart a stuck one, once in five minutes."""
 
     def __init__(self, outbox: list[Action]) -> None:
-        #: Whether the operator allows it.
+        #: Whether the operator allows the restart.
         self.allowed = False
         self._out = outbox
         self._since: dict[str, float] = {}
         self._asked = float("-inf")
+        self._ask_at = NEVER
         self._pace = Pace(1, RESTART_AGAIN)
         self._not_before = float("-inf")
 
     def due(self) -> float:
         """When tick() has something to do."""
-        if not self.allowed or not self._since:
-            return NEVER
-        return max(min(self._since.values()) + STUCK_FOR, self._not_before)
+        stuck = max(min(self._since.values(), default=NEVER) + STUCK_FOR, self._not_before)
+        return min(self._ask_at, stuck)
 
     def tick(
         self, now: float, instances: Mapping[str, Instance], mirror: Mirror, held: bool
     ) -> None:
         """Restart it, where it has been stuck for long enough and nothing is lost by it."""
-        stuck = {n for n, i in instances.items() if self.allowed and _stuck(now, i, mirror)}
+        faulty = [n for n, i in instances.items() if i.mastership.role(now, i.spec) is Role.FAULT]
+        self._ask(now, bool(faulty))
+        stuck = {n for n in faulty if self.allowed and _stuck(instances[n], mirror)}
         if held or any(i.master(now) is not Tri.NO for i in instances.values()):
             stuck = set()  # somebody is at work here, or another instance is MASTER
         self._since = {name: self._since.get(name, now) for name in sorted(stuck)}
@@ -48,6 +53,12 @@ class Healer:
             if now >= max(since + STUCK_FOR, self._not_before):
                 self._heal(now, name, instances[name])
                 return
+
+    def _ask(self, now: float, faulty: bool) -> None:
+        if now >= self._ask_at and faulty:
+            self._out.append(RequestDump())
+        if not faulty or self._ask_at == NEVER or now >= self._ask_at:
+            self._ask_at = now + ASK_EVERY if faulty else NEVER
 
     def _heal(self, now: float, name: str, instance: Instance) -> None:
         self._not_before = now + 1.0  # a dump comes within that time
@@ -62,10 +73,10 @@ class Healer:
             self._out.append(Log(Level.WARNING, f"{why}: keepalived is restarted"))
 
 
-def _stuck(now: float, instance: Instance, mirror: Mirror) -> bool:
-    """In FAULT, not by us, with the link, and the address that it was started without."""
-    source, role = instance.spec.sticks_without, instance.mastership.role(now, instance.spec)
-    if role is not Role.FAULT or instance.phase in IN_FAULT or source is None:
+def _stuck(instance: Instance, mirror: Mirror) -> bool:
+    """Not by us, and with the link and the address that it was started without."""
+    source = instance.spec.sticks_without
+    if instance.phase in IN_FAULT or source is None:
         return False
     there = any(mirror.on(ifindex, source) for ifindex in mirror.links)
     return there and instance.spec_has_carrier()

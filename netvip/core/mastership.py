@@ -22,7 +22,8 @@ class Mastership:
             self._own_advert(time)
         elif own or priority:
             self._own_in_a_row = 0
-            self._set(Role.BACKUP, time, "advert")
+            if own or self._role is not Role.FAULT:  # in which it hears a master as well
+                self._set(Role.BACKUP, time, "advert")
 
     def _own_advert(self, time: float) -> None:
         # One advert may be the last word of two masters at odds; a second one in a row is not,
