@@ -82,9 +82,11 @@ VERIFY_LIMIT = 6.0
 ANNOUNCE_FIRST = 1.0
 #: A conflict that comes and goes makes a node yield once in this time (Law 4).
 CONFLICT_YIELD_AGAIN = 600.0
-#: A service that has not answered once since this node is MASTER may well be dead on both nodes:
-#: so long, and longer each time, passes until the other one is tried.
-NEVER_SERVED_FIRST, NEVER_SERVED_FACTOR, NEVER_SERVED_LONGEST = 300.0, 2.0, 3600.0
+#: What was never well since this node is MASTER may well be wrong on both nodes: so long, and
+#: longer each time, passes until the other one is tried.
+NEVER_WELL_FIRST, NEVER_WELL_FACTOR, NEVER_WELL_LONGEST = 300.0, 2.0, 3600.0
+#: Each VIP is asked for by broadcast: of more than this the checks are made more seldom.
+VIPS_PER_INTERVAL = 64
 #: After a put-back the VIPs are announced again after 1 s, and after 5 more (keepalived's own
 #: vrrp_garp_master_delay) ...
 REPEATS = (1.0, 5.0)

@@ -5,6 +5,7 @@ usage: python -m tests.bench [SUITE…]
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import statistics
@@ -128,6 +129,25 @@ def hooks_of_a_hung_netvip(node: Node) -> None:
             os.kill(pid, signal.SIGCONT)
 
 
+def examinations(node: Node) -> None:
+    """How long a coordinated check takes."""
+    found = []
+    for _ in range(RUNS):
+        (shown,) = json.loads(node.run("netvip", "verify", "--json", check=False))
+        found.append(shown["took"])
+    print(f"{node.suite} coordinated check: ms {milliseconds(found)}")
+
+
+def many(suite: str) -> None:
+    """A check of fifty VIPs, and what a check every 2 s costs then."""
+    vips = [VIP, *(f"10.77.0.{host}" for host in range(150, 199))]
+    with Pair(suite, vips) as pair:
+        pair.protect(PACKAGE, guarded=True)
+        print(f"{len(vips)} VIPs:")
+        examinations(pair.a)
+        idle(pair.a)
+
+
 def _seconds(word: str) -> float:
     minutes, _, seconds = word.removesuffix("s").partition("m")
     return int(minutes) * 60 + float(seconds)
@@ -146,6 +166,9 @@ def main(arguments: list[str]) -> int:
             checks(pair.a)
             hooks(pair.a, "up")
             hooks_of_a_hung_netvip(pair.a)
+            pair.make_master()
+            examinations(pair.a)
+        many(suite)
     return 0
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from ipaddress import ip_address
+from math import ceil
 
-from netvip.const import COLLECT, EXAMINATION_LIMIT
+from netvip.const import COLLECT, EXAMINATION_LIMIT, VIPS_PER_INTERVAL
 from netvip.core import plan
 from netvip.core.actions import Action, Examine, Level, Log
 from netvip.core.consequences import end_conflict, find_fit, find_unfit, meet_conflict
@@ -56,11 +57,13 @@ class Examiner:
         self, now: float, instances: Mapping[str, Instance], acting_on: Collection[int]
     ) -> None:
         """Begin an examination that is due, unless one is under way, or networkd acts."""
-        if now < self.due() or not instances:
-            if self._due == NEVER and self.policy.interval and instances:
-                self._due = now + self.policy.interval
+        if not instances:
+            self._asked, self._due = None, NEVER
+        elif self._due == NEVER and self._asked is None:
+            self._due = self._next(now, instances)
+        if now < self.due():
             return
-        self._asked, self._due = None, self._next(now)
+        self._asked, self._due = None, self._next(now, instances)
         if acting_on:
             return  # its end asks for one
         found = (self._subject(now, instance) for instance in instances.values())
@@ -69,8 +72,10 @@ class Examiner:
             self._asked = now
             self._out.append(Examine(subjects))
 
-    def _next(self, now: float) -> float:
-        return now + self.policy.interval if self.policy.interval else NEVER
+    def _next(self, now: float, instances: Mapping[str, Instance]) -> float:
+        vips = sum(len(instance.spec.vips) for instance in instances.values())
+        seldom = max(1, ceil(vips / VIPS_PER_INTERVAL))
+        return now + self.policy.interval * seldom if self.policy.interval else NEVER
 
     def examined(self, instances: Collection[str], since: float) -> bool:
         """Whether all of these have been examined by probes that were sent since then."""
@@ -142,12 +147,13 @@ class Examiner:
         watch, now = self.watch(observed.instance), event.time
         if watch.role is not observed.role:
             watch.begin(observed.role)
-        watch.learn(observed)
+        watch.trust(observed)
         watch.steps = steps(observed, instance, watch, self._mirror, now)
         watch.asked, watch.at = event.asked, now
         self._note_conflict(now, observed, instance, watch)
-        found = faults(observed.role, watch.steps)
-        for fault in known(observed.role, watch.steps):
+        found, told = faults(observed.role, watch.steps), known(observed.role, watch.steps)
+        watch.learn(observed, told - set(found))
+        for fault in told:
             self._weigh(now, instance, watch, fault, found.get(fault, []))
         self._let_go_or_not(now, instance, watch, found)
 
@@ -178,10 +184,8 @@ class Examiner:
         grave = [
             fault
             for fault, (remedy, _) in REMEDIES.items()
-            if remedy is Remedy.LET_GO and watch.damped(fault).bad
+            if remedy is Remedy.LET_GO and watch.damped(fault).bad and not watch.patient(now, fault)
         ]
-        if grave == [Fault.DEAD] and watch.patient(now):
-            grave = []
         reasons = [str(step) for fault in grave for step in found.get(fault, [])]
         if grave and watch.role is Role.MASTER:
             find_unfit(now, instance, "; ".join(reasons) or grave[0].value)
@@ -196,7 +200,9 @@ class Examiner:
         if not asked or (backup and not watch.mac):
             return
         master = watch.mac if backup else b""
-        macs = frozenset(m for h in asked for m in strangers(h, self._mirror, master))
+        macs = frozenset(
+            m for h in asked for m in strangers(h, self._mirror, instance.spec.vrid, master)
+        )
         if macs:
             meet_conflict(now, instance, macs, backup)
         else:

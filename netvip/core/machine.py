@@ -204,12 +204,12 @@ class Machine:
                 before = instance.master(event.time)
                 instance.advert(event.time, event.own, event.priority, event.sender)
                 self._became_master(event.time, instance, before)
-                if not event.own and event.priority:
-                    self._other_master(event, instance)
+                if not event.own:
+                    self._other_s_advert(event, instance)
 
-    def _other_master(self, event: events.Advert, instance: Instance) -> None:
+    def _other_s_advert(self, event: events.Advert, instance: Instance) -> None:
         self.examiner.hear(instance.spec.name, event)
-        if self.keepalived is Tri.NO:
+        if event.priority and self.keepalived is Tri.NO:
             self._out += clear_away(instance, event.sender)
 
     @_on.register

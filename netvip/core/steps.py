@@ -12,6 +12,9 @@ from netvip.core.model import IP, Address, Role, Tri, Vip
 from netvip.core.observed import Echo, Holder, Observed
 from netvip.core.watch import Watch
 
+#: RFC 5798 7.3: the virtual router's MAC address, which ends in its VRID.
+VIRTUAL_MAC = (bytes.fromhex("00005e0001"), bytes.fromhex("00005e0002"))
+
 
 def steps(
     observed: Observed, instance: Instance, watch: Watch, mirror: Mirror, now: float
@@ -20,10 +23,10 @@ def steps(
     if observed.role is Role.MASTER:
         return (
             *_presence(instance, mirror),
-            *(_sole(holder, mirror) for holder in observed.holders),
+            *(_sole(holder, mirror, instance.spec.vrid) for holder in observed.holders),
             *_reach(observed.echoes, watch),
             *(
-                Step(Kind.SERVICE, s.service, s.finding, _served(s.words, watch), s.took)
+                Step(Kind.SERVICE, s.service, s.finding, _served(s.finding, s.words, watch), s.took)
                 for s in observed.served
             ),
         )
@@ -31,14 +34,14 @@ def steps(
     return (
         *_absence(instance, mirror),
         *(_answer(holder, fresh) for holder in observed.holders),
-        *(_sole(holder, mirror, watch.mac, backup=True) for holder in observed.holders),
+        *(_sole(h, mirror, instance.spec.vrid, watch.mac, True) for h in observed.holders),
     )
 
 
-def strangers(holder: Holder, mirror: Mirror, master: bytes) -> frozenset[bytes]:
-    """Who answers besides this host and the master."""
+def strangers(holder: Holder, mirror: Mirror, vrid: int, master: bytes) -> frozenset[bytes]:
+    """Who answers besides this host and the master, who may do so by the VRID's own address."""
     mine = {link.mac for link in mirror.links.values()}
-    return holder.macs - mine - {master}
+    return holder.macs - mine - {master} - {prefix + bytes((vrid,)) for prefix in VIRTUAL_MAC}
 
 
 def _presence(instance: Instance, mirror: Mirror) -> Iterator[Step]:
@@ -63,11 +66,13 @@ def _absence(instance: Instance, mirror: Mirror) -> Iterator[Step]:
         yield Step(Kind.PRESENCE, _name(vip), Tri.of(not here), words)
 
 
-def _sole(holder: Holder, mirror: Mirror, master: bytes = b"", backup: bool = False) -> Step:
+def _sole(
+    holder: Holder, mirror: Mirror, vrid: int, master: bytes = b"", backup: bool = False
+) -> Step:
     name = str(holder.ip)
     if holder.asked is not Tri.YES or (backup and not master):
         return Step(Kind.OWNERSHIP, name, Tri.UNKNOWN, "nobody could be asked", holder.took)
-    others = strangers(holder, mirror, master)
+    others = strangers(holder, mirror, vrid, master)
     if others:
         who = ", ".join(sorted(mac.hex(":") for mac in others))
         return Step(Kind.OWNERSHIP, name, Tri.NO, f"{who} answers for it as well", holder.took)
@@ -115,8 +120,10 @@ def _reached_at_all(asked: list[Echo], watch: Watch) -> Tri:
     return Tri.NO if any(echo.answered is Tri.NO for echo in told) else Tri.UNKNOWN
 
 
-def _served(words: str, watch: Watch) -> str:
-    return words if watch.served else f"{words} (nor has it since this node is MASTER)"
+def _served(finding: Tri, words: str, watch: Watch) -> str:
+    if finding is Tri.NO and Fault.DEAD not in watch.well:
+        return f"{words}; it has not answered once since this node is MASTER"
+    return words
 
 
 def _name(vip: Vip) -> str:

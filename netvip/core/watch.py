@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from netvip.const import (
     ANNOUNCE_FIRST,
-    NEVER_SERVED_FACTOR,
-    NEVER_SERVED_FIRST,
-    NEVER_SERVED_LONGEST,
+    NEVER_WELL_FACTOR,
+    NEVER_WELL_FIRST,
+    NEVER_WELL_LONGEST,
     REFRESH_EVERY,
 )
 from netvip.core.events import Advert
@@ -31,45 +31,57 @@ class Watch:
         self.steps: tuple[Step, ...] = ()
         self.asked = self.at = float("-inf")
         self.damping: dict[Fault, Damping] = {}
-        #: Who has answered which VIP since this node is MASTER, and whether the service has.
+        #: Who has answered which VIP since the start.
         self.trusted: set[tuple[IP, IP]] = set()
-        self.served = False
+        #: What was seen to be well here, since the role last changed and since the start.
+        self.well: set[Fault] = set()
+        self.ever_well: set[Fault] = set()
         #: Who answered an echo at the last examination, from whatever address.
         self.alive: dict[IP | None, Tri] = {}
         self.announce_at = float("-inf")
         self.announcing = Backoff(ANNOUNCE_FIRST, 2.0, REFRESH_EVERY)
-        self._patience = Backoff(NEVER_SERVED_FIRST, NEVER_SERVED_FACTOR, NEVER_SERVED_LONGEST)
+        self._patience = Backoff(NEVER_WELL_FIRST, NEVER_WELL_FACTOR, NEVER_WELL_LONGEST)
         self._patient_until: float | None = None
+        self._released = float("-inf")
+        self._was_left_to_us = False
 
     def hear(self, advert: Advert, sender: IP | None) -> None:
-        """Another node's advert: it is a peer."""
+        """Another node's advert: it is a peer. Priority 0 is a release (RFC 5798 5.2.4)."""
+        if not advert.priority:
+            self._released = advert.time
+            return
         self.mac, self.heard = advert.mac, advert.time
         if sender is not None and len(self.peers) < MOST_PEERS:
             self.peers[sender] = None
 
     def begin(self, role: Role) -> None:
         """The role has changed: what was found in the other says nothing in this one."""
-        self.role, self.damping = role, {}
-        self.trusted, self.served, self._patient_until = set(), False, None
+        self.role, self.damping, self._patient_until = role, {}, None
+        self.well, self._was_left_to_us = set(), self._released >= self.heard
 
-    def learn(self, observed: Observed) -> None:
-        """Note who does answer."""
+    def learn(self, observed: Observed, well: set[Fault]) -> None:
+        """Note who answers, and what is well."""
+        self.well |= well
+        self.ever_well |= well
         self.alive = {}
         for echo in observed.echoes:
             answers = Tri.YES if echo.answered is Tri.YES else echo.alive
             if self.alive.get(echo.target) is not Tri.YES:
                 self.alive[echo.target] = answers
+
+    def trust(self, observed: Observed) -> None:
+        """Note who answers which VIP."""
         self.trusted |= {(e.vip, e.target) for e in observed.echoes if e.answered is Tri.YES}
-        self.served = self.served or any(s.finding is Tri.YES for s in observed.served)
 
     def damped(self, fault: Fault) -> Damping:
         """What is believed of a fault."""
         return self.damping.setdefault(fault, Damping())
 
-    def patient(self, now: float) -> bool:
-        """Whether a service that has never answered here is to be waited for: on the other node it
-        may well be dead too."""
-        if self.served:
+    def patient(self, now: float, fault: Fault) -> bool:
+        """Whether a fault that has been there for as long as this node is MASTER is to be borne for
+        a while: it was never well here, or the other node has let go as well, and so it may be
+        wrong on both. Where this node only took back what the other was doing, it is not."""
+        if fault in self.well or (fault in self.ever_well and not self._was_left_to_us):
             return False
         if self._patient_until is None:
             self._patient_until = now + self._patience.next(now)

@@ -98,6 +98,16 @@ def test_what_was_seen_before_a_window_says_nothing_after_it() -> None:
     assert node.machine.examiner.watch("VI_1").asked == steps
 
 
+def test_without_instances_nothing_is_due() -> None:
+    node = calm()
+    call(node, Entrance.VERIFY)
+    node.feed(events.Dumped(node.now, (), node.now))
+    assert node.machine is not None
+    for _ in range(3):
+        node.run(1.0)
+        assert node.machine.examiner.due() > node.now
+
+
 # --- conflicts ------------------------------------------------------------------------------------
 
 
@@ -241,9 +251,35 @@ def test_a_service_that_never_answered_here_is_waited_for() -> None:
     node.machine.examiner.policy = SERVICE
     node.run(200.0)
     assert not node.fault and phase(node) is Phase.WATCHING
-    assert any("nor has it since this node is MASTER" in line for line in node.log)
+    assert any("it has not answered once since this node is MASTER" in line for line in node.log)
     node.run(200.0)
     assert did(node, actions.Track), "the other node is tried in the end"
+
+
+def test_taken_back_from_a_node_that_served_a_dead_service_is_let_go_again() -> None:
+    """As where a node preempts: nothing says that the other one could not serve."""
+    node = serving()
+    node.serves = Tri.NO
+    while not node.fault:
+        node.run(0.5)
+    peer_stays(node, 3.0)
+    assert not node.fault
+    node.run(1.0)
+    node.elect()
+    node.run(15.0)
+    assert len(did(node, actions.Track)) >= 3, "at once, not after five minutes"
+
+
+def test_left_by_a_node_that_could_not_serve_either_it_stays() -> None:
+    node = serving()
+    node.serves = Tri.NO
+    while not node.fault:
+        node.run(0.5)
+    peer_stays(node, 3.0)
+    node.advert(own=False, priority=0)
+    node.elect()
+    node.run(200.0)
+    assert len(did(node, actions.Track)) == 2 and node.role is Role.MASTER
 
 
 def test_where_nobody_takes_a_dead_service_over_the_vip_stays() -> None:
