@@ -16,10 +16,10 @@ NAMES = {"client": "client", "a": "a (home)", "b": "b"}
 
 HEAD = """# From a lost VIP to its return home
 
-Recorded by `make record` on two real nodes (systemd / keepalived {on}) and drawn by `make docs`; a
-test compares the two. `a` is MASTER, guarded, and home. Somebody deletes its VIP every 1.5 s. netvip
-makes that good three times, then lets the VIP go; `b` takes over, `a` is well again and stays
-BACKUP, until the maintenance window brings the VIP home. The client sends a probe every
+Recorded by `make record` on two real nodes (systemd / keepalived {on}) and drawn by `make docs`;
+a test compares the two. `a` is MASTER, guarded, and home. Somebody deletes its VIP every 1.5 s;
+netvip makes that good three times, then lets the VIP go; `b` takes over; `a` is well again, stays
+BACKUP until the maintenance window brings the VIP home. The client sends a probe every
 millisecond; times are seconds since the first deletion.
 """
 

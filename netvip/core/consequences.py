@@ -8,13 +8,13 @@ from netvip.core.model import Tri
 from netvip.core.states import TABLE, Phase, Trigger
 
 
-def hand_over(now: float, instance: Instance) -> None:
+def hand_over(now: float, instance: Instance, why: str = "handed over as asked") -> None:
     """Let the other node take over, if there is anything to hand over and a way to."""
     if instance.phase is not Phase.WATCHING or instance.master(now) is not Tri.YES:
         return
     ready = instance.prepared is not None and not instance.missing()
     if ready and instance.letgo.possible(now, instance.spec):
-        instance.letgo.hand_over(now, instance.spec)
+        instance.letgo.hand_over(now, instance.spec, why)
 
 
 def meet_conflict(now: float, instance: Instance, macs: frozenset[bytes], backup: bool) -> None:
@@ -24,7 +24,7 @@ def meet_conflict(now: float, instance: Instance, macs: frozenset[bytes], backup
         instance.log(*conflict.sentence(backup))
     if not backup and instance.phase is Phase.WATCHING and conflict.may_yield(now):
         conflict.yielded(now)
-        hand_over(now, instance)
+        hand_over(now, instance, f"{conflict.words} answers for the VIPs as well")
 
 
 def end_conflict(instance: Instance, rise: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from ipaddress import ip_address
 from math import ceil
 
@@ -22,6 +22,8 @@ from netvip.core.watch import Watch
 
 #: More are no better evidence.
 MOST_TARGETS = 8
+#: A line in the journal is read by somebody who was asleep a minute ago.
+MOST_REASONS = 6
 
 
 class Examiner:
@@ -57,6 +59,8 @@ class Examiner:
         self, now: float, instances: Mapping[str, Instance], acting_on: Collection[int]
     ) -> None:
         """Begin an examination that is due, unless one is under way, or networkd acts."""
+        for name in self.watches.keys() - instances.keys():
+            del self.watches[name]
         if not instances:
             self._asked, self._due = None, NEVER
         elif self._due == NEVER and self._asked is None:
@@ -173,7 +177,7 @@ class Examiner:
             instance.announce(now)
 
     def _say(self, instance: Instance, fault: Fault, bad: bool, steps: list[Step]) -> None:
-        why = "; ".join(map(str, steps))
+        why = _sentence(map(str, steps))
         level = Level.ERROR if bad else Level.NOTICE
         words = f"{fault.value}: {why}" if bad else f"over: {fault.value}"
         self._out.append(Log(level, f"{instance.spec.name}: {words}"))
@@ -188,7 +192,7 @@ class Examiner:
         ]
         reasons = [str(step) for fault in grave for step in found.get(fault, [])]
         if grave and watch.role is Role.MASTER:
-            find_unfit(now, instance, "; ".join(reasons) or grave[0].value)
+            find_unfit(now, instance, _sentence(reasons) or grave[0].value)
         elif not grave:
             find_fit(now, instance)
 
@@ -207,3 +211,10 @@ class Examiner:
             meet_conflict(now, instance, macs, backup)
         else:
             end_conflict(instance, self.policy.rise)
+
+
+def _sentence(reasons: Iterable[str]) -> str:
+    """All of them, for one line; of fifty VIPs the first few."""
+    listed = list(reasons)
+    more = [f"and {len(listed) - MOST_REASONS} more"] if len(listed) > MOST_REASONS else []
+    return "; ".join([*listed[:MOST_REASONS], *more])

@@ -49,13 +49,13 @@ class LetGo:
         """Whether keepalived would hear it, and somebody may come."""
         return spec.guarded and spec.track_file is Tri.YES and not self.in_vain(now)
 
-    def hand_over(self, now: float, spec: InstanceSpec) -> None:
-        """Asked to: the shield stands until the other node's advert."""
+    def hand_over(self, now: float, spec: InstanceSpec, why: str) -> None:
+        """Of our own will: the shield stands until the other node's advert."""
         self._move(Trigger.YIELD, now)
-        self.why = "handed over as asked"
+        self.why = why
         # The other's priority is not known; no skew is longer than this (RFC 5798 6.1).
         self._until = now + spec.advert_interval + YIELD_GRACE
-        self._log(Level.NOTICE, "keepalived is told FAULT, for the other node to take over")
+        self._log(Level.NOTICE, f"keepalived is told FAULT, for the other node to take over: {why}")
 
     def failed(self, now: float, spec: InstanceSpec) -> None:
         """MASTER, and the VIPs are missing for good, or of no use here."""
