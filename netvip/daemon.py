@@ -39,6 +39,8 @@ from netvip.sources.programs import output
 
 #: A stop waits this long for what is under way; the unit's TimeoutStopSec= is longer.
 STOP_LIMIT = 8.0
+#: How often to look where to listen: an instance that has just appeared has its dump till then.
+FOLLOW_EVERY = 1.0
 
 
 def log(level: int, text: str) -> None:
@@ -261,9 +263,7 @@ class Daemon:
         self._spawn(self._filters.run())
         self._spawn(self._runner.run())
         self._spawn(self._home.run())
-        self._spawn(self._keep_alive())
-        self._spawn(self._follow())
-        self._spawn(self._live())
+        self._spawn(self._pulse())
         for source in (self._networkd, self._keepalived_bus):
             if source is not None:
                 self._spawn(source.run())
@@ -311,26 +311,27 @@ class Daemon:
         self._commands.close(self._loop)
         await self._control.close()
 
-    async def _keep_alive(self) -> None:
+    async def _pulse(self) -> None:
+        """Everything that is due by the clock, in one waking: these cost more than the work."""
         interval = watchdog_interval()
-        while interval:
-            notify("WATCHDOG=1")
-            await asyncio.sleep(interval)
-        await asyncio.Event().wait()
-
-    async def _live(self) -> None:
+        watchdog = follow = float("-inf")
         while True:
             self._verdicts.alive()
+            now = self._loop.time()
+            if interval and now >= watchdog:
+                notify("WATCHDOG=1")
+                watchdog = now + interval - ALIVE_EVERY
+            if now >= follow:
+                self._follow()
+                follow = now + FOLLOW_EVERY - ALIVE_EVERY / 2
             await asyncio.sleep(ALIVE_EVERY)
 
-    async def _follow(self) -> None:
+    def _follow(self) -> None:
         """Listen where the instances are, as interfaces and instances come and go."""
-        while True:
-            self._listen()
-            self._fifo.follow()
-            self._hooks.follow()
-            self._report()
-            await asyncio.sleep(1.0)  # an instance that has just appeared has its dump till then
+        self._listen()
+        self._fifo.follow()
+        self._hooks.follow()
+        self._report()
 
     def _listen(self) -> None:
         mirror = self._machine.mirror

@@ -19,8 +19,6 @@ from netvip.packetfilter import Instruction, attach
 from netvip.wire import arp, ndp
 
 ARPHRD_ETHER = 1
-#: A neighbour that missed the first probe hears the second, half the time later.
-PROBES = 2
 #: linux/filter.h SKF_NET_OFF: offsets from the network header, wherever it is.
 _NET = 0xFFF00000
 _ETHERNET_HEADER = 14
@@ -74,9 +72,8 @@ class Prober:
             sock, mac = self._socket(place)
             drain(sock)
             async with heard(sock, lambda packet: _take(packet[_ETHERNET_HEADER:], found)) as done:
-                for _ in range(PROBES):
-                    await _send(sock, mac, ips)
-                    await wait(done, NEIGHBOUR_LIMIT / PROBES)
+                await _send(sock, mac, ips)  # once: the next examination asks again
+                await wait(done, NEIGHBOUR_LIMIT)
         except OSError:  # no such interface any more, or it is down: nobody was asked
             self._forget(place)
             return [Holder(place[0], ip, frozenset(), Tri.UNKNOWN) for ip in ips]
