@@ -6,7 +6,6 @@ nothing, one that answers the host alone has another hardware address for the VI
 
 from __future__ import annotations
 
-import errno
 import itertools
 import os
 import socket
@@ -23,21 +22,6 @@ from netvip.wire import icmp
 
 #: linux/in.h, linux/in6.h, linux/icmp.h, linux/icmpv6.h; the socket module has not all of them.
 IP_PKTINFO, IPV6_PKTINFO, ICMP_FILTER, ICMP6_FILTER, SOL_RAW = 8, 50, 1, 1, 255
-#: What the kernel says of a source that is not here, or a target that there is no way to.
-_NO_WAY = frozenset(
-    {
-        errno.EADDRNOTAVAIL,
-        errno.EINVAL,
-        errno.ENETUNREACH,
-        errno.EHOSTUNREACH,
-        errno.ENETDOWN,
-        errno.ENODEV,
-        errno.EPERM,
-        errno.EACCES,
-        errno.ENOBUFS,
-        errno.EAGAIN,
-    }
-)
 
 
 @dataclass(slots=True)
@@ -147,12 +131,10 @@ def _echo(pair: _Pair, control: _Question | None) -> Echo:
 
 
 def _send(sock: socket.socket, question: _Question, data: bytes) -> bool:
-    """Whether it could be sent at all; what cannot be asked is unknown, not bad."""
+    """Whether it could be sent at all."""
     try:
         sock.sendmsg([data], [_from(question)], 0, _to(question))
-    except OSError as problem:
-        if problem.errno not in _NO_WAY:
-            raise
+    except OSError:  # no such source, no route, a filter: what cannot be asked is unknown
         return False
     question.sent, question.asked = time.monotonic(), Tri.YES
     return True

@@ -73,7 +73,8 @@ def _worded(work: _Work) -> tuple[Tri, str]:
         return _TOO_LATE
     except ConnectionError as problem:
         return Tri.NO, problem.strerror or str(problem)
-    except OSError as problem:  # no memory, no descriptor, no name: no fault of the service's
+    # No memory, no descriptor, a name that is none: no fault of the service's.
+    except (OSError, UnicodeError) as problem:
         return Tri.UNKNOWN, f"could not be asked: {problem}"
 
 

@@ -122,6 +122,11 @@ def test_a_service_that_is_not_there_is_refused() -> None:
     assert (found.finding, found.words) == (Tri.NO, "Connection refused")
 
 
+def test_a_place_that_cannot_be_is_not_known_to_be_bad() -> None:
+    (found,) = asked("tcp://a..b:80")
+    assert found.finding is Tri.UNKNOWN
+
+
 @pytest.mark.parametrize("answer", [b"", b"SSH-2.0\r\n\r\n", b"\xff" * 100_000])
 def test_what_is_no_http_is_bad(answer: bytes) -> None:
     with server(answer) as port:
