@@ -1,0 +1,83 @@
+"""keepalived's processes, found without its pid file: by real processes of that name."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from netvip.keepalived import process
+
+
+def named_keepalived(place: Path, program: str) -> Path:
+    """A copy of a program under keepalived's name."""
+    place.mkdir()
+    return Path(shutil.copy(shutil.which(program) or program, place / "keepalived"))
+
+
+@pytest.fixture
+def family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, int]]:
+    """A keepalived that has started another one; their numbers."""
+    monkeypatch.setattr(process, "PID_FILES", (str(tmp_path / "none.pid"),))
+    shell = named_keepalived(tmp_path / "parent", "bash")
+    child = named_keepalived(tmp_path / "child", "sleep")
+    started = subprocess.Popen(
+        [shell, "-c", f"{child} 60 & echo $!; wait"], stdout=subprocess.PIPE, text=True
+    )
+    assert started.stdout is not None
+    number = int(started.stdout.readline())
+    while Path(f"/proc/{number}/comm").read_text() != "keepalived\n":
+        pass  # between fork and exec it has its parent's name, which is the same
+    try:
+        yield started.pid, number
+    finally:
+        for pid in (number, started.pid):
+            os.kill(pid, 9)
+        started.stdout.close()
+        started.wait()
+
+
+def test_the_parent_is_found_where_no_pid_file_names_it(family: tuple[int, int]) -> None:
+    assert process.parent() == family[0]
+    assert [found.pid for found in process.children(family[0])] == [family[1]]
+    assert set(family) <= set(process.running())
+
+
+def test_a_pid_file_that_names_another_s_process_counts_for_nothing(
+    family: tuple[int, int], tmp_path: Path
+) -> None:
+    (tmp_path / "none.pid").write_text(f"{os.getpid()}\n")
+    assert process.parent() == family[0]
+
+
+def test_an_orphan_runs_but_is_nobody_s_parent(tmp_path: Path) -> None:
+    lonely = named_keepalived(tmp_path / "orphan", "sleep")
+    with subprocess.Popen([lonely, "60"]) as started:
+        try:
+            while Path(f"/proc/{started.pid}/comm").read_text() != "keepalived\n":
+                pass  # it is being started
+            assert started.pid in process.running()
+            assert process.parent() != started.pid
+        finally:
+            started.kill()
+
+
+def test_what_runs_in_a_container_is_not_ours(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("a PID namespace needs root")
+    program = named_keepalived(tmp_path / "contained", "sleep")
+    command = ["unshare", "--pid", "--fork", "--kill-child", str(program), "60"]
+    with subprocess.Popen(command) as started:
+        try:
+            children = Path(f"/proc/{started.pid}/task/{started.pid}/children")
+            while not (found := children.read_text().split()):
+                pass  # it is being started
+            while Path(f"/proc/{found[0]}/comm").read_text() != "keepalived\n":
+                pass
+            assert int(found[0]) not in process.running()
+        finally:
+            started.kill()
