@@ -10,7 +10,7 @@ class Mastership:
 
     def __init__(self) -> None:
         self._role = Role.UNKNOWN
-        self._since = float("-inf")
+        self._since = self._word_at = float("-inf")
         #: Where the newest evidence comes from: advert, dump, fifo, D-Bus.
         self.origin = ""
         self._own_in_a_row = 0
@@ -22,6 +22,7 @@ class Mastership:
             self._own_advert(time)
         elif own or priority:
             self._own_in_a_row = 0
+            self._word_at = time if own else self._word_at
             if own or self._role is not Role.FAULT:  # in which it hears a master as well
                 self._set(Role.BACKUP, time, "advert")
 
@@ -29,7 +30,7 @@ class Mastership:
         # One advert may be the last word of two masters at odds; a second one in a row is not,
         # as the one with the lower priority falls silent at the first it hears (RFC 5798 6.4.3).
         self._own_in_a_row += 1
-        self.last_own = time
+        self.last_own = self._word_at = time
         if self._role is Role.MASTER or self._own_in_a_row >= 2:
             self._set(Role.MASTER, time, "advert")
 
@@ -37,12 +38,17 @@ class Mastership:
         """keepalived's own word, given as it changed its state."""
         if role is not Role.MASTER:
             self._own_in_a_row = 0
+        self._word_at = time
         self._set(role, time, origin)
 
     def dump(self, asked: float, role: Role) -> None:
-        """keepalived's own word, as of when it was asked; adverts seen since then are newer."""
+        """keepalived's own word, as of when it was asked; adverts seen since then are newer. But
+        another's advert says only that this node is not MASTER: not that it is not in FAULT."""
         if asked > self._since:
             self._set(role, asked, "dump")
+        elif role is Role.FAULT and self._role is Role.BACKUP and asked > self._word_at:
+            self._set(role, self._since, "dump")
+        self._word_at = max(self._word_at, asked)
 
     def keepalived_gone(self, time: float) -> None:
         """keepalived ended: whoever is MASTER now, it is not this node."""

@@ -240,6 +240,23 @@ def test_what_keepalived_tells_counts_at_once_and_names_its_origin() -> None:
     assert known.role(node.now, node.spec) is Role.FAULT
 
 
+def test_another_s_advert_does_not_end_a_fault_that_keepalived_tells_of() -> None:
+    node = calm(role=Role.BACKUP)
+    assert node.machine is not None
+    known = node.machine.instances["VI_1"].mastership
+    told = ((node.spec, Role.FAULT),)
+    asked = node.now
+    node.run(0.01)
+    node.feed(events.Advert(node.now, LAN, 2, 51, 100, False, "10.77.0.2"))
+    node.feed(events.Dumped(asked, told, node.now))  # written before that advert, and as true
+    assert known.role(node.now, node.spec) is Role.FAULT
+    node.feed(events.Advert(node.now, LAN, 2, 51, 100, False, "10.77.0.2"))
+    assert known.role(node.now, node.spec) is Role.FAULT
+    node.feed(events.Told(node.now, "VI_1", Role.BACKUP, "fifo"))
+    node.feed(events.Dumped(asked, told, node.now))
+    assert known.role(node.now, node.spec) is Role.BACKUP
+
+
 def test_a_keepalived_that_stops_under_its_shield_loses_nothing() -> None:
     node = calm()
     node.feed(events.Announced(node.now, "systemd queued a job for keepalived.service"))
