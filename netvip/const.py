@@ -32,6 +32,10 @@ WINDOW_LONGEST = 60.0
 MASTER_DOWN_ADVERTS = 3
 #: A shield outlives MASTER by the master-down interval and this at most (Law 2).
 CARRY_GRACE = 1.0
+#: Another master announces its VIPs 0.02 to 6 ms after its first advert (measured, an idle machine;
+#: a loaded one is slower); till then the neighbours send here. One that announces nothing is not
+#: waited for any longer (Law 2: at once).
+PASSING_LIMIT = 0.05
 #: keepalived removes its own VIPs as it leaves MASTER; what is left after this is ours to remove.
 RETRACT_AFTER = 0.1
 #: A dump is asked for again when nothing else asks, to notice a reload that nothing announced.

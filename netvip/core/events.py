@@ -141,6 +141,14 @@ class Advert(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Claimed(Event):
+    """Another node said on the wire, unasked, that an address is at its interface."""
+
+    ifindex: int
+    ip: IP
+
+
+@dataclass(frozen=True, slots=True)
 class Dumped(Event):
     """keepalived's own account of its instances; time is when it was asked for."""
 

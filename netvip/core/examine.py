@@ -102,7 +102,7 @@ class Examiner:
 
     def _subject(self, now: float, instance: Instance) -> Subject | None:
         spec, role = instance.spec, instance.mastership.role(now, instance.spec)
-        if role not in (Role.MASTER, Role.BACKUP) or instance.protected:
+        if role not in (Role.MASTER, Role.BACKUP) or instance.cover:
             return None
         keys = [instance.key(vip) for vip in spec.vips]
         vips = tuple(Address(key.ifindex, key.ip, key.prefixlen) for key in keys if key.ifindex)
@@ -144,7 +144,7 @@ class Examiner:
     ) -> bool:
         """Whether what was seen then says anything of now."""
         same = instance.mastership.role(event.time, instance.spec) is observed.role
-        still = event.asked >= instance.moved_at and not instance.protected
+        still = event.asked >= instance.moved_at and not instance.cover
         return same and still and instance.home not in acting_on
 
     def _judge(self, event: Examined, observed: Observed, instance: Instance) -> None:

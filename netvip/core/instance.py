@@ -10,7 +10,6 @@ from netvip.const import (
     PACE_COUNT,
     PACE_PERIOD,
     RECHECK_GRACE,
-    RENEW_EVERY,
     RESTORE_LIMIT,
     RETRACT_AFTER,
     TAG,
@@ -23,15 +22,13 @@ from netvip.core.actions import (
     Log,
     Plan,
     Prepare,
-    Protect,
     PutBack,
-    Renew,
     RequestDump,
     TakeAway,
     Track,
-    Unprotect,
 )
 from netvip.core.conflict import Conflict
+from netvip.core.cover import Cover
 from netvip.core.letgo import LetGo
 from netvip.core.mastership import Mastership
 from netvip.core.mirror import Mirror
@@ -53,8 +50,6 @@ NEVER = float("inf")
 #: A VIP that goes back at once (IPv6, or no shield) may be taken again by the same act of
 #: networkd's; more often than this it is a quarrel.
 AT_ONCE_LIMIT = 5
-
-
 #: Two adverts, or a second dump, tell a new daemon whether this node is MASTER.
 UNKNOWN_FOR = 2.5
 
@@ -79,17 +74,17 @@ class Instance:
         self.losses: dict[AddressKey, Loss] = {}
         self.prepared: Plan | None = None
         self.unfinished: frozenset[AddressKey] = frozenset()
-        self.shield_hurts = False
         self.carry_until = NEVER
         self.born = float("-inf")
         self.letgo = LetGo(self._move, self.log)
         self.conflict, self.refresh = Conflict(), Refresh()
+        self.cover = Cover(spec.name, outbox)
         #: Why the node should not hold the VIPs though it has them; empty where nothing is wrong.
         self.unfit = ""
         self.moved_at = float("-inf")
         self._mirror, self._out = mirror, outbox
         self._pace = Pace(PACE_COUNT, PACE_PERIOD)
-        self._renew_at = self._restore_by = self._check_by = self._retract_at = NEVER
+        self._restore_by = self._check_by = self._retract_at = NEVER
         self.put_at = self.dumped_at = float("-inf")
         self._at_once_left = AT_ONCE_LIMIT
 
@@ -118,7 +113,7 @@ class Instance:
 
     @property
     def protected(self) -> bool:
-        """Whether shield and bridge are up."""
+        """Whether shield and bridge are wanted."""
         return self.phase in PROTECTED
 
     def remember(self) -> None:
@@ -302,13 +297,12 @@ class Instance:
         if self.phase is Phase.FAILED and self.master(now) is Tri.YES:
             self._let_go(now)
         self.letgo.tick(now, self.phase, self.spec, self.spec_has_carrier())
-        if self.protected and now >= self._renew_at:
-            self.renew(now)
         if now >= self.refresh.due:
             self.refresh.next(now, self.spec.refreshes is not Tri.YES)
             self.announce(now)
         if now >= self._retract_at:
             self._retract(now)
+        self.cover.tick(now)
 
     def _let_go(self, now: float) -> None:
         if not self.missing() and not self.unfit:
@@ -319,24 +313,18 @@ class Instance:
             self.conflict.yielded(now)
         self.letgo.failed(now, self.spec)
 
-    def renew(self, now: float) -> None:
-        """Renew the shield's leases."""
-        self._renew_at = now + RENEW_EVERY
-        if not self.shield_hurts:
-            self._out.append(Renew(self.spec.name))
-
     def deadline(self) -> float:
         """When tick() has something to do."""
-        return min(self._phase_due(), self.refresh.due)
+        return min(self._phase_due(), self.refresh.due, self.cover.due)
 
     def _phase_due(self) -> float:
         due = [self._retract_at]
         if self.protected:
-            due += [self._renew_at, self.mastership.expires(self.spec) + 0.001]
+            due.append(self.mastership.expires(self.spec) + 0.001)
         if self.phase is Phase.CARRYING:
-            due = [self._retract_at, self._renew_at, self.carry_until]
+            due = [self._retract_at, self.carry_until]
         elif self.phase is Phase.YIELDING:
-            due = [self._retract_at, self._renew_at, self._let_go_due()]
+            due = [self._retract_at, self._let_go_due()]
         elif self.phase is Phase.RESTORING:
             due.append(self._restore_by)
         elif self.phase is Phase.CHECKING:
@@ -357,6 +345,7 @@ class Instance:
     def end(self, now: float) -> None:
         """keepalived no longer has this instance."""
         self._move(Trigger.OTHER_MASTER, now)
+        self.cover.down()
 
     # --- steps ----------------------------------------------------------------------------------
 
@@ -364,11 +353,12 @@ class Instance:
         before, self.phase = self.phase, follow(self.phase, trigger)
         self.moved_at = now if before is not self.phase else self.moved_at
         if before not in PROTECTED and self.phase in PROTECTED:
-            if not self.shield_hurts:
-                self._out.append(Protect(self.spec.name))
-            self._renew_at = now + RENEW_EVERY
+            self.cover.up(now)
         elif before in PROTECTED and self.phase not in PROTECTED:
-            self._out.append(Unprotect(self.spec.name))
+            if trigger is Trigger.OTHER_MASTER:
+                self.cover.pass_on(now, (vip.ip for vip in self.spec.vips))
+            else:
+                self.cover.down()
         if before is not self.phase is Phase.CARRYING:
             self.carry_until = now + self.spec.master_down + CARRY_GRACE
         if (before in IN_FAULT) is not (self.phase in IN_FAULT):

@@ -90,7 +90,7 @@ class Machine:
     @property
     def busy(self) -> bool:
         """Whether something is under way that a stop should wait for."""
-        return any(instance.protected for instance in self.instances.values())
+        return any(instance.cover for instance in self.instances.values())
 
     # --- events ---------------------------------------------------------------------------------
 
@@ -213,6 +213,11 @@ class Machine:
             self._out += clear_away(instance, event.sender)
 
     @_on.register
+    def _(self, event: events.Claimed) -> None:
+        for instance in self._at(event.ifindex):
+            instance.cover.claimed(event.ip)
+
+    @_on.register
     def _(self, event: events.Home) -> None:
         self.examiner.home, self.examiner.at_home = event.address, event.here
 
@@ -295,7 +300,7 @@ class Machine:
             self._log(Level.WARNING, f"no shield on this host: {event.why}")
         self.shield_hurts = (event.hurts, event.why)
         for instance in self.instances.values():
-            instance.shield_hurts = event.hurts is Tri.YES
+            instance.cover.hurts = event.hurts is Tri.YES
 
     @_on.register
     def _(self, event: events.Refused) -> None:
@@ -317,7 +322,7 @@ class Machine:
         self.windows.stir(address.ifindex, now)
         self.mirror.remove(address.key)
         for instance in holders:
-            if address.ip.version == 6 or instance.shield_hurts:
+            if address.ip.version == 6 or instance.cover.hurts:
                 instance.restore_at_once(now, address)
 
     def _vip_lost(
@@ -383,7 +388,7 @@ class Machine:
 
     def _adopt(self, spec: InstanceSpec) -> Instance:
         instance = self.instances[spec.name] = Instance(spec, self.mirror, self._out)
-        instance.shield_hurts = self.shield_hurts[0] is Tri.YES
+        instance.cover.hurts = self.shield_hurts[0] is Tri.YES
         instance.recall(*self._remembered)
         return instance
 
@@ -439,7 +444,7 @@ class Machine:
         self._preparer.changed(now)
 
     def _prepare(self) -> None:
-        busy = {instance.home for instance in self.instances.values() if instance.protected}
+        busy = {instance.home for instance in self.instances.values() if instance.cover}
         self._preparer.run(self.instances.values(), busy | set(self.windows))
 
     def _prepare_unplanned(self, instance: Instance) -> None:

@@ -51,7 +51,7 @@ class Preparer:
         keys = frozenset(key for instance in instances for key in instance.vip_keys())
         for instance in instances:
             # Instances of one interface share its bridge: a plan in use keeps the others' still.
-            if not instance.protected and (instance.home not in acting_on or instance.unplanned()):
+            if not instance.cover and (instance.home not in acting_on or instance.unplanned()):
                 instance.remember()
                 self._prepare(instance, keys)
         self._save(instances)

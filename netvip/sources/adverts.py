@@ -1,4 +1,5 @@
-"""VRRP adverts on the wire, one's own and others', picked out by a filter in the kernel."""
+"""VRRP adverts on the wire, one's own and others', and others' announcements of their addresses
+(gratuitous ARP, NA), picked out by a filter in the kernel. One socket: they come in their order."""
 
 from __future__ import annotations
 
@@ -8,9 +9,10 @@ import socket
 import time
 from collections.abc import Callable, Iterable
 
-from netvip.core.events import Advert, Event
+from netvip.core.events import Advert, Claimed, Event
+from netvip.core.model import IP
 from netvip.packetfilter import attach
-from netvip.wire import vrrp
+from netvip.wire import arp, ndp, vrrp
 
 #: Bound to this alone, a packet socket also sees what its own host sends (FACTS 5).
 ETH_P_ALL = 0x0003
@@ -24,10 +26,18 @@ _FILTER = (
     _LOAD_ETHERTYPE,
     (0x15, 0, 2, 0x0800),
     (0x30, 0, 0, 9),
-    (0x15, 3, 4, vrrp.PROTOCOL),
-    (0x15, 0, 3, 0x86DD),
+    (0x15, 11, 12, vrrp.PROTOCOL),
+    (0x15, 0, 5, ndp.ETHERTYPE),
     (0x30, 0, 0, 6),
-    (0x15, 0, 1, vrrp.PROTOCOL),
+    (0x15, 8, 0, vrrp.PROTOCOL),
+    (0x15, 0, 8, ndp.ICMPV6),
+    (0x30, 0, 0, 40),
+    (0x15, 5, 6, ndp.NEIGHBOUR_ADVERTISEMENT),
+    (0x15, 0, 5, arp.ETHERTYPE),
+    (0x20, 0, 0, 14),  # an ARP packet whose sender ...
+    (0x07, 0, 0, 0),
+    (0x20, 0, 0, 24),  # ... and target are one address
+    (0x1D, 0, 1, 0),
     (0x06, 0, 0, 0xFFFFFFFF),
     (0x06, 0, 0, 0),
 )
@@ -83,23 +93,31 @@ class AdvertSource:
                 if problem.errno == errno.ENETDOWN:
                     return  # said once when the interface goes down; the socket lives on
                 raise
-            self._take(ifindex, packet, sender[2] == PACKET_OUTGOING, sender[4])
+            if (advert := vrrp.parse(packet)) is not None:
+                self._heard(ifindex, advert, sender[2] == PACKET_OUTGOING, sender[4])
+            elif sender[2] != PACKET_OUTGOING and (ip := _announced(sender[1], packet)):
+                self._emit(Claimed(time.monotonic(), ifindex, ip))
 
-    def _take(self, ifindex: int, packet: bytes, own: bool, mac: bytes) -> None:
-        advert = vrrp.parse(packet)
-        if advert is not None:
-            self._emit(
-                Advert(
-                    time.monotonic(),
-                    ifindex,
-                    advert.family,
-                    advert.vrid,
-                    advert.priority,
-                    own,
-                    str(advert.source),
-                    mac,
-                )
+    def _heard(self, ifindex: int, advert: vrrp.Advertisement, own: bool, mac: bytes) -> None:
+        self._emit(
+            Advert(
+                time.monotonic(),
+                ifindex,
+                advert.family,
+                advert.vrid,
+                advert.priority,
+                own,
+                str(advert.source),
+                mac,
             )
+        )
+
+
+def _announced(ethertype: int, packet: bytes) -> IP | None:
+    if ethertype == arp.ETHERTYPE:
+        return arp.announced(packet)
+    answer = ndp.reply(packet)
+    return answer[1] if answer is not None else None
 
 
 def _open(ifindex: int) -> socket.socket:

@@ -23,6 +23,14 @@ def probe(mac: bytes, address: IPv4Address) -> bytes:
     return _request(mac, bytes(4), address)
 
 
+def announced(packet: bytes) -> IPv4Address | None:
+    """The address that a gratuitous ARP, request or reply, is about (RFC 5227 3); without its
+    Ethernet header; None if it is none."""
+    if len(packet) < BODY or packet[:6] != HEADER or packet[14:18] != packet[24:28]:
+        return None
+    return IPv4Address(packet[14:18])
+
+
 def reply(packet: bytes) -> tuple[bytes, IPv4Address] | None:
     """Who has which address, by an ARP reply without its Ethernet header; None if it is none."""
     if len(packet) < BODY or packet[:6] != HEADER or packet[6:8] != struct.pack("!H", REPLY):

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Callable, Iterator
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import pytest
 
@@ -14,6 +14,7 @@ from netvip.core import events
 from netvip.core.model import AuthorKind
 from netvip.sources.adverts import AdvertSource
 from netvip.sources.netlink import KernelSource
+from netvip.wire import arp, ndp
 from netvip.wire.checksum import checksum
 from tests.netns.conftest import ip
 
@@ -143,6 +144,32 @@ def test_its_own_adverts_and_others_are_told_apart(
     assert (other.priority, other.vrid) == (100, 51)
 
 
+@pytest.mark.parametrize("vip", ["10.77.0.10", "fd77::10"])
+def test_others_announcements_are_told_and_its_own_are_not(
+    heard: Heard, adverts: AdvertSource, lan: int, vip: str
+) -> None:
+    for interface in ("ens160", "peer"):
+        announce_from(interface, vip)
+    claimed = heard.wait(lambda event: isinstance(event, events.Claimed))
+    assert isinstance(claimed, events.Claimed)
+    assert (claimed.ifindex, claimed.ip) == (lan, ip_address(vip))
+    send_advert("peer", 100)
+    heard.wait(lambda event: isinstance(event, events.Advert))
+    ips = [event.ip for event in heard.events if isinstance(event, events.Claimed)]
+    assert ips.count(ip_address(vip)) == 1
+
+
+def announce_from(interface: str, vip: str) -> None:
+    """A gratuitous ARP, or an unsolicited NA."""
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sock:
+        sock.bind((interface, 0))
+        mac, address = sock.getsockname()[4], ip_address(vip)
+        if isinstance(address, IPv4Address):
+            sock.send(arp.announcement(mac, address))
+        else:
+            sock.send(ndp.announcement(mac, address))
+
+
 def test_the_filter_in_the_kernel_lets_nothing_else_pass(
     heard: Heard, adverts: AdvertSource, lan: int
 ) -> None:
@@ -150,6 +177,10 @@ def test_the_filter_in_the_kernel_lets_nothing_else_pass(
         noise.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
         for _ in range(100):
             noise.sendto(b"x", ("10.77.0.255", 9))
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as asking:
+        asking.bind(("peer", 0))
+        asking.send(arp.probe(asking.getsockname()[4], IPv4Address("10.77.0.10")))
+        asking.send(ndp.probe(asking.getsockname()[4], IPv6Address("fd77::10")))
     send_advert("ens160", 110)
     packets = 0
     sock = adverts._sockets[lan]

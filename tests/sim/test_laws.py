@@ -8,16 +8,19 @@ from dataclasses import replace
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from netvip.const import PASSING_LIMIT
 from netvip.core import actions
 from netvip.core.actions import Action
 from netvip.core.events import Called, Entrance
 from netvip.core.model import Author, AuthorKind, Role, Tri
 from netvip.core.policy import Policy, Wishes
 from netvip.core.states import PROTECTED
-from tests.sim.world import GATEWAY, LO, OWN, VIP, Node
+from tests.sim.world import ANNOUNCED_AFTER, GATEWAY, LO, OWN, VIP, Node
 
 #: A takeover in progress: the old master removes its VIP as it hears of the new one.
 TAKEOVER = 0.05
+#: Another master's advert ends a shield, as soon as that master has announced itself.
+AT_ONCE = PASSING_LIMIT + 0.02
 OPERATOR = Author(AuthorKind.OTHER, "ip (netlink port 4711)")
 
 
@@ -34,7 +37,7 @@ class Peer(Node):
     def __init__(self, guarded: bool, priority: int, role: Role) -> None:
         self.heard = 0.0
         self.violations: list[str] = []
-        self.left_master = float("-inf")
+        self.left_master = self.told_master = float("-inf")
         self.alive = True
         super().__init__(guarded=guarded, role=role)
         self.spec = replace(self.spec, priority=priority)
@@ -57,6 +60,8 @@ class Peer(Node):
     def hears(self, priority: int) -> None:
         """The other node's advert arrives: keepalived acts as RFC 5798 6.4 says."""
         super().advert(own=False, priority=priority)
+        if priority:
+            self.told_master = self.now
         if not self.alive:
             return
         if self.role is Role.MASTER and priority > self.spec.priority:
@@ -79,6 +84,8 @@ class Peer(Node):
     def elect(self) -> None:
         if self.alive:
             super().elect()
+            if self.other is not None:
+                self.other.after(ANNOUNCED_AFTER, self.other.claim)
 
     def _act(self, action: Action) -> None:
         master = self.role is Role.MASTER
@@ -134,6 +141,8 @@ class Pair:
     def _no_shield_outlives_mastership(self, node: Peer) -> None:
         if node.role is Role.MASTER:
             node.left_master = node.now
+        elif node.machine is not None and node.told_master < node.now - AT_ONCE:
+            assert not (node.shielded and node.told_master > node.left_master), f"law 2: {node.log}"
         carried = node.now - node.left_master
         limit = node.spec.master_down + 1.0 + 3.1  # a dead daemon's lease ends by itself
         assert not (node.shielded and carried > limit), f"law 2: {node.log}"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from netvip.const import PASSING_LIMIT
 from netvip.core import actions, events
 from netvip.core.events import Called, Entrance
 from netvip.core.holds import Hold
 from netvip.core.model import Author, AuthorKind, Role, Tri
 from netvip.core.reception import AptPolicy
 from netvip.core.states import Phase
-from tests.sim.world import LAN, NETWORKD, OWN, VIP, Node
+from tests.sim.world import ANNOUNCED_AFTER, LAN, NETWORKD, OWN, VIP, Node
 
 
 def phase(node: Node) -> Phase:
@@ -79,14 +80,38 @@ def test_assisted_is_never_put_back_and_carried_until_re_elected() -> None:
     assert not did(node, actions.PutBack) and node.has(VIP) and not node.shielded
 
 
-def test_the_shield_falls_with_another_master_s_first_advert() -> None:
+def test_the_shield_falls_as_another_master_has_announced_itself() -> None:
     node = calm(guarded=False)
     node.reload(own_too=False)
     node.run(0.1)
-    assert node.shielded
     node.peer_is_master()
-    node.run(0.0)
+    node.run(ANNOUNCED_AFTER - 0.001)
+    assert node.shielded, "till then the neighbours send here"
+    node.run(0.001)
     assert not node.shielded and not node.bridged
+
+
+def test_a_master_that_announces_nothing_is_not_waited_for() -> None:
+    node = calm(guarded=False)
+    node.claim = lambda: None  # type: ignore[method-assign]
+    node.reload(own_too=False)
+    node.run(0.1)
+    node.peer_is_master()
+    node.run(PASSING_LIMIT)
+    assert not node.shielded and not node.bridged
+
+
+def test_one_that_is_master_again_at_once_keeps_its_shield() -> None:
+    node = calm(guarded=False)
+    node.claim = lambda: None  # type: ignore[method-assign]
+    node.reload(own_too=False)
+    node.run(0.1)
+    node.peer_is_master()
+    node.elect()
+    node.advert(own=True, priority=110)
+    node.reload(own_too=False)
+    assert answers_throughout(node, 2 * PASSING_LIMIT), node.log
+    assert not did(node, actions.Unprotect)
 
 
 def test_a_shield_carries_no_longer_than_the_master_down_interval_and_a_second() -> None:

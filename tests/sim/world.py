@@ -43,6 +43,8 @@ OWN = Address(LAN, ip_address("10.77.0.1"), 24)
 VIP = Address(LAN, ip_address("10.77.0.10"), 24, label="ens160", flags=0x80)
 CONNECTED = Route(LAN, ip_network("10.77.0.0/24"), source=OWN.ip)
 GATEWAY = ip_address("10.77.0.100")
+#: keepalived's first gratuitous ARP follows its first advert by up to 6 ms (measured).
+ANNOUNCED_AFTER = 0.004
 PEER_MAC = b"\x02\0\0\0\0\x02"
 DEFAULT = Route(LAN, ip_network("0.0.0.0/0"), GATEWAY)
 
@@ -319,11 +321,16 @@ class Node:
         self.after(self.spec.master_down, self.elect)
 
     def peer_is_master(self) -> None:
-        """The peer's advert arrives; keepalived gives way."""
+        """The peer's advert arrives; keepalived gives way. Some ms later the peer announces."""
         self.advert(own=False, priority=100)
         if self.role is Role.MASTER:
             self.role = Role.BACKUP
             self.unset(VIP.key, KEEPALIVED)
+        self.after(ANNOUNCED_AFTER, self.claim)
+
+    def claim(self) -> None:
+        """The peer's gratuitous ARP arrives."""
+        self.feed(events.Claimed(self.now, LAN, VIP.ip))
 
     # --- networkd -------------------------------------------------------------------------------
 

@@ -51,6 +51,21 @@ def test_the_checksum_of_an_advertisement_is_right(mac: bytes, ip: IPv6Address) 
     assert rfc1071(pseudo + body) == 0xFFFF
 
 
+@given(MACS, st.ip_addresses(v=4))
+def test_an_announcement_is_read_as_one_and_nothing_else_is(mac: bytes, ip: IPv4Address) -> None:
+    body = arp.announcement(mac, ip)[14:]
+    assert arp.announced(body) == ip
+    assert arp.announced(body[:7] + bytes([arp.REPLY]) + body[8:]) == ip, "a gratuitous reply"
+    assert arp.announced(body[:-1]) is None
+    asked_by_nobody = arp.probe(mac, ip)[14:]
+    assert arp.announced(asked_by_nobody) == (ip if not int(ip) else None)
+
+
+@given(st.binary(max_size=64))
+def test_whatever_bytes_come_an_announcement_is_an_address_or_none(packet: bytes) -> None:
+    assert arp.announced(packet) is None or len(packet) >= arp.BODY
+
+
 @given(st.binary(max_size=64))
 def test_data_and_its_checksum_sum_to_zero(data: bytes) -> None:
     even = data + bytes(len(data) % 2)
