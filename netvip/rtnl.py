@@ -22,10 +22,7 @@ from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg_base
 
 from netvip.core.model import (
-    IFA_F_HOMEADDRESS,
-    IFA_F_MCAUTOJOIN,
-    IFA_F_NODAD,
-    IFA_F_NOPREFIXROUTE,
+    CHOSEN_FLAGS,
     IP,
     SCOPE_LINK,
     Address,
@@ -68,8 +65,6 @@ RTNH_F_ONLINK = 4
 FR_ACT_TO_TBL = 1
 FIB_RULE_INVERT = 2
 IFF_UP, IFF_LOWER_UP = 0x1, 0x10000
-#: Flags of an address that its creator chose; the others are the kernel's findings.
-CHOSEN_FLAGS = IFA_F_NODAD | IFA_F_HOMEADDRESS | IFA_F_NOPREFIXROUTE | IFA_F_MCAUTOJOIN
 HEADER = struct.Struct("=IHHII")
 
 

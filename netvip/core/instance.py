@@ -74,6 +74,8 @@ class Instance:
         self.losses: dict[AddressKey, Loss] = {}
         self.prepared: Plan | None = None
         self.unfinished: frozenset[AddressKey] = frozenset()
+        #: Whether keepalived may have given the VIPs other attributes since they were noted.
+        self.look_anew = True
         self.carry_until = NEVER
         self.born = float("-inf")
         self.letgo = LetGo(self._move, self.log)
@@ -117,10 +119,12 @@ class Instance:
         return self.phase in PROTECTED
 
     def remember(self) -> None:
-        """Note what the VIPs look like while nobody touches them."""
-        for vip in self.spec.vips:
-            if (present := self._mirror.get(self.key(vip))) is not None:
+        """Note what the VIPs look like while nobody touches them. What somebody else makes of one
+        that keepalived has added is not what it ought to be."""
+        for present in self.here():
+            if self.look_anew or present.key not in self.memory:
                 self.memory[present.key] = present
+        self.look_anew = self.look_anew and bool(self.missing())
 
     def recall(self, known: Iterable[Address], put_back: Iterable[Address]) -> None:
         """Take over what an earlier daemon knew of the VIPs, and what it left undone."""
@@ -145,6 +149,7 @@ class Instance:
 
     def reconfigure(self, spec: InstanceSpec) -> None:
         """keepalived runs another configuration; what it no longer holds is forgotten."""
+        self.look_anew = self.look_anew or spec.vips != self.spec.vips
         self.spec = spec
         keys = self.vip_keys()
         for key in [key for key in self.memory if key not in keys]:

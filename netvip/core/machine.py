@@ -274,6 +274,8 @@ class Machine:
     def _(self, event: events.KeepalivedChanged) -> None:
         self._publisher.loaded()
         self._out.append(RequestDump(again=True))
+        for instance in self.instances.values():
+            instance.look_anew = True
 
     @_on.register
     def _(self, event: events.Remembered) -> None:
@@ -395,6 +397,7 @@ class Machine:
     def _became_master(self, now: float, instance: Instance, before: Tri) -> None:
         if before is Tri.YES or instance.master(now) is not Tri.YES:
             return
+        instance.look_anew = True
         if instance.unfinished:
             self._finish(now, instance)
         elif instance.home in self.windows:

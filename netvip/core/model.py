@@ -13,8 +13,10 @@ Network = IPv4Network | IPv6Network
 #: linux/rtnetlink.h
 SCOPE_UNIVERSE, SCOPE_LINK, SCOPE_HOST = 0, 253, 254
 #: include/uapi/linux/if_addr.h
-IFA_F_NODAD, IFA_F_HOMEADDRESS, IFA_F_PERMANENT = 0x02, 0x10, 0x80
+IFA_F_NODAD, IFA_F_DADFAILED, IFA_F_HOMEADDRESS, IFA_F_PERMANENT = 0x02, 0x08, 0x10, 0x80
 IFA_F_NOPREFIXROUTE, IFA_F_MCAUTOJOIN = 0x200, 0x400
+#: Flags of an address that its creator chose; the others are the kernel's findings.
+CHOSEN_FLAGS = IFA_F_NODAD | IFA_F_HOMEADDRESS | IFA_F_NOPREFIXROUTE | IFA_F_MCAUTOJOIN
 FOREVER = 0xFFFFFFFF
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
+from netvip.core import words
 from netvip.core.instance import Instance
 from netvip.core.judge import Fault, Kind, Step
 from netvip.core.mirror import Mirror
@@ -54,36 +54,39 @@ def _as_it_was(present: Address | None, instance: Instance, vip: Vip) -> tuple[T
     if present is None:
         return Tri.NO, f"missing on {vip.interface}"
     known = instance.memory.get(present.key, present)
-    if replace(present, proto=0) != replace(known, proto=0):
-        return Tri.NO, f"on {vip.interface}, but not as it was: {present} instead of {known}"
+    if difference := words.difference(present, known):
+        return Tri.NO, f"on {vip.interface}, but not as it was: {difference}"
     return Tri.YES, f"on {vip.interface}, as it was"
 
 
 def _absence(instance: Instance, mirror: Mirror) -> Iterator[Step]:
     for vip in instance.spec.vips:
         here = mirror.get(instance.key(vip)) is not None
-        words = f"left on {vip.interface}" if here else f"not on {vip.interface}"
-        yield Step(Kind.PRESENCE, _name(vip), Tri.of(not here), words)
+        found = f"left on {vip.interface}" if here else f"not on {vip.interface}"
+        yield Step(Kind.PRESENCE, _name(vip), Tri.of(not here), found)
 
 
 def _sole(
     holder: Holder, mirror: Mirror, vrid: int, master: bytes = b"", backup: bool = False
 ) -> Step:
     name = str(holder.ip)
-    if holder.asked is not Tri.YES or (backup and not master):
+    if holder.asked is not Tri.YES:
         return Step(Kind.OWNERSHIP, name, Tri.UNKNOWN, "nobody could be asked", holder.took)
+    if backup and not master:
+        unknown = "no advert has told the master's hardware address"
+        return Step(Kind.OWNERSHIP, name, Tri.UNKNOWN, unknown, holder.took)
     others = strangers(holder, mirror, vrid, master)
     if others:
-        who = ", ".join(sorted(mac.hex(":") for mac in others))
-        return Step(Kind.OWNERSHIP, name, Tri.NO, f"{who} answers for it as well", holder.took)
+        told = f"{words.macs(others)} answers for it as well"
+        return Step(Kind.OWNERSHIP, name, Tri.NO, told, holder.took)
     return Step(Kind.OWNERSHIP, name, Tri.YES, "nobody else answers for it", holder.took)
 
 
 def _answer(holder: Holder, fresh: bool) -> Step:
     name = str(holder.ip)
     if holder.macs:
-        who = ", ".join(sorted(mac.hex(":") for mac in holder.macs))
-        return Step(Kind.ANSWER, name, Tri.YES, f"answered by {who}", holder.took)
+        told = f"answered by {words.macs(holder.macs)}"
+        return Step(Kind.ANSWER, name, Tri.YES, told, holder.took)
     if holder.asked is not Tri.YES or not fresh:
         why = "there is no master's advert" if not fresh else "nobody could be asked"
         return Step(Kind.ANSWER, name, Tri.UNKNOWN, why, holder.took)
@@ -98,8 +101,8 @@ def _reach(echoes: Iterable[Echo], watch: Watch) -> Iterator[Step]:
     for vip, asked in by_vip.items():
         finding = _reached_at_all(asked, watch)
         answered = sum(echo.answered is Tri.YES for echo in asked)
-        words = f"{answered} of {len(asked)} answer it"
-        yield Step(Kind.REACH, str(vip), finding, words, fault=Fault.UNREACHED)
+        counted = f"{answered} of {len(asked)} answer it"
+        yield Step(Kind.REACH, str(vip), finding, counted, fault=Fault.UNREACHED)
 
 
 def _reached(echo: Echo) -> tuple[Tri, str]:
@@ -120,10 +123,10 @@ def _reached_at_all(asked: list[Echo], watch: Watch) -> Tri:
     return Tri.NO if any(echo.answered is Tri.NO for echo in told) else Tri.UNKNOWN
 
 
-def _served(finding: Tri, words: str, watch: Watch) -> str:
+def _served(finding: Tri, told: str, watch: Watch) -> str:
     if finding is Tri.NO and Fault.DEAD not in watch.well:
-        return f"{words}; it has not answered once since this node is MASTER"
-    return words
+        return f"{told}; it has not answered once since this node is MASTER"
+    return told
 
 
 def _name(vip: Vip) -> str:

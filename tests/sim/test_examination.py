@@ -9,11 +9,12 @@ import pytest
 
 from netvip.core import actions, events
 from netvip.core.events import Entrance
+from netvip.core.judge import Kind
 from netvip.core.model import Author, AuthorKind, Role, Tri
 from netvip.core.policy import Policy, Wishes
 from netvip.core.states import Phase
 from tests.sim.test_story import call, calm, did, phase
-from tests.sim.world import GATEWAY, LAN, OWN, VIP, Node
+from tests.sim.world import GATEWAY, LAN, OPERATOR, OWN, VIP, Node
 
 THIRD = frozenset({b"\x02\0\0\0\0\x03"})
 SERVICE = Policy(wishes=Wishes(services=("tcp://:443",)))
@@ -400,3 +401,28 @@ def test_nor_is_it_restarted_while_somebody_is_at_work_or_its_source_is_away() -
     node.unset(OWN.key, Author(AuthorKind.OTHER, "ip"))
     node.run(200.0)
     assert not did(node, actions.RestartKeepalived)
+
+
+# --- presence -------------------------------------------------------------------------------------
+
+
+def presence(node: Node) -> tuple[Tri, str]:
+    assert node.machine is not None
+    (step,) = (s for s in node.machine.examiner.watch("VI_1").steps if s.kind is Kind.PRESENCE)
+    return step.finding, step.words
+
+
+def test_a_vip_that_somebody_changed_is_not_as_it_was_until_keepalived_says_so() -> None:
+    node = calm()
+    node.set(replace(VIP, metric=5), OPERATOR)
+    node.run(10.0)
+    changed = (Tri.NO, "on ens160, but not as it was: metric 5 instead of 0")
+    assert presence(node) == changed and not node.fault
+    assert sum("not as it was" in line for line in node.log) == 1, node.log
+    node.reload()
+    node.run(5.0)
+    assert presence(node) == (Tri.YES, "on ens160, as it was"), "put back as keepalived had it"
+    node.set(replace(VIP, metric=5), OPERATOR)
+    node.feed(events.KeepalivedChanged(node.now))
+    node.run(5.0)
+    assert presence(node) == (Tri.YES, "on ens160, as it was")

@@ -15,15 +15,12 @@ from netvip.core.events import Called, Entrance
 from netvip.core.model import Author, AuthorKind, Role, Tri
 from netvip.core.policy import Policy, Wishes
 from netvip.core.states import PROTECTED
-from tests.sim.world import ANNOUNCED_AFTER, GATEWAY, LO, OWN, VIP, Node
+from tests.sim.world import ANNOUNCED_AFTER, GATEWAY, LO, OPERATOR, OWN, VIP, Node
 
 #: A takeover in progress: the old master removes its VIP as it hears of the new one.
 TAKEOVER = 0.05
 #: Another master's advert ends a shield, as soon as that master has announced itself.
 AT_ONCE = PASSING_LIMIT + 0.02
-OPERATOR = Author(AuthorKind.OTHER, "ip (netlink port 4711)")
-
-
 THIRD = b"\x02\0\0\0\0\x03"
 #: A node that let go for the third time stays away for 64 s.
 LONG_AWAY = 7

@@ -38,6 +38,7 @@ LO, LAN = 1, 2
 NETWORKD = Author(AuthorKind.NETWORKD, "systemd-networkd")
 KEEPALIVED = Author(AuthorKind.OTHER, "keepalived")
 NETVIP = Author(AuthorKind.NETVIP, "netvip")
+OPERATOR = Author(AuthorKind.OTHER, "ip (netlink port 4711)")
 EXPIRY = Author(AuthorKind.UNKNOWN, "the kernel")
 OWN = Address(LAN, ip_address("10.77.0.1"), 24)
 VIP = Address(LAN, ip_address("10.77.0.10"), 24, label="ens160", flags=0x80)
