@@ -65,6 +65,7 @@ class Daemon:
         self._stopped = asyncio.Event()
         self._failure: asyncio.Future[None] = loop.create_future()
         self._tasks: list[asyncio.Task[None]] = []
+        self._chores: set[asyncio.Task[None]] = set()
         self._commands = Commands(self._refused)
         self._protection = Protection(self._commands)
         self._kernel = KernelSource(self.feed, self._commands.port)
@@ -186,7 +187,7 @@ class Daemon:
 
     @_act.register
     def _(self, action: actions.RestartKeepalived) -> None:
-        self._spawn(self._restart_keepalived())
+        self._once(self._restart_keepalived())
 
     @_act.register
     def _(self, action: actions.Examine) -> None:
@@ -271,6 +272,12 @@ class Daemon:
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(self._loop.create_task(work))
 
+    def _once(self, work: Coroutine[Any, Any, None]) -> None:
+        """Something that ends; what is spawned does not."""
+        task = self._loop.create_task(work)
+        self._chores.add(task)
+        task.add_done_callback(self._chores.discard)
+
     async def _until_stopped(self) -> None:
         waiting = self._loop.create_task(self._wait_for_stop())
         ends = [waiting, self._failure, *self._tasks]
@@ -296,9 +303,10 @@ class Daemon:
         self.feed(events.Stop(time.monotonic()))
 
     async def _end(self) -> None:
-        for task in self._tasks:
+        ending = [*self._tasks, *self._chores]
+        for task in ending:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*ending, return_exceptions=True)
         self._protection.take_all_down()
         self._commands.read_answers()
         self._verdicts.dead()
@@ -371,7 +379,6 @@ class Daemon:
         said = await output("systemctl", "restart", "--no-block", KEEPALIVED_UNIT)
         if said is None:
             log(actions.Level.ERROR, f"systemctl did not take the restart of {KEEPALIVED_UNIT}")
-        await asyncio.Event().wait()  # a task of the daemon's that ends has failed
 
 
 def _bus_sources(feed: Callable[[events.Event], None], wanted: bool) -> tuple[Any, Any]:

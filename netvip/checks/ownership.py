@@ -1,6 +1,7 @@
 """Who answers for an address: ARP probes (RFC 5227 2.1.1) and neighbour solicitations.
 
-A probe claims nothing: its sender address is empty, and nobody's cache changes by it.
+A probe claims nothing: its sender address is empty, and no other host's cache changes by it. (The
+answer refreshes the asker's own.)
 """
 
 from __future__ import annotations

@@ -105,6 +105,7 @@ class Reacher:
                     open_ones[number] = question
                 await breathe(count)
             if open_ones:
+                done.clear()  # the answers to the first may have come before the last were sent
                 await wait(done, ECHO_LIMIT)
 
     def _socket(self, version: int) -> socket.socket:

@@ -114,8 +114,6 @@ class ClearAway(Action):
 class RestartKeepalived(Action):
     """Have systemd restart a keepalived that does not find its way out of FAULT."""
 
-    why: str
-
 
 @dataclass(frozen=True, slots=True)
 class RequestDump(Action):

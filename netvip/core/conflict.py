@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from netvip.const import CARRY_GRACE, CONFLICT_YIELD_AGAIN, LEASE
+from netvip.core import words
 from netvip.core.actions import Level
 from netvip.core.model import InstanceSpec
 
@@ -13,7 +14,7 @@ class Conflict:
     def __init__(self) -> None:
         self.macs: frozenset[bytes] = frozenset()
         self.confirmed = False
-        self._first = self._last = float("-inf")
+        self._first = float("-inf")
         self._clean = 0
         self._seen_as_backup: frozenset[bytes] = frozenset()
         self._spent_until = float("-inf")
@@ -26,7 +27,7 @@ class Conflict:
     @property
     def words(self) -> str:
         """Who it is."""
-        return ", ".join(sorted(mac.hex(":") for mac in self.macs))
+        return words.macs(self.macs)
 
     def sentence(self, backup: bool) -> tuple[Level, str]:
         """What is known, for the journal."""
@@ -42,7 +43,7 @@ class Conflict:
         news = not macs <= self.macs
         if not self.macs:
             self._first = now
-        self.macs, self._last, self._clean = macs, now, 0
+        self.macs, self._clean = macs, 0
         if backup:
             self._seen_as_backup |= macs
         life = max(spec.master_down + CARRY_GRACE, LEASE)

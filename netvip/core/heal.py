@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from netvip.const import RESTART_AGAIN, STUCK_FOR
+from netvip.const import DUMP_LIMIT, RESTART_AGAIN, STUCK_FOR
 from netvip.core.actions import Action, Level, Log, RequestDump, RestartKeepalived
 from netvip.core.instance import NEVER, Instance
 from netvip.core.mirror import Mirror
@@ -61,7 +61,7 @@ class Healer:
             self._ask_at = now + ASK_EVERY if faulty else NEVER
 
     def _heal(self, now: float, name: str, instance: Instance) -> None:
-        self._not_before = now + 1.0  # a dump comes within that time
+        self._not_before = now + DUMP_LIMIT
         if instance.dumped_at < self._asked or self._asked < self._since[name] + STUCK_FOR:
             self._asked = now
             self._out.append(RequestDump())
@@ -69,7 +69,7 @@ class Healer:
             self._not_before = now + RESTART_AGAIN
             self._since.clear()
             why = f"{name}: in FAULT for {STUCK_FOR:.0f} s without a reason that is left"
-            self._out.append(RestartKeepalived(why))
+            self._out.append(RestartKeepalived())
             self._out.append(Log(Level.WARNING, f"{why}: keepalived is restarted"))
 
 

@@ -9,7 +9,7 @@ from netvip.core.model import Tri
 from netvip.doctor.facts import Facts, holders
 from netvip.doctor.findings import Finding, error, note, warning
 from netvip.keepalived.declared import notifies, tracks
-from netvip.keepalived.model import Instance, Statement
+from netvip.keepalived.model import Instance
 from netvip.keepalived.traps import in_unicast_trap
 
 #: keepalived from this version on watches its addresses, and has track files.
@@ -175,7 +175,7 @@ def authentication(facts: Facts) -> Iterator[Finding]:
 def garp_refresh(facts: Facts) -> Iterator[Finding]:
     """Gratuitous ARPs are sent at a takeover only."""
     for instance in _instances(facts):
-        at = _garp(facts, instance, "garp_master_refresh")
+        at = facts.configuration.setting(instance, "garp_master_refresh")
         if at is None or at.texts()[1:2] == ("0",):
             yield warning(
                 "NV123",
@@ -188,7 +188,7 @@ def garp_refresh(facts: Facts) -> Iterator[Finding]:
 def garp_repeat(facts: Facts) -> Iterator[Finding]:
     """How often they are repeated is left to the default."""
     for instance in _instances(facts):
-        if _garp(facts, instance, "garp_master_repeat") is None:
+        if facts.configuration.setting(instance, "garp_master_repeat") is None:
             yield note(
                 "NV124",
                 instance.statement,
@@ -196,11 +196,6 @@ def garp_repeat(facts: Facts) -> Iterator[Finding]:
                 "takeover differs between releases",
                 "vrrp_garp_master_repeat 5   # in global_defs",
             )
-
-
-def _garp(facts: Facts, instance: Instance, keyword: str) -> Statement | None:
-    """Where it is set for an instance; the instance's own counts before the global one."""
-    return instance.find(keyword) or facts.configuration.globals(f"vrrp_{keyword}")
 
 
 def duplicate_vrid(facts: Facts) -> Iterator[Finding]:

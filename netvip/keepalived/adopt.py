@@ -113,9 +113,9 @@ def _global_lines(configuration: Configuration) -> Iterator[str]:
         # keepalived -t complains of scripts without it; with scripts of the operator's it could
         # drop one of them, which is the operator's to decide.
         yield "enable_script_security"
-    if not _everywhere(configuration, "vrrp_garp_master_refresh", "garp_master_refresh"):
+    if not _everywhere(configuration, "garp_master_refresh"):
         yield f"vrrp_garp_master_refresh {GARP_REFRESH}"
-    if not _everywhere(configuration, "vrrp_garp_master_repeat", "garp_master_repeat"):
+    if not _everywhere(configuration, "garp_master_repeat"):
         yield f"vrrp_garp_master_repeat {GARP_REPEAT}"
 
 
@@ -126,9 +126,8 @@ def _has_scripts(configuration: Configuration) -> bool:
     return bool(configuration.scripts or notifies)
 
 
-def _everywhere(configuration: Configuration, globally: str, keyword: str) -> bool:
-    instances = configuration.instances.values()
-    return configuration.globals(globally) is not None or all(i.find(keyword) for i in instances)
+def _everywhere(configuration: Configuration, keyword: str) -> bool:
+    return all(configuration.setting(i, keyword) for i in configuration.instances.values())
 
 
 # --- an instance ----------------------------------------------------------------------------------

@@ -12,8 +12,6 @@ from netvip.keepalived.model import Configuration, Instance
 from netvip.keepalived.names import file_name
 from netvip.keepalived.reader import read
 
-REFRESH = "garp_master_refresh"
-
 
 @dataclass(frozen=True, slots=True)
 class Declared:
@@ -71,8 +69,8 @@ def _declared(configuration: Configuration, instance: Instance) -> Declared:
 
 
 def refreshes(configuration: Configuration, instance: Instance) -> Tri:
-    """Whether garp_master_refresh is on; the instance's own counts before the global one."""
-    line = instance.find(REFRESH) or configuration.globals(f"vrrp_{REFRESH}")
+    """Whether garp_master_refresh is on."""
+    line = configuration.setting(instance, "garp_master_refresh")
     if line is None:
         return Tri.NO  # keepalived.conf(5)
     if line.applies is not Tri.YES:

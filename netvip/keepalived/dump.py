@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Mapping
-from dataclasses import replace
 from ipaddress import ip_address, ip_interface
 from typing import Any
 
-from netvip.core.model import InstanceSpec, Role, Tri, Vip
+from netvip.core.model import IP, InstanceSpec, Role, Tri, Vip
 from netvip.errors import DumpError
 from netvip.keepalived.declared import Declared
 from netvip.keepalived.traps import in_unicast_trap
@@ -34,15 +33,13 @@ def parse(
     try:
         document = json.loads(text)
         entries = document["vrrp"] if isinstance(document, dict) else document
-        watches = version >= WATCHES_ADDRESSES
-        read = (_instance(entry["data"], watches, declared) for entry in entries)
-        return tuple((_sticks(spec, version, declared), role) for spec, role in read)
+        return tuple(_instance(entry["data"], version, declared) for entry in entries)
     except _UNEXPECTED as problem:
         raise DumpError(f"keepalived's dump is not as expected: {problem!r}") from problem
 
 
 def _instance(
-    data: Mapping[str, Any], watches: bool, declared: Mapping[str, Declared]
+    data: Mapping[str, Any], version: tuple[int, ...], declared: Mapping[str, Declared]
 ) -> tuple[InstanceSpec, Role]:
     name, interface = data["iname"], data["ifp_ifname"]
     vips = tuple(vip(text, data.get("vmac_ifname") or interface) for text in data.get("vips", ()))
@@ -59,22 +56,20 @@ def _instance(
         advert_interval=_seconds(data["adver_int"]),
         source_configured=known.source,
         track_file=known.track_file,
-        watches_addresses=watches,
+        watches_addresses=version >= WATCHES_ADDRESSES,
         peers=known.peers,
         refreshes=known.refreshes,
+        sticks_without=_sticks_without(known, version),
     )
     state = int(data["state"])
     return spec, Role(state) if state in Role._value2member_map_ else Role.UNKNOWN
 
 
-def _sticks(
-    spec: InstanceSpec, version: tuple[int, ...], declared: Mapping[str, Declared]
-) -> InstanceSpec:
-    known = declared.get(spec.name, Declared())
+def _sticks_without(known: Declared, version: tuple[int, ...]) -> IP | None:
+    """The address without which it stays in FAULT, if nothing else can be what holds it there."""
     if not in_unicast_trap(version) or not known.unicast or known.other_trackers:
-        return spec
-    source = ip_address(known.source_ip) if known.source is Tri.YES else None
-    return replace(spec, sticks_without=source)
+        return None
+    return ip_address(known.source_ip) if known.source is Tri.YES else None
 
 
 def _seconds(value: Any) -> float:

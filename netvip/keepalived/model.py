@@ -209,3 +209,8 @@ class Configuration:
             if len(s.blocks) == 1 and s.inside("global_defs") and s.keyword in keywords
         ]
         return found[-1] if found else None
+
+    def setting(self, instance: Instance, keyword: str) -> Statement | None:
+        """The line that sets it for an instance: its own counts before the one of global_defs,
+        which has the prefix vrrp_."""
+        return instance.find(keyword) or self.globals(f"vrrp_{keyword}")
