@@ -22,7 +22,10 @@ class Runner:
         self._wanted: asyncio.Queue[Examine] = asyncio.Queue()
 
     def examine(self, action: Examine) -> None:
-        """Have it made; the core asks for one at a time."""
+        """Have it made. One that is still waiting, behind a name service that hangs, is given up:
+        the core asks for one at a time."""
+        while not self._wanted.empty():
+            self._wanted.get_nowait()
         self._wanted.put_nowait(action)
 
     async def run(self) -> None:
@@ -42,7 +45,7 @@ class Runner:
         found, echoes, served = await asyncio.gather(
             self._prober.ask(vip for subject in subjects for vip in subject.vips),
             self._reacher.ask(subjects),
-            asyncio.gather(*map(_served, subjects)),
+            _served(subjects),
         )
         holders = {(holder.ifindex, holder.ip): holder for holder in found}
         return tuple(
@@ -57,9 +60,9 @@ class Runner:
         )
 
 
-async def _served(subject: Subject) -> list[Served]:
-    if not subject.services:
-        return []
+async def _served(subjects: tuple[Subject, ...]) -> list[list[Served]]:
+    if not any(subject.services for subject in subjects):
+        return [[] for _ in subjects]
     from netvip.checks import services  # http.client costs 3 MiB
 
-    return await services.ask(subject)
+    return await services.ask(subjects)

@@ -9,20 +9,29 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 from netvip.checks.service import Service, parse
-from netvip.const import SERVICE_LIMIT
+from netvip.const import SERVICE_LIMIT, VIPS_PER_INTERVAL
 from netvip.core.model import IP, Tri
 from netvip.core.observed import Served, Subject
 
 USER_AGENT = "netvip"
+#: Threads of their own, which begin when they are needed: one that waits for a dead service must
+#: not keep the question at a good one waiting until that is late.
+_POOL = ThreadPoolExecutor(VIPS_PER_INTERVAL, thread_name_prefix="service")
 
 
-async def ask(subject: Subject) -> list[Served]:
+async def ask(subjects: Iterable[Subject]) -> list[list[Served]]:
     """How each service does at each VIP that is here; a command is run once for all."""
-    asked = [_served(service, ip) for service, ip in _places(subject)]
+    free = asyncio.Semaphore(VIPS_PER_INTERVAL)
+    return list(await asyncio.gather(*(_ask(subject, free) for subject in subjects)))
+
+
+async def _ask(subject: Subject, free: asyncio.Semaphore) -> list[Served]:
+    asked = [_served(service, ip, free) for service, ip in _places(subject)]
     return list(await asyncio.gather(*asked))
 
 
@@ -33,11 +42,11 @@ def _places(subject: Subject) -> Iterator[tuple[Service, IP]]:
             yield service, ip
 
 
-async def _served(service: Service, vip: IP) -> Served:
-    begun = time.monotonic()
-    work = _WORK[service.scheme](service, service.host or str(vip))
-    finding, words = await _bounded(work)
-    took = time.monotonic() - begun
+async def _served(service: Service, vip: IP, free: asyncio.Semaphore) -> Served:
+    async with free:
+        begun = time.monotonic()
+        finding, words = await _bounded(_WORK[service.scheme](service, service.host or str(vip)))
+        took = time.monotonic() - begun
     name = service.text if service.host or service.words else f"{service.text} at {vip}"
     return Served(vip, name, finding, words, took)
 
@@ -57,7 +66,7 @@ class _Work:
 
 
 async def _bounded(work: _Work) -> tuple[Tri, str]:
-    asking = asyncio.ensure_future(asyncio.to_thread(_worded, work))
+    asking = asyncio.get_running_loop().run_in_executor(_POOL, _worded, work)
     done, _ = await asyncio.wait({asking}, timeout=SERVICE_LIMIT)
     if not done:
         work.break_off()

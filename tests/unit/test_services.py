@@ -13,6 +13,7 @@ import pytest
 
 from netvip.checks import services
 from netvip.checks.service import Service, parse
+from netvip.const import VIPS_PER_INTERVAL
 from netvip.core.model import Role, Tri
 from netvip.core.observed import Served, Subject
 
@@ -104,7 +105,8 @@ def server(answer: bytes | None, drip: bool = False) -> Iterator[int]:
 def asked(*texts: str) -> list[Served]:
     vip = ip_address("127.0.0.1")
     subject = Subject("VI_1", Role.MASTER, (), (vip,), services=texts)
-    return asyncio.run(services.ask(subject))
+    (found,) = asyncio.run(services.ask([subject]))
+    return found
 
 
 def test_a_service_that_answers() -> None:
@@ -120,6 +122,19 @@ def test_a_service_that_is_not_there_is_refused() -> None:
         pass
     (found,) = asked(f"tcp://:{port}")
     assert (found.finding, found.words) == (Tri.NO, "Connection refused")
+
+
+def test_a_good_service_does_not_wait_for_many_bad_ones() -> None:
+    with server(None) as hanging, server(b"HTTP/1.1 200 OK\r\n\r\n") as good:
+        found = asked(*[f"http://:{hanging}/{i}" for i in range(40)], f"http://:{good}/")
+    assert [served.finding for served in found] == [Tri.NO] * 40 + [Tri.YES]
+
+
+def test_those_beyond_the_threads_have_their_whole_time_too() -> None:
+    with server(None) as hanging, server(b"HTTP/1.1 200 OK\r\n\r\n") as good:
+        many = [f"http://:{hanging}/{i}" for i in range(VIPS_PER_INTERVAL)]
+        found = asked(*many, f"http://:{good}/")
+    assert found[-1].finding is Tri.YES
 
 
 def test_a_place_that_cannot_be_is_not_known_to_be_bad() -> None:
@@ -162,4 +177,5 @@ def test_a_command_is_judged_by_its_exit_code_and_killed_when_it_hangs(
 def test_a_command_is_run_once_for_all_vips() -> None:
     vips = tuple(map(ip_address, ("127.0.0.1", "127.0.0.2")))
     subject = Subject("VI_1", Role.MASTER, (), vips, services=("command /bin/true",))
-    assert len(asyncio.run(services.ask(subject))) == 1
+    (found,) = asyncio.run(services.ask([subject]))
+    assert len(found) == 1
