@@ -8,13 +8,16 @@ from netvip.core.model import Tri
 from netvip.core.states import TABLE, Phase, Trigger
 
 
-def hand_over(now: float, instance: Instance, why: str = "handed over as asked") -> None:
-    """Let the other node take over, if there is anything to hand over and a way to."""
+def hand_over(now: float, instance: Instance, why: str = "handed over as asked") -> bool:
+    """Let the other node take over, if there is anything to hand over and a way to; whether there
+    was."""
     if instance.phase is not Phase.WATCHING or instance.master(now) is not Tri.YES:
-        return
+        return False
     ready = instance.prepared is not None and not instance.missing()
-    if ready and instance.letgo.possible(now, instance.spec):
-        instance.letgo.hand_over(now, instance.spec, why)
+    if not ready or not instance.letgo.possible(now, instance.spec):
+        return False
+    instance.letgo.hand_over(now, instance.spec, why)
+    return True
 
 
 def meet_conflict(now: float, instance: Instance, macs: frozenset[bytes], backup: bool) -> None:
@@ -22,9 +25,9 @@ def meet_conflict(now: float, instance: Instance, macs: frozenset[bytes], backup
     conflict = instance.conflict
     if conflict.seen(now, macs, instance.spec, backup):
         instance.log(*conflict.sentence(backup))
-    if not backup and instance.phase is Phase.WATCHING and conflict.may_yield(now):
+    why = f"{conflict.words} answers for the VIPs as well"
+    if not backup and conflict.may_yield(now) and hand_over(now, instance, why):
         conflict.yielded(now)
-        hand_over(now, instance, f"{conflict.words} answers for the VIPs as well")
 
 
 def end_conflict(instance: Instance, rise: int) -> None:
