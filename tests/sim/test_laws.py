@@ -8,7 +8,7 @@ from dataclasses import replace
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from netvip.const import PASSING_LIMIT
+from netvip.const import LEASE, PASSING_LIMIT
 from netvip.core import actions
 from netvip.core.actions import Action
 from netvip.core.events import Called, Entrance
@@ -21,6 +21,8 @@ from tests.sim.world import ANNOUNCED_AFTER, GATEWAY, LO, OPERATOR, OWN, VIP, No
 TAKEOVER = 0.05
 #: Another master's advert ends a shield, as soon as that master has announced itself.
 AT_ONCE = PASSING_LIMIT + 0.02
+#: A dead daemon's shield ends by itself.
+LEASE_OVER = LEASE + 0.1
 THIRD = b"\x02\0\0\0\0\x03"
 #: A node that let go for the third time stays away for 64 s.
 LONG_AWAY = 7
@@ -34,7 +36,7 @@ class Peer(Node):
     def __init__(self, guarded: bool, priority: int, role: Role) -> None:
         self.heard = 0.0
         self.violations: list[str] = []
-        self.left_master = self.told_master = float("-inf")
+        self.left_master = self.told_master = self.killed = float("-inf")
         self.alive = True
         super().__init__(guarded=guarded, role=role)
         self.spec = replace(self.spec, priority=priority)
@@ -138,10 +140,10 @@ class Pair:
     def _no_shield_outlives_mastership(self, node: Peer) -> None:
         if node.role is Role.MASTER:
             node.left_master = node.now
-        elif node.machine is not None and node.told_master < node.now - AT_ONCE:
+        elif node.killed < node.now - LEASE_OVER and node.told_master < node.now - AT_ONCE:
             assert not (node.shielded and node.told_master > node.left_master), f"law 2: {node.log}"
         carried = node.now - node.left_master
-        limit = node.spec.master_down + 1.0 + 3.1  # a dead daemon's lease ends by itself
+        limit = node.spec.master_down + 1.0 + LEASE_OVER
         assert not (node.shielded and carried > limit), f"law 2: {node.log}"
 
 
@@ -159,6 +161,7 @@ def _start_keepalived(node: Peer) -> None:
 
 def _kill(node: Peer) -> None:
     node.kill_netvip()
+    node.killed = node.now
 
 
 def _start(node: Peer) -> None:
