@@ -25,8 +25,8 @@ MASKED = """
     systemd-binfmt.service systemd-firstboot.service systemd-hwdb-update.service
 """.split()  # noqa: SIM905
 
-#: Fetched with the rest but not installed: for the test whose nodes install it.
-ASIDE = ("netplan.io",)
+#: Fetched with the rest but not installed: for the tests whose nodes install them.
+ASIDE = ("netplan.io", "needrestart", "unattended-upgrades")
 
 #: Only network devices are the node's own: the rest of the machine is left alone.
 UDEV_TRIGGER = """[Service]

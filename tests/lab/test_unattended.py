@@ -1,0 +1,79 @@
+"""Six in the morning: unattended-upgrades takes all there is, needrestart restarts what used it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from tests.lab.follow import now, shell
+from tests.lab.measure import Cost, measure
+from tests.lab.node import Node
+from tests.lab.pair import Pair, leftovers
+from tests.lab.repository import offer
+from tests.lab.upgrades import COMPLAINT, INSTALL
+
+#: The node's own repository names no origin; Debian's security archive does.
+ORIGINS = """#clear Unattended-Upgrade::Origins-Pattern;
+Unattended-Upgrade::Origins-Pattern { "origin="; };
+"""
+#: keepalived's own upgrade restarts it: the peer takes over, once.
+ALLOWED = 20
+
+
+@dataclass(frozen=True)
+class Morning:
+    """What it cost, how often keepalived was started anew, and what was said."""
+
+    cost: Cost
+    restarts: int
+    said: str
+
+    @property
+    def lost(self) -> int:
+        """Lost probes of the side that lost more."""
+        return int(max(self.cost.near["lost"], self.cost.far["lost"]))
+
+
+def dawn(pair: Pair) -> Morning:
+    """Upgrade everything on the master, by itself, while everything is probed."""
+    node, said = pair.a, list[str]()
+    node.run(*INSTALL, "--no-install-recommends", "needrestart", "unattended-upgrades")
+    node.write("/etc/apt/apt.conf.d/99lab", ORIGINS)
+    node.write("/etc/needrestart/conf.d/lab.conf", "$nrconf{restart} = 'a';\n")
+    offer(node)
+    pair.make_master()
+    since = now(node)
+
+    def upgrade(master: Node) -> None:
+        said.append(shell(master, "unattended-upgrade --verbose; echo rc $?"))
+
+    cost = measure(pair, upgrade)
+    starts = node.journal("keepalived.service", since).count("Starting Keepalived")
+    return Morning(cost, starts, said[0])
+
+
+@pytest.fixture(scope="module")
+def control(suite: str) -> Morning:
+    """What it costs without netvip."""
+    with Pair(suite) as pair:
+        return dawn(pair)
+
+
+def test_a_morning_s_upgrades_go_unnoticed(
+    control: Morning, guarded: Pair, figures: list[str]
+) -> None:
+    morning = dawn(guarded)
+    figures.append(
+        f"unattended-upgrades with needrestart, {guarded.suite}: lost {morning.lost}, "
+        f"without netvip {control.lost}"
+    )
+    for one in (control, morning):
+        assert one.said.endswith("All upgrades installed\nrc 0"), one.said
+        assert COMPLAINT.findall(one.said) == [], one.said
+    assert control.lost > 300 and control.restarts > 1, "the control shows no damage"
+    story = guarded.a.journal("netvip.service")
+    assert morning.lost <= ALLOWED, story
+    assert morning.restarts == 1, "by its own upgrade, and not by needrestart"
+    guarded.make_master()
+    assert leftovers(guarded.a) == [], story
