@@ -344,8 +344,10 @@ class Daemon:
     def _listen(self) -> None:
         mirror = self._machine.mirror
         specs = [instance.spec for instance in self._machine.instances.values()]
-        names = {spec.interface for spec in specs} | {v.interface for s in specs for v in s.vips}
-        self._adverts.watch({mirror.index(name) for name in names} - {0})
+        vips = [vip for spec in specs for vip in spec.vips]
+        names = {spec.interface for spec in specs} | {vip.interface for vip in vips}
+        places = {mirror.index(name) for name in names} - {0}
+        self._adverts.watch(places, (vip.ip for vip in vips))
 
     def _call(self, words: Sequence[str]) -> dict[str, Any]:
         try:

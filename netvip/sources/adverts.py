@@ -49,10 +49,12 @@ class AdvertSource:
     def __init__(self, emit: Callable[[Event], None], loop: asyncio.AbstractEventLoop) -> None:
         self._emit, self._loop = emit, loop
         self._sockets: dict[int, socket.socket] = {}
+        self._addresses: frozenset[IP] = frozenset()
 
-    def watch(self, ifindexes: Iterable[int]) -> None:
-        """Listen on these interfaces, and on no others any more."""
-        wanted = set(ifindexes)
+    def watch(self, ifindexes: Iterable[int], addresses: Iterable[IP] = ()) -> None:
+        """Listen on these interfaces, and on no others any more, for adverts and for announcements
+        of these addresses: what other hosts announce is no event."""
+        wanted, self._addresses = set(ifindexes), frozenset(addresses)
         for ifindex in set(self._sockets) - wanted:
             self._stop(ifindex)
         for ifindex in wanted - set(self._sockets):
@@ -95,8 +97,8 @@ class AdvertSource:
                 raise
             if (advert := vrrp.parse(packet)) is not None:
                 self._heard(ifindex, advert, sender[2] == PACKET_OUTGOING, sender[4])
-            elif sender[2] != PACKET_OUTGOING and (ip := _announced(sender[1], packet)):
-                self._emit(Claimed(time.monotonic(), ifindex, ip))
+            elif sender[2] != PACKET_OUTGOING:
+                self._claimed(ifindex, _announced(sender[1], packet))
 
     def _heard(self, ifindex: int, advert: vrrp.Advertisement, own: bool, mac: bytes) -> None:
         self._emit(
@@ -111,6 +113,10 @@ class AdvertSource:
                 mac,
             )
         )
+
+    def _claimed(self, ifindex: int, ip: IP | None) -> None:
+        if ip is not None and ip in self._addresses:
+            self._emit(Claimed(time.monotonic(), ifindex, ip))
 
 
 def _announced(ethertype: int, packet: bytes) -> IP | None:
