@@ -63,7 +63,8 @@ def moves(name: str, events: list[dict[str, Any]]) -> Iterator[Entry]:
 def losses(gaps: list[list[float]]) -> Iterator[Entry]:
     """Probes that were not answered."""
     for start, length, count in gaps:
-        text = f"{count:.0f} probes lost in {length * 1000:.0f} ms"
+        probes = "1 probe" if count == 1 else f"{count:.0f} probes"
+        text = f"{probes} lost in {length * 1000:.0f} ms"
         yield entry(start + length, "client", "probe", text)
 
 
