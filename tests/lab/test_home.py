@@ -99,7 +99,9 @@ def _in_the_window(pair: Pair) -> int:
 def test_outside_the_window_it_stays_and_says_why(away: Pair) -> None:
     said = shell(away.b, "netvip failback; echo $?")
     assert "outside the maintenance window" in said and said.endswith("\n1")
-    assert away.b.run("systemctl", "is-enabled", TIMER, check=False).strip() == "disabled"
+    for asked, answer in (("is-enabled", "disabled"), ("is-active", "inactive")):
+        assert away.b.run("systemctl", asked, TIMER, check=False).strip() == answer
+        assert away.a.run("systemctl", asked, TIMER, check=False).strip() == answer, "as installed"
     assert away.holder() == [away.b]
 
 
