@@ -119,6 +119,9 @@ ALIVE_EVERY = 0.5
 #: How long a killed daemon's sweep holds the checks for the next one, which is there after
 #: RestartSec= and half a second: keepalived's second failure in a row must not fall into between.
 CRASH_HOLD = 1.0
+#: A crash that follows another one within this time is one of a row: a restart takes a second. From
+#: the third on nothing is held: who goes on crashing protects nothing (Law 10).
+CRASH_LOOP, CRASHES_HELD = 3.0, 2
 
 # --- numbers in the kernel ----------------------------------------------------------------------
 #: Our tag on addresses (IFA_PROTO, kernel 5.18), "nv" in ASCII cut to a byte; 18 is keepalived's.

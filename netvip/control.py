@@ -95,7 +95,7 @@ class ControlServer:
         try:
             request = json.loads(line)
             handler, words = self._verbs[request["verb"]], request.get("words", [])
-            if not all(isinstance(word, str) for word in [*words]):
+            if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
                 raise TypeError
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return {"error": "not a request that this daemon knows"}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import singledispatchmethod
 from typing import Any
 
@@ -21,8 +22,9 @@ from netvip.actuators.heard import Heard
 from netvip.actuators.protection import Protection, sweep
 from netvip.actuators.verdicts import Verdicts
 from netvip.checks.runner import Runner
-from netvip.const import ALIVE_EVERY, CRASH_HOLD, KEEPALIVED_UNIT, VERIFY_LIMIT
+from netvip.const import ALIVE_EVERY, KEEPALIVED_UNIT, VERIFY_LIMIT
 from netvip.core import actions, entrances, events
+from netvip.core.events import Entrance
 from netvip.core.machine import Machine
 from netvip.core.model import Role, Tri
 from netvip.core.reception import AptPolicy
@@ -39,6 +41,10 @@ from netvip.sources.programs import output
 
 #: A stop waits this long for what is under way; the unit's TimeoutStopSec= is longer.
 STOP_LIMIT = 8.0
+#: Who comes for a hand-over waits until it is over; whoever else comes meanwhile does not.
+HANDING_OVER = frozenset({Entrance.APT_BEGINS, Entrance.YIELD})
+#: What a disk that is full, or mounted read-only, answers to a write.
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 #: How often to look where to listen: an instance that has just appeared has its dump till then.
 FOLLOW_EVERY = 1.0
 
@@ -66,6 +72,7 @@ class Daemon:
         self._failure: asyncio.Future[None] = loop.create_future()
         self._tasks: list[asyncio.Task[None]] = []
         self._chores: set[asyncio.Task[None]] = set()
+        self._no_room: set[str | None] = set()
         self._commands = Commands(self._refused)
         self._protection = Protection(self._commands)
         self._kernel = KernelSource(self.feed, self._commands.port)
@@ -97,7 +104,8 @@ class Daemon:
         try:
             self._consume()
             self._report()
-            self._heard.over(self._machine.yielding)
+            with self._as_far_as_there_is_room():
+                self._heard.over(self._machine.yielding)
         finally:
             self._consuming = False
         self._schedule()
@@ -110,9 +118,10 @@ class Daemon:
                 if isinstance(action, actions.Log):
                     words.append(action)
                 else:
-                    self._act(action)
+                    self._do(action)
             if isinstance(event, events.Dumped):
-                self._dumped(event)
+                with self._as_far_as_there_is_room():
+                    self._dumped(event)
             elif isinstance(event, events.Examined):
                 self._examined.set()
         for word in words:  # after the deeds: a line to the journal takes longer than a shield
@@ -120,7 +129,24 @@ class Daemon:
 
     def _report(self) -> None:
         for action in self._machine.report(time.monotonic()):
+            self._do(action)
+
+    def _do(self, action: actions.Action) -> None:
+        with self._as_far_as_there_is_room():
             self._act(action)
+
+    @contextmanager
+    def _as_far_as_there_is_room(self) -> Iterator[None]:
+        """A file that cannot be written is said once, and no reason to leave a VIP alone."""
+        try:
+            yield
+        except OSError as problem:
+            if problem.errno not in NO_ROOM:
+                raise
+            if problem.filename not in self._no_room:
+                self._no_room.add(problem.filename)
+                why = f"{problem.strerror}; protected all the same, make room"
+                log(actions.Level.ERROR, f"{problem.filename} cannot be written: {why}")
 
     def _dumped(self, event: events.Dumped) -> None:
         self._listen()
@@ -231,8 +257,10 @@ class Daemon:
     def _(self, action: actions.SaveHolds) -> None:
         holds.save(action.holds)
 
-    def _answer(self, token: str) -> None:
-        self._heard.answer(token, self._machine.yielding)
+    def _answer(self, token: str, entrance: Entrance) -> None:
+        busy = self._machine.yielding and entrance in HANDING_OVER
+        with self._as_far_as_there_is_room():
+            self._heard.answer(token, busy)
 
     def _refused(self, what: str, why: str) -> None:
         self.feed(events.Refused(time.monotonic(), what, why))
@@ -256,7 +284,7 @@ class Daemon:
         sweep(self._commands)
         self._verdicts.prepare()
         self._verdicts.clear()
-        self._verdicts.hold()
+        self._verdicts.hold_till_known()
         self._commands.start(self._loop)
         self.feed(events.Remembered(time.monotonic(), *snapshot.load(), holds.load()))
         self._kernel.start(self._loop)
@@ -324,7 +352,8 @@ class Daemon:
         interval = watchdog_interval()
         watchdog = follow = float("-inf")
         while True:
-            self._verdicts.alive()
+            with self._as_far_as_there_is_room():
+                self._verdicts.alive()
             now = self._loop.time()
             if interval and now >= watchdog:
                 notify("WATCHDOG=1")
@@ -405,6 +434,4 @@ def sweep_leftovers() -> None:
     commands.read_answers()
     Verdicts().clear()
     if os.environ.get("SERVICE_RESULT", "success") != "success":  # systemd.exec(5)
-        Verdicts().hold(
-            CRASH_HOLD
-        )  # it was killed: the next one is there in a moment, and finishes
+        Verdicts().crashed()  # it was killed: the next one is there in a moment, and finishes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,8 +10,9 @@ from netvip.actuators.files import write_atomically
 from netvip.const import SOURCES_FILE
 from netvip.keepalived.declared import Declared
 
-#: Any address of the interface will do.
-ANY = "-"
+#: Where none is configured, any that keepalived would take: an IPv4 one, or a link-local one
+#: (RFC 5798 5.1.2.1).
+ANY = {4: "any4", 6: "any6"}
 
 
 class Sources:
@@ -20,12 +22,15 @@ class Sources:
         self._path = path
 
     def save(self, instances: Iterable[Declared]) -> None:
-        """Write them down where they differ from what is there."""
-        lines = sorted({f"{i.interface} {i.source_ip or ANY}\n" for i in instances if i.interface})
-        text = "".join(lines)
-        if text != self._saved():
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(self._path, text, 0o644)
+        """Write them down where they differ from what is there. The file's time says how old the
+        configuration is that it was made of. Raises OSError."""
+        wanted = {(i.interface, i.source_ip or ANY[i.version]) for i in instances if i.interface}
+        text = "".join(f"{interface} {source}\n" for interface, source in sorted(wanted))
+        if text == self._saved():
+            os.utime(self._path)
+            return
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(self._path, text, 0o644)
 
     def _saved(self) -> str:
         try:

@@ -8,13 +8,12 @@ shows it.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from netvip.actuators.files import write_atomically
-from netvip.const import ALIVE_FOR, RUN
+from netvip.const import ALIVE_FOR, CRASH_HOLD, CRASH_LOOP, CRASHES_HELD, RUN
 from netvip.core.actions import Publish
 from netvip.keepalived.names import file_name
 from netvip.keepalived.process import Process
@@ -42,9 +41,29 @@ class Verdicts:
         """Give a sign of life that counts for so long."""
         self._write("alive", f"{int((_boot_clock() + seconds) * 100)}\n")
 
-    def hold(self, seconds: float = ALIVE_FOR) -> None:
-        """Hold every check for a moment: a daemon was killed and the next one is on its way, or is
-        here and has not looked yet."""
+    def crashed(self) -> None:
+        """A daemon was killed and the next one is on its way: hold every check for a moment. One
+        that goes on crashing protects nothing, and holds nothing (Law 10)."""
+        count = self._crashes() + 1
+        self._write("crashed", f"{count} {_boot_clock():.2f}\n")
+        if count <= CRASHES_HELD:
+            self.hold(CRASH_HOLD)
+
+    def hold_till_known(self) -> None:
+        """The next one is here and has not looked yet: the same."""
+        if self._crashes() <= CRASHES_HELD:
+            self.hold(ALIVE_FOR)
+
+    def _crashes(self) -> int:
+        """How many there were in a row, the last one a short while ago."""
+        try:
+            count, moment = (self._run / "crashed").read_text().split()
+            return int(count) if 0 <= _boot_clock() - float(moment) < CRASH_LOOP else 0
+        except (OSError, ValueError):
+            return 0
+
+    def hold(self, seconds: float) -> None:
+        """Hold every check for so long, without knowing how anything stands."""
         for path in (self._run / "verdict").glob("[!.]*"):
             text = path.read_text(errors="surrogateescape")
             changed = path.stat()  # which says how old the list of VIPs is
@@ -115,4 +134,5 @@ def _readable(name: str, flags: int) -> int:
 
 
 def _boot_clock() -> float:
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
+    # As those who read it do: in a container /proc/uptime may be another clock than the kernel's.
+    return float(Path("/proc/uptime").read_text().split()[0])

@@ -10,23 +10,24 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 
 from netvip.checks.service import Service, parse
 from netvip.const import SERVICE_LIMIT, VIPS_PER_INTERVAL
 from netvip.core.model import IP, Tri
 from netvip.core.observed import Served, Subject
+from netvip.threads import in_thread
 
 USER_AGENT = "netvip"
-#: Threads of their own, which begin when they are needed: one that waits for a dead service must
+#: So many questions at a time. Each has a thread of its own: one that waits for a dead service must
 #: not keep the question at a good one waiting until that is late.
-_POOL = ThreadPoolExecutor(VIPS_PER_INTERVAL, thread_name_prefix="service")
+MOST_AT_A_TIME = VIPS_PER_INTERVAL
 
 
 async def ask(subjects: Iterable[Subject]) -> list[list[Served]]:
     """How each service does at each VIP that is here; a command is run once for all."""
-    free = asyncio.Semaphore(VIPS_PER_INTERVAL)
+    free = asyncio.Semaphore(MOST_AT_A_TIME)
     return list(await asyncio.gather(*(_ask(subject, free) for subject in subjects)))
 
 
@@ -66,7 +67,7 @@ class _Work:
 
 
 async def _bounded(work: _Work) -> tuple[Tri, str]:
-    asking = asyncio.get_running_loop().run_in_executor(_POOL, _worded, work)
+    asking = asyncio.ensure_future(in_thread(partial(_worded, work)))
     done, _ = await asyncio.wait({asking}, timeout=SERVICE_LIMIT)
     if not done:
         work.break_off()

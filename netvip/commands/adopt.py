@@ -213,17 +213,20 @@ def _revert() -> int:
     if not saved:
         raise AdoptError("nothing was adopted here, so there is nothing to revert")
     for path, texts in saved.items():
-        if _read(path) != texts.after:
+        if _read(path) not in (texts.after, texts.before):  # before: a revert was interrupted
             raise AdoptError(
                 f"{path} was edited since the adoption; undo that edit first, or take out by hand "
                 f"what netvip added and remove {BACKUP}"
             )
     try:
         _write({path: texts.before for path, texts in saved.items()})
-        _reload()
         backup.remove()
     except OSError as problem:
         raise AdoptError(f"{problem.filename}: {problem.strerror}; are you root?") from problem
+    try:
+        _reload()
+    except AdoptError as problem:
+        raise AdoptError(f"the files are as they were, but {problem}") from problem
     print(f"reverted: {', '.join(map(str, saved))}")
     return 0
 

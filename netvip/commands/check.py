@@ -11,7 +11,6 @@ last verdict from outside of it.
 from __future__ import annotations
 
 import sys
-from time import CLOCK_BOOTTIME, clock_gettime
 
 from netvip.const import HOLD_SCRIPT, RUN
 from netvip.keepalived.names import file_name
@@ -100,7 +99,7 @@ def _lines(path: str) -> list[list[str]]:
 
 def _alive() -> bool:
     try:
-        return clock_gettime(CLOCK_BOOTTIME) * 100 < int(_lines(f"{RUN}/alive")[0][0])
+        return float(_lines("/proc/uptime")[0][0]) * 100 < int(_lines(f"{RUN}/alive")[0][0])
     except (IndexError, ValueError):
         return False
 

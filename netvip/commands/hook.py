@@ -13,7 +13,7 @@ from netvip import client
 
 
 def main(arguments: list[str]) -> int:
-    """Tell it; exit 2 for words that are no event."""
+    """Tell it; exit 1 with a sentence for words that are no event."""
     if not arguments or arguments[0] in ("--help", "-h"):
         print(f"usage: {__doc__}", end="", file=sys.stdout if arguments else sys.stderr)
         return 0 if arguments else 2

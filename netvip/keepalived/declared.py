@@ -25,6 +25,8 @@ class Declared:
     #: Where its adverts leave, and from which address; empty where that is not configured.
     interface: str = ""
     source_ip: str = ""
+    #: The adverts' IP version.
+    version: int = 4
     unicast: bool = False
     peers: tuple[IP, ...] = ()
     #: Whether keepalived repeats its gratuitous ARPs while it is MASTER.
@@ -61,6 +63,7 @@ def _declared(configuration: Configuration, instance: Instance) -> Declared:
         Tri.of(notified),
         instance.interface,
         source_ip,
+        instance.addresses[0].ip.version if instance.addresses else 4,
         instance.unicast,
         instance.unicast_peers,
         refreshes(configuration, instance),

@@ -8,10 +8,12 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from functools import partial
 from ipaddress import ip_address
 
 from netvip.core.events import Event, Home
 from netvip.core.model import IP, Tri
+from netvip.threads import in_thread
 
 #: A name that cannot be resolved now, at boot for one, may be later; and it may move.
 LOOK_EVERY = 60.0
@@ -26,7 +28,7 @@ class HomeSource:
     async def run(self) -> None:
         """Look until cancelled."""
         while self._home:
-            address = await asyncio.to_thread(resolve, self._home)
+            address = await in_thread(partial(resolve, self._home))
             self._emit(Home(time.monotonic(), address, is_here(self._home, address)))
             await asyncio.sleep(LOOK_EVERY)
         await asyncio.Event().wait()

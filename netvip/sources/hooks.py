@@ -19,12 +19,13 @@ NOBODY = "-"
 
 
 class HookSource(Pipe):
-    """Reads what hooks write; `done` is told the token of each line once it was dealt with."""
+    """Reads what hooks write; `done` is told the token and the entrance of each line once it
+    was dealt with."""
 
     def __init__(
         self,
         emit: Callable[[events.Event], None],
-        done: Callable[[str], None],
+        done: Callable[[str, events.Entrance], None],
         loop: asyncio.AbstractEventLoop,
         path: str = HOOK_FIFO,
     ) -> None:
@@ -39,5 +40,5 @@ class HookSource(Pipe):
             return False
         self._emit(event)
         if token != NOBODY:
-            self._done(token)
+            self._done(token, event.entrance)
         return True

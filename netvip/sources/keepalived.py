@@ -96,16 +96,17 @@ class KeepalivedSource:
         self._emit(events.KeepalivedRunning(time.monotonic(), Tri.NO))
 
     async def _serve(self, handle: int, ended: asyncio.Event) -> None:
-        gone = asyncio.ensure_future(ended.wait())
+        gone, misses = asyncio.ensure_future(ended.wait()), 0
         try:
             while not ended.is_set():
                 self._wanted.clear()
                 again, self._again = self._again, False
-                answered = await self._dump(handle) and not again
+                answered = await self._dump(handle)
+                misses = 0 if answered else misses + 1
                 wanted = asyncio.ensure_future(self._wanted.wait())
                 await asyncio.wait(
                     {gone, wanted},
-                    timeout=DUMP_EVERY if answered else ASK_AGAIN,
+                    timeout=_next(misses, again),
                     return_when=asyncio.FIRST_COMPLETED,
                 )
                 wanted.cancel()
@@ -137,6 +138,7 @@ class KeepalivedSource:
                 "this keepalived was built without JSON, or its version is unknown; "
                 "install a build with JSON (Debian's has it)"
             )
+        _make_room()
         before = _identity()
         try:
             signal.pidfd_send_signal(handle, SIGJSON)
@@ -147,6 +149,13 @@ class KeepalivedSource:
         except ProcessLookupError as problem:
             raise DumpError("keepalived has just ended") from problem
         return await _read_new(before)
+
+
+def _next(misses: int, again: bool) -> float:
+    """When to ask again, if nobody wants it before: keepalived logs a line each time."""
+    if again:
+        return ASK_AGAIN
+    return min(ASK_AGAIN * 2 ** (misses - 1), DUMP_EVERY) if misses else DUMP_EVERY
 
 
 async def built() -> tuple[tuple[int, ...], Tri]:
@@ -192,6 +201,22 @@ async def _read_new(before: tuple[int, int] | None) -> str:
         f"keepalived wrote no dump to {DUMP_FILE} within {DUMP_LIMIT:.0f} s; "
         "does its unit set PrivateTmp=yes or TMPDIR?"
     )
+
+
+def _make_room() -> None:
+    """Anybody may write to /tmp: what is there and not a file of root's own, a directory for one,
+    would keep keepalived from writing."""
+    try:
+        status = DUMP_FILE.lstat()
+        if status.st_uid != os.geteuid() or not stat.S_ISREG(status.st_mode):
+            DUMP_FILE.rename(f"{DUMP_FILE}.{time.time_ns()}")
+    except FileNotFoundError:
+        pass
+    except OSError as problem:
+        raise DumpError(
+            f"{DUMP_FILE} is in keepalived's way, and no file of root's: remove it "
+            f"({problem.strerror})"
+        ) from problem
 
 
 def _identity() -> tuple[int, int] | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
+from functools import partial
+
+from netvip.threads import in_thread
 
 #: Listings take some ms; a program that takes longer than this tells nothing.
 LIMIT = 5.0
@@ -14,7 +16,7 @@ async def output(*command: str) -> str | None:
 
     In a thread: cancelling asyncio's own subprocesses while they start can wait for ever.
     """
-    return await asyncio.to_thread(_output, command)
+    return await in_thread(partial(_output, command))
 
 
 def _output(command: tuple[str, ...]) -> str | None:

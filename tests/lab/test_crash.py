@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.lab.conftest import Damage
-from tests.lab.measure import Tool, reconfigure
+from tests.lab.follow import shell
+from tests.lab.measure import Tool, measure, reconfigure
 from tests.lab.node import Node
 from tests.lab.pair import INTERFACE, VIP, Pair, has_address, leftovers
 from tests.lab.shell import LabError
@@ -107,3 +108,38 @@ def test_stopped_in_mid_window_it_puts_back_first(guarded: Pair, damage: Damage)
     assert "put back" in guarded.a.journal("netvip.service")
     status = json.loads(guarded.a.run("netvip", "status", "--json", check=False) or "{}")
     assert status.get("windows", []) == []
+
+
+# --- what would have ended the daemon -------------------------------------------------------------
+
+STATE = "/var/lib/netvip"
+
+
+@pytest.fixture
+def no_room(guarded: Pair) -> Iterator[None]:
+    """A state directory that cannot be written, and has not what is written there."""
+    guarded.a.run("mount", "-t", "tmpfs", "-o", "ro", "none", STATE)
+    guarded.a.run("systemctl", "restart", "netvip.service")
+    yield
+    guarded.a.run("systemctl", "stop", "netvip.service")
+    guarded.a.run("umount", STATE)
+    guarded.a.run("systemctl", "start", "netvip.service")
+
+
+def test_without_room_on_the_disk_no_vip_is_left_alone(
+    guarded: Pair, damage: Damage, no_room: None
+) -> None:
+    assert damage("reconfigure").lost > 0
+    guarded.make_master()
+    cost = measure(guarded, reconfigure)
+    story = guarded.a.journal("netvip.service")
+    assert cost.lost == 0 and story.count("cannot be written") == 1, story
+
+
+def test_a_directory_in_the_dump_s_place_is_moved_aside(guarded: Pair) -> None:
+    guarded.make_master()
+    place = "/tmp/keepalived.json"
+    shell(guarded.a, f"rm -f {place}; setpriv --reuid=nobody --clear-groups mkdir {place}")
+    guarded.a.run("systemctl", "restart", "netvip.service")
+    guarded.make_master()
+    assert shell(guarded.a, f"ls -d {place}.*; rm -r {place}.*").startswith(f"{place}.")

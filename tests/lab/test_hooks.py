@@ -114,6 +114,18 @@ def test_hooks_are_silent_without_a_daemon(guarded: Pair) -> None:
     guarded.make_master()
 
 
+#: The address comes while keepalived's start waits for it; the second start joins the first.
+WAITS = """
+systemctl start --no-block keepalived.service
+until [ "$(systemctl show -P SubState keepalived.service)" = start-pre ]; do
+    systemctl --quiet is-active keepalived.service && exit
+done
+ip address add {own} dev {interface}
+systemctl start keepalived.service
+echo waited
+"""
+
+
 def test_keepalived_waits_for_its_source_address(guarded: Pair) -> None:
     guarded.make_master()
     node, own = guarded.a, f"{OWN['a']}/24"
@@ -121,14 +133,24 @@ def test_keepalived_waits_for_its_source_address(guarded: Pair) -> None:
     node.run("systemctl", "stop", "keepalived.service")
     node.run("ip", "address", "del", own, "dev", INTERFACE)
     since = float(node.run("date", "+%s.%6N"))
-    node.run("systemctl", "start", "--no-block", "keepalived.service")
-    while shell(node, "systemctl show -P SubState keepalived.service") != "start-pre":
-        assert shell(node, "systemctl is-active keepalived.service") != "active", "it did not wait"
-    node.run("ip", "address", "add", own, "dev", INTERFACE)
-    node.run("systemctl", "start", "keepalived.service")  # joins the job, and waits for it
+    assert shell(node, WAITS.format(own=own, interface=INTERFACE)) == "waited"
     assert "FAULT" not in node.journal("keepalived.service", since)
     node.run("systemctl", "restart", NETWORKD)  # gives the default route back
     guarded.make_master()
+
+
+def test_a_list_that_is_out_of_date_delays_no_start(guarded: Pair) -> None:
+    guarded.make_master()
+    node, away = guarded.a, f"{INTERFACE} 192.0.2.1"
+    node.write("/var/lib/netvip/sources", f"{away}\n")
+    took = shell(node, "date +%s; /usr/lib/netvip/wait-source; date +%s").split("\n")
+    assert took[1] == "netvip: started without its source address on ens160, which was waited for"
+    assert int(took[2]) - int(took[0]) <= 3, "a second, but at boot"
+    node.run("touch", "/etc/keepalived/keepalived.conf")
+    assert shell(node, "/usr/lib/netvip/wait-source") == "", "edited since: the list says nothing"
+    node.run("systemctl", "restart", "netvip.service")
+    guarded.make_master()
+    assert shell(node, "cat /var/lib/netvip/sources") == f"{INTERFACE} {OWN['a']}"
 
 
 # --- the dispatcher and the bus -------------------------------------------------------------------

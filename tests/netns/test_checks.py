@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from netvip.actuators.verdicts import Verdicts
+from netvip.const import CRASHES_HELD
 from netvip.core.actions import Publish
 from netvip.keepalived.process import Process
 from tests.netns.conftest import ip
@@ -306,9 +307,21 @@ def test_after_a_crash_the_checks_are_held_for_a_moment(verdicts: Verdicts) -> N
     os.utime(listed, (1, 1))
     lose_vip()
     assert check() == 1
-    verdicts.hold()
-    verdicts.hold()
+    verdicts.crashed()
+    verdicts.hold_till_known()
     assert check() == 0 and listed.stat().st_mtime == 1
     assert listed.read_text().count("held") == 1
     Path("/run/netvip/alive").write_text("1\n")
     assert check() == 1
+
+
+def test_a_daemon_that_goes_on_crashing_holds_no_check(verdicts: Verdicts) -> None:
+    lose_vip()
+    for _ in range(CRASHES_HELD + 1):
+        verdicts.dead()
+        verdicts.crashed()
+    verdicts.hold_till_known()
+    assert check() == 1
+    Path("/run/netvip/crashed").write_text("7 0.0\n")
+    verdicts.crashed()
+    assert check() == 0, "those were long ago"

@@ -43,15 +43,18 @@ printf '#!/bin/sh\\n' >"$backup/../bin/invoke-rc.d"
 chmod +x "$backup/../bin/invoke-rc.d"
 PATH=$backup/../bin:$PATH
 %s
-revert
+%s
+if revert; then exit 0; else exit 1; fi
 """
+#: Nothing can be written any more, as on a full disk.
+FULL = "trap '' XFSZ; ulimit -f 0"
 
 
-def revert(backup: Backup) -> int:
-    """The prerm's own function, run by itself."""
+def revert(backup: Backup, before: str = "") -> int:
+    """The prerm's own functions, run by themselves."""
     script = (ROOT / "debian/netvip.prerm").read_text()
-    function = script[script.index("revert() {") : script.index("\n}\n") + 2]
-    command = ["sh", "-c", PRERM % function, "sh", str(backup.directory)]
+    functions = script[script.index("ours() {") : script.index("# An adopted keepalived")]
+    command = ["sh", "-c", PRERM % (functions, before), "sh", str(backup.directory)]
     return subprocess.run(command, timeout=10).returncode
 
 
@@ -67,6 +70,28 @@ def test_the_shell_reverts_as_well(tmp_path: Path) -> None:
     assert revert(backup) == 0
     assert conf.read_bytes() == b"before\x00\xff" and conf.stat().st_mode & 0o777 == 0o640
     assert link.is_symlink() and not added.exists() and not backup.exists
+
+
+def test_the_shell_goes_on_where_a_revert_was_interrupted(tmp_path: Path) -> None:
+    first, second, added = tmp_path / "first", tmp_path / "second", tmp_path / "added"
+    first.write_bytes(b"1")
+    second.write_bytes(b"after")
+    backup = Backup(tmp_path / "state" / "adopt")
+    saved = {first: Saved(b"1", b"after"), second: Saved(b"2", b"after"), added: Saved(None, b"")}
+    backup.save(saved)
+    assert revert(backup) == 0
+    assert (first.read_bytes(), second.read_bytes()) == (b"1", b"2") and not backup.exists
+
+
+def test_the_shell_replaces_nothing_on_a_full_disk(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    for path in (first, second):
+        path.write_bytes(b"after")
+    backup = Backup(tmp_path / "state" / "adopt")
+    backup.save({first: Saved(b"1", b"after"), second: Saved(b"2", b"after")})
+    assert revert(backup, FULL) == 1
+    assert first.read_bytes() == second.read_bytes() == b"after" and backup.exists
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["first", "second", "state"]
 
 
 def test_the_shell_touches_nothing_where_somebody_edited_since(tmp_path: Path) -> None:

@@ -80,6 +80,8 @@ async def test_a_last_line_needs_no_newline(tmp_path: Path) -> None:
         b"status",
         b"\xff\x00\xfe",
         b"[" * 4000,
+        b'{"verb": "status", "words": {"a": 1}}',
+        b'{"verb": "status", "words": [1]}',
     ],
 )
 async def test_what_is_no_request_is_told_so(tmp_path: Path, request_line: bytes) -> None:

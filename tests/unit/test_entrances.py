@@ -132,11 +132,11 @@ async def test_hooks_write_lines_and_are_told(tmp_path: Path) -> None:
     pipe = tmp_path / "hook"
     os.mkfifo(pipe)
     heard: list[Event] = []
-    done: list[str] = []
+    done: list[tuple[str, Entrance]] = []
     enough = asyncio.Event()
 
-    def finished(token: str) -> None:
-        done.append(token)
+    def finished(token: str, entrance: Entrance) -> None:
+        done.append((token, entrance))
         enough.set()
 
     source = HookSource(heard.append, finished, asyncio.get_running_loop(), str(pipe))
@@ -149,7 +149,7 @@ async def test_hooks_write_lines_and_are_told(tmp_path: Path) -> None:
         Entrance.APT_ENDED,
         Entrance.UPGRADED,
     ]
-    assert done == ["12"] and (source.lines, source.dropped) == (2, 4)
+    assert done == [("12", Entrance.UPGRADED)] and (source.lines, source.dropped) == (2, 4)
 
 
 def test_who_waits_is_answered_when_it_is_over(tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_sources_are_listed_for_the_next_start(tmp_path: Path) -> None:
         Declared(),
     ]
     sources.save(known)
-    assert path.read_text() == "ens160 10.77.0.1\nens192 -\n"
+    assert path.read_text() == "ens160 10.77.0.1\nens192 any4\n"
     written = path.stat().st_ino
     sources.save(known)
     assert path.stat().st_ino == written, "written again with nothing new"

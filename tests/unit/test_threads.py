@@ -1,0 +1,46 @@
+"""Threads that nobody waits for."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from netvip.threads import in_thread
+
+
+def test_what_it_returns_and_what_it_raises() -> None:
+    assert asyncio.run(in_thread(lambda: 7)) == 7
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(in_thread(lambda: 1 // 0))
+
+
+def test_whoever_is_cancelled_does_not_hear_of_it_any_more() -> None:
+    go = threading.Event()
+
+    async def give_up() -> None:
+        task = asyncio.create_task(in_thread(go.wait))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        go.set()
+        await asyncio.sleep(0.05)
+
+    asyncio.run(give_up())
+
+
+HANGS = """
+import asyncio, threading
+from netvip.threads import in_thread
+async def main():
+    task = asyncio.create_task(in_thread(threading.Event().wait))
+    await asyncio.sleep(0.05)
+asyncio.run(main())
+"""
+
+
+def test_one_that_hangs_holds_up_no_end() -> None:
+    subprocess.run([sys.executable, "-c", HANGS], check=True, timeout=10)
