@@ -117,8 +117,8 @@ STATE = "/var/lib/netvip"
 
 @pytest.fixture
 def no_room(guarded: Pair) -> Iterator[None]:
-    """A state directory that cannot be written, and has not what is written there."""
-    guarded.a.run("mount", "-t", "tmpfs", "-o", "ro", "none", STATE)
+    """A file system without an inode left, and without what is written there."""
+    guarded.a.run("mount", "-t", "tmpfs", "-o", "mode=755,nr_inodes=1", "none", STATE)
     guarded.a.run("systemctl", "restart", "netvip.service")
     yield
     guarded.a.run("systemctl", "stop", "netvip.service")
