@@ -89,7 +89,7 @@ def _check(watch: Watch, now: float) -> dict[str, Any]:
     return {
         "at": None if watch.at == float("-inf") else time.time() - now + watch.at,
         "asked": None if watch.at == float("-inf") else time.time() - now + watch.asked,
-        "faults": [fault.value for fault, damping in watch.damping.items() if damping.bad],
+        "faults": [fault.value for fault, belief in watch.beliefs.items() if belief.bad],
         "steps": [
             {
                 "kind": step.kind.value,

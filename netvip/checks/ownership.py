@@ -1,7 +1,8 @@
 """Who answers for an address: ARP probes (RFC 5227 2.1.1) and neighbour solicitations.
 
-A probe claims nothing: its sender address is empty, and no other host's cache changes by it. (The
-answer refreshes the asker's own.)
+A probe claims nothing of what it asks for, and no other host's belief of that changes by it. (The
+answer refreshes the asker's own.) An ARP probe has no sender; a solicitation comes from the host's
+link-local address.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import asyncio
 import socket
 import time
 from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
 
 from netvip.checks.asking import breathe, drain, heard, wait
 from netvip.const import NEIGHBOUR_LIMIT
@@ -39,6 +41,9 @@ _NEIGHBOUR_ADVERTISEMENTS: Sequence[Instruction] = (
     (0x06, 0, 0, 0),
 )
 Place = tuple[int, int]
+#: include/uapi/linux/if_addr.h, and the scope in if_inet6.
+IFA_F_DADFAILED, IFA_F_TENTATIVE, LINK_LOCAL = 0x08, 0x40, 0x20
+IF_INET6 = Path("/proc/net/if_inet6")
 
 
 class Prober:
@@ -71,9 +76,10 @@ class Prober:
         found: dict[IP, set[bytes]] = {ip: set() for ip in ips}
         try:
             sock, mac = self._socket(place)
+            source = _link_local(place[0], ips) if place[1] == 6 else None
             drain(sock)
             async with heard(sock, lambda packet: _take(packet[_ETHERNET_HEADER:], found)) as done:
-                await _send(sock, mac, ips)  # once: the next examination asks again
+                await _send(sock, mac, source, ips)  # once: the next examination asks again
                 await wait(done, NEIGHBOUR_LIMIT)
         except OSError:  # no such interface any more, or it is down: nobody was asked
             self._forget(place)
@@ -91,14 +97,27 @@ class Prober:
             self._sockets.pop(place)[0].close()
 
 
-async def _send(sock: socket.socket, mac: bytes, ips: Sequence[IP]) -> None:
+async def _send(
+    sock: socket.socket, mac: bytes, source: IPv6Address | None, ips: Sequence[IP]
+) -> None:
     for count, ip in enumerate(ips):
-        sock.send(_probe(mac, ip))
+        if isinstance(ip, IPv4Address):
+            sock.send(arp.probe(mac, ip))
+        elif source is not None:
+            sock.send(ndp.probe(mac, source, ip))
         await breathe(count)
 
 
-def _probe(mac: bytes, ip: IP) -> bytes:
-    return arp.probe(mac, ip) if isinstance(ip, IPv4Address) else ndp.probe(mac, ip)
+def _link_local(ifindex: int, vips: Sequence[IP]) -> IPv6Address:
+    """The host's own link-local address of an interface. Raises OSError where there is none."""
+    for line in IF_INET6.read_text().splitlines():
+        address, index, _, scope, flags, _ = line.split()
+        found = IPv6Address(bytes.fromhex(address))
+        here = (int(index, 16), int(scope, 16)) == (ifindex, LINK_LOCAL)
+        ready = not int(flags, 16) & (IFA_F_DADFAILED | IFA_F_TENTATIVE)
+        if here and ready and found not in vips:
+            return found
+    raise OSError("no link-local address: there is nobody to answer to")
 
 
 def _take(packet: bytes, found: dict[IP, set[bytes]]) -> bool:

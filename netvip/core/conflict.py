@@ -18,6 +18,7 @@ class Conflict:
         self._clean = 0
         self._seen_as_backup: frozenset[bytes] = frozenset()
         self._spent_until = float("-inf")
+        self._spent = self._begun_as_backup = False
 
     @property
     def suspected(self) -> bool:
@@ -42,7 +43,7 @@ class Conflict:
         may live and no longer, so what answers twice, further apart than that, is no shield."""
         news = not macs <= self.macs
         if not self.macs:
-            self._first = now
+            self._first, self._begun_as_backup = now, backup
         self.macs, self._clean = macs, 0
         if backup:
             self._seen_as_backup |= macs
@@ -58,14 +59,22 @@ class Conflict:
             return False
         ended, self.confirmed = self.confirmed, False
         self.macs = self._seen_as_backup = frozenset()
+        self._spent = False
         return ended
+
+    def forget(self) -> None:
+        """This node is MASTER now: what it saw as BACKUP, where it went by the other's adverts, is
+        no reason to leave a VIP away. Who was seen is remembered."""
+        if self._begun_as_backup:
+            self.macs, self.confirmed, self._clean = frozenset(), False, 0
 
     def may_yield(self, now: float) -> bool:
         """Whether the one yield is left, and may help: whoever answered while the other node was
         master will not be moved by another change of masters."""
-        spent = now < self._spent_until or self.macs <= self._seen_as_backup
+        spent = self._spent or now < self._spent_until or self.macs <= self._seen_as_backup
         return self.confirmed and not spent
 
     def yielded(self, now: float) -> None:
-        """The one yield is spent: a duplicate that comes and goes moves nothing again soon."""
+        """The one yield is spent, and a duplicate that comes and goes moves nothing again soon."""
+        self._spent = True
         self._spent_until = now + CONFLICT_YIELD_AGAIN

@@ -138,6 +138,8 @@ class Advert(Event):
     own: bool
     sender: str = ""
     mac: bytes = b""
+    #: The VIPs that it is about; keepalived leaves out those of virtual_ipaddress_excluded.
+    addresses: tuple[IP, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

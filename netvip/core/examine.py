@@ -12,7 +12,7 @@ from netvip.core.actions import Action, Examine, Level, Log
 from netvip.core.consequences import end_conflict, find_fit, find_unfit, meet_conflict
 from netvip.core.events import Advert, Examined
 from netvip.core.instance import NEVER, Instance
-from netvip.core.judge import REMEDIES, Fault, Remedy, Step, faults, known
+from netvip.core.judge import REMEDIES, Fault, Remedy, Step, bad, by_fault
 from netvip.core.mirror import Mirror
 from netvip.core.model import IP, Address, Role, Tri
 from netvip.core.observed import Observed, Subject
@@ -155,31 +155,32 @@ class Examiner:
         watch.steps = steps(observed, instance, watch, self._mirror, now)
         watch.asked, watch.at = event.asked, now
         self._note_conflict(now, observed, instance, watch)
-        found, told = faults(observed.role, watch.steps), known(observed.role, watch.steps)
-        watch.learn(observed, told - set(found))
-        for fault in told:
-            self._weigh(now, instance, watch, fault, found.get(fault, []))
+        found = by_fault(observed.role, watch.steps)
+        told = {fault for fault, about in found.items() if _told(about)}
+        watch.learn(observed, {fault for fault in told if not bad(found[fault])})
+        for fault, about in found.items():
+            self._weigh(now, instance, watch, fault, about)
         self._let_go_or_not(now, instance, watch, found)
 
     def _weigh(
-        self, now: float, instance: Instance, watch: Watch, fault: Fault, bad: list[Step]
+        self, now: float, instance: Instance, watch: Watch, fault: Fault, about: list[Step]
     ) -> None:
         remedy, lasting = REMEDIES[fault]
-        damping = watch.damped(fault)
+        belief, now_bad = watch.belief(fault), bad(about)
         fall = self.policy.fall if lasting else 1
-        changed = damping.take(bool(bad), fall, self.policy.rise)
-        if changed and damping.bad:
+        changed = belief.take(about, fall, self.policy.rise)
+        if changed and belief.bad:
             self.counts[fault] = self.counts.get(fault, 0) + 1
         if changed and remedy is not Remedy.CONFLICT:  # which says more than that
-            self._say(instance, fault, damping.bad, bad)
-        if remedy is Remedy.ANNOUNCE and bad and now >= watch.announce_at:
+            self._say(instance, fault, belief.bad, now_bad)
+        if remedy is Remedy.ANNOUNCE and now_bad and now >= watch.announce_at:
             watch.announce_at = now + watch.announcing.next(now)
             instance.announce(now)
 
-    def _say(self, instance: Instance, fault: Fault, bad: bool, steps: list[Step]) -> None:
+    def _say(self, instance: Instance, fault: Fault, there: bool, steps: list[Step]) -> None:
         why = _sentence(map(str, steps))
-        level = Level.ERROR if bad else Level.NOTICE
-        words = f"{fault.value}: {why}" if bad else f"over: {fault.value}"
+        level = Level.ERROR if there else Level.NOTICE
+        words = f"{fault.value}: {why}" if there else f"over: {fault.value}"
         self._out.append(Log(level, f"{instance.spec.name}: {words}"))
 
     def _let_go_or_not(
@@ -188,9 +189,9 @@ class Examiner:
         grave = [
             fault
             for fault, (remedy, _) in REMEDIES.items()
-            if remedy is Remedy.LET_GO and watch.damped(fault).bad and not watch.patient(now, fault)
+            if remedy is Remedy.LET_GO and watch.belief(fault).bad and not watch.patient(now, fault)
         ]
-        reasons = [str(step) for fault in grave for step in found.get(fault, [])]
+        reasons = [str(step) for fault in grave for step in bad(found.get(fault, []))]
         if grave and watch.role is Role.MASTER:
             find_unfit(now, instance, _sentence(reasons) or grave[0].value)
         elif not grave:
@@ -211,6 +212,10 @@ class Examiner:
             meet_conflict(now, instance, macs, backup)
         else:
             end_conflict(instance, self.policy.rise)
+
+
+def _told(about: Iterable[Step]) -> bool:
+    return any(step.finding is not Tri.UNKNOWN for step in about)
 
 
 def _sentence(reasons: Iterable[str]) -> str:

@@ -97,6 +97,11 @@ class Instance:
         """Number of the interface that the VIPs are on; 0 while there is none of that name."""
         return self._mirror.index(self.spec.vips[0].interface if self.spec.vips else "")
 
+    @property
+    def places(self) -> frozenset[int]:
+        """Numbers of all the interfaces that it has VIPs on."""
+        return frozenset({self.home, *(key.ifindex for key in self.vip_keys())} - {0})
+
     def key(self, vip: Vip) -> AddressKey:
         """Where the kernel has this VIP."""
         return AddressKey(self._mirror.index(vip.interface), vip.ip, vip.prefixlen)
@@ -453,7 +458,8 @@ class Instance:
         self.unfit = ""
 
     def _other_master(self, now: float, sender: str) -> None:
-        self._plan_retraction(now)
+        if self.put_back:
+            self._out.append(RequestDump())  # which has what was put back taken away, or not
         self._no_longer_master()
         if self.protected:
             self.log(Level.NOTICE, f"{sender} is master now: shield and bridge down")
@@ -467,8 +473,8 @@ class Instance:
 
     def _retract(self, now: float) -> None:
         self._retract_at = NEVER
-        if self.master(now) is Tri.YES:
-            return
+        if not self.mastership.left:
+            return  # keepalived itself has not said so: its dump will, if it has
         left = tuple(a for a in self.put_back.values() if self._mirror.get(a.key) is not None)
         self.put_back.clear()
         if left:

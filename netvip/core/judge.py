@@ -84,24 +84,19 @@ REMEDIES: Final[dict[Fault, tuple[Remedy, bool]]] = {
 }
 
 
-def faults(role: Role, steps: Iterable[Step]) -> dict[Fault, list[Step]]:
-    """What is wrong, with every step that says so."""
+def by_fault(role: Role, steps: Iterable[Step]) -> dict[Fault, list[Step]]:
+    """The steps that would show each fault."""
     found: dict[Fault, list[Step]] = {}
     for step in steps:
-        if step.finding is Tri.NO:
-            fault = step.fault or MEANING.get((role, step.kind))
-            if fault is not None:
-                found.setdefault(fault, []).append(step)
+        fault = step.fault or MEANING.get((role, step.kind))
+        if fault is not None:
+            found.setdefault(fault, []).append(step)
     return found
 
 
-def known(role: Role, steps: Iterable[Step]) -> set[Fault]:
-    """The faults that these steps would have shown: what they say nothing of stays as it was."""
-    return {
-        step.fault or MEANING[role, step.kind]
-        for step in steps
-        if step.finding is not Tri.UNKNOWN and (step.fault or (role, step.kind) in MEANING)
-    }
+def bad(steps: Iterable[Step]) -> list[Step]:
+    """Those that do show it."""
+    return [step for step in steps if step.finding is Tri.NO]
 
 
 class Damping:
@@ -118,3 +113,27 @@ class Damping:
             return False
         self.bad, self._row = bad, 0
         return True
+
+
+class Belief:
+    """What is believed of a fault: it is there while it is at any subject of it, as at a VIP. Each
+    is counted for itself: of many, some other one will always have lost a probe."""
+
+    def __init__(self) -> None:
+        self._subjects: dict[str, Damping] = {}
+
+    @property
+    def bad(self) -> bool:
+        """Whether it is there."""
+        return any(damping.bad for damping in self._subjects.values())
+
+    def take(self, steps: Iterable[Step], fall: int, rise: int) -> bool:
+        """Count an examination; whether that has changed what is believed. What is unknown counts
+        for nothing, and what is not asked any more is forgotten."""
+        before, asked = self.bad, list(steps)
+        known = {step.subject: self._subjects.get(step.subject, Damping()) for step in asked}
+        self._subjects = known
+        for step in asked:
+            if step.finding is not Tri.UNKNOWN:
+                known[step.subject].take(step.finding is Tri.NO, fall, rise)
+        return self.bad is not before

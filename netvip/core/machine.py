@@ -134,14 +134,12 @@ class Machine:
     def _(self, event: events.LinkSeen) -> None:
         self.mirror.add_link(event.link)
         if not event.link.carrier:
-            for instance in self._at(event.link.ifindex):
-                instance.link_down(event.time)
+            self._link_down(event.time, event.link.ifindex)
         self._changed(event.time)
 
     @_on.register
     def _(self, event: events.LinkLost) -> None:
-        for instance in self._at(event.ifindex):
-            instance.link_down(event.time)
+        self._link_down(event.time, event.ifindex)
         self.mirror.remove_link(event.ifindex)
         self.windows.final.pop(event.ifindex, None)
         self._changed(event.time)
@@ -196,16 +194,23 @@ class Machine:
     @_on.register
     def _(self, event: events.Advert) -> None:
         for instance in self.instances.values():
-            spec = instance.spec
-            if (spec.vrid, spec.family) == (event.vrid, event.family) and event.ifindex in (
-                self.mirror.index(spec.interface),
-                instance.home,
-            ):
+            if self._is_about(event, instance):
                 before = instance.master(event.time)
                 instance.advert(event.time, event.own, event.priority, event.sender)
                 self._became_master(event.time, instance, before)
                 if not event.own:
                     self._other_s_advert(event, instance)
+
+    def _is_about(self, event: events.Advert, instance: Instance) -> bool:
+        """Another virtual router's may have the same VRID by accident: keepalived drops those of
+        other addresses, and so do we."""
+        spec = instance.spec
+        if (spec.vrid, spec.family) != (event.vrid, event.family):
+            return False
+        ours = {vip.ip for vip in spec.vips}
+        if event.addresses and ours and ours.isdisjoint(event.addresses):
+            return False
+        return event.ifindex in (self.mirror.index(spec.interface), instance.home)
 
     def _other_s_advert(self, event: events.Advert, instance: Instance) -> None:
         self.examiner.hear(instance.spec.name, event)
@@ -313,6 +318,11 @@ class Machine:
         self.stopping = True
         self.windows.hurry(event.time)
 
+    def _link_down(self, now: float, ifindex: int) -> None:
+        for instance in self.instances.values():
+            if instance.home == ifindex:
+                instance.link_down(now)
+
     # --- losses ---------------------------------------------------------------------------------
 
     def _address_lost(self, now: float, address: Address, author: Author) -> None:
@@ -398,6 +408,7 @@ class Machine:
         if before is Tri.YES or instance.master(now) is not Tri.YES:
             return
         instance.look_anew = True
+        instance.conflict.forget()
         if instance.unfinished:
             self._finish(now, instance)
         elif instance.home in self.windows:
@@ -424,7 +435,7 @@ class Machine:
         self.reception.tick(now)
         for instance in list(self.instances.values()):
             instance.tick(now)
-            if instance.phase is Phase.SHIELDED and instance.home not in self.windows:
+            if instance.phase is Phase.SHIELDED and not instance.places & self.windows.keys():
                 instance.settle(now, expired=True)
         for window in list(self.windows.values()):
             self._advance_window(window, now)
@@ -460,13 +471,13 @@ class Machine:
         return [instance for instance in self.instances.values() if wanted(instance)]
 
     def _at(self, ifindex: int) -> list[Instance]:
-        return self._select(lambda instance: instance.home == ifindex)
+        return self._select(lambda instance: ifindex in instance.places)
 
     def _holding(self, key: AddressKey) -> list[Instance]:
         return self._select(lambda instance: key in instance.vip_keys())
 
     def _homes(self) -> set[int]:
-        return {instance.home for instance in self.instances.values()} - {0}
+        return {place for instance in self.instances.values() for place in instance.places}
 
     def _all_keys(self) -> frozenset[AddressKey]:
         return frozenset(key for i in self.instances.values() for key in i.vip_keys())

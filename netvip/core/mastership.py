@@ -15,6 +15,9 @@ class Mastership:
         self.origin = ""
         self._own_in_a_row = 0
         self.last_own = float("-inf")
+        #: Whether keepalived itself said last that it is not MASTER. Another's advert says so too,
+        #: but it may be a stranger's that keepalived heeds as little as we should.
+        self.left = False
 
     def advert(self, time: float, own: bool, priority: int) -> None:
         """An advert on the wire. Priority 0 is a release (RFC 5798 5.2.4)."""
@@ -23,6 +26,7 @@ class Mastership:
         elif own or priority:
             self._own_in_a_row = 0
             self._word_at = time if own else self._word_at
+            self.left = self.left or own
             if own or self._role is not Role.FAULT:  # in which it hears a master as well
                 self._set(Role.BACKUP, time, "advert")
 
@@ -31,6 +35,7 @@ class Mastership:
         # as the one with the lower priority falls silent at the first it hears (RFC 5798 6.4.3).
         self._own_in_a_row += 1
         self.last_own = self._word_at = time
+        self.left = False
         if self._role is Role.MASTER or self._own_in_a_row >= 2:
             self._set(Role.MASTER, time, "advert")
 
@@ -39,11 +44,14 @@ class Mastership:
         if role is not Role.MASTER:
             self._own_in_a_row = 0
         self._word_at = time
+        self.left = role is not Role.MASTER
         self._set(role, time, origin)
 
     def dump(self, asked: float, role: Role) -> None:
         """keepalived's own word, as of when it was asked; adverts seen since then are newer. But
         another's advert says only that this node is not MASTER: not that it is not in FAULT."""
+        if asked > self._word_at:
+            self.left = role is not Role.MASTER
         if asked > self._since:
             self._set(role, asked, "dump")
         elif role is Role.FAULT and self._role is Role.BACKUP and asked > self._word_at:
@@ -52,7 +60,7 @@ class Mastership:
 
     def keepalived_gone(self, time: float) -> None:
         """keepalived ended: whoever is MASTER now, it is not this node."""
-        self._own_in_a_row = 0
+        self._own_in_a_row, self.left = 0, False
         self._set(Role.UNKNOWN, time, "process")
 
     def _set(self, role: Role, time: float, origin: str) -> None:

@@ -39,9 +39,13 @@ def steps(
 
 
 def strangers(holder: Holder, mirror: Mirror, vrid: int, master: bytes) -> frozenset[bytes]:
-    """Who answers besides this host and the master, who may do so by the VRID's own address."""
-    mine = {link.mac for link in mirror.links.values()}
-    return holder.macs - mine - {master} - {prefix + bytes((vrid,)) for prefix in VIRTUAL_MAC}
+    """Who answers besides this host and the master, who may do so by the VRID's own address. A
+    master's adverts may leave from another interface than its VIPs are on: whoever answers alone
+    while it is master is it."""
+    answering = holder.macs - {link.mac for link in mirror.links.values()}
+    if master and len(answering) < 2:
+        return frozenset()
+    return answering - {master} - {prefix + bytes((vrid,)) for prefix in VIRTUAL_MAC}
 
 
 def _presence(instance: Instance, mirror: Mirror) -> Iterator[Step]:

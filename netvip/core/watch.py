@@ -10,7 +10,7 @@ from netvip.const import (
     REFRESH_EVERY,
 )
 from netvip.core.events import Advert
-from netvip.core.judge import Damping, Fault, Step
+from netvip.core.judge import Belief, Fault, Step
 from netvip.core.model import IP, Role, Tri
 from netvip.core.observed import Observed
 from netvip.core.pacing import Backoff
@@ -30,7 +30,7 @@ class Watch:
         self.role = Role.UNKNOWN
         self.steps: tuple[Step, ...] = ()
         self.asked = self.at = float("-inf")
-        self.damping: dict[Fault, Damping] = {}
+        self.beliefs: dict[Fault, Belief] = {}
         #: Who has answered which VIP since the start.
         self.trusted: set[tuple[IP, IP]] = set()
         #: What was seen to be well here, since the role last changed and since the start.
@@ -56,7 +56,7 @@ class Watch:
 
     def begin(self, role: Role) -> None:
         """The role has changed: what was found in the other says nothing in this one."""
-        self.role, self.damping, self._patient_until = role, {}, None
+        self.role, self.beliefs, self._patient_until = role, {}, None
         self.well, self._was_left_to_us = set(), self._released >= self.heard
 
     def learn(self, observed: Observed, well: set[Fault]) -> None:
@@ -73,9 +73,9 @@ class Watch:
         """Note who answers which VIP."""
         self.trusted |= {(e.vip, e.target) for e in observed.echoes if e.answered is Tri.YES}
 
-    def damped(self, fault: Fault) -> Damping:
+    def belief(self, fault: Fault) -> Belief:
         """What is believed of a fault."""
-        return self.damping.setdefault(fault, Damping())
+        return self.beliefs.setdefault(fault, Belief())
 
     def patient(self, now: float, fault: Fault) -> bool:
         """Whether a fault that has been there for as long as this node is MASTER is to be borne for

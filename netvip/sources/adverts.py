@@ -111,6 +111,7 @@ class AdvertSource:
                 own,
                 str(advert.source),
                 mac,
+                advert.addresses,
             )
         )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import socket
 import time
@@ -11,6 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from ipaddress import ip_address
 
+from netvip.addresses import present
 from netvip.core.events import Event, Home
 from netvip.core.model import IP, Tri
 from netvip.threads import in_thread
@@ -56,10 +56,6 @@ def is_here(home: str, address: IP | None) -> Tri:
 
 
 def _has(address: IP) -> Tri:
-    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-    with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
-        try:
-            sock.bind((str(address), 0))
-        except OSError as problem:
-            return Tri.NO if problem.errno == errno.EADDRNOTAVAIL else Tri.UNKNOWN
-    return Tri.YES
+    # Not by binding to it: net.ipv4.ip_nonlocal_bind lets anybody bind to anything.
+    here = {found for _, found in present()}
+    return Tri.of(address.packed in here) if here else Tri.UNKNOWN

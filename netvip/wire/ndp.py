@@ -1,5 +1,5 @@
 """Neighbour discovery (RFC 4861): an unsolicited neighbour advertisement (7.2.6), and the
-solicitation that asks who has an address without claiming any (RFC 4862 5.4.2)."""
+solicitation that asks who has an address without claiming any (7.2.2)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ETHERTYPE = 0x86DD
 ICMPV6 = 58
 NEIGHBOUR_SOLICITATION, NEIGHBOUR_ADVERTISEMENT = 135, 136
 OVERRIDE = 0x20000000
-TARGET_LINK_LAYER_ADDRESS = 2
+SOURCE_LINK_LAYER_ADDRESS, TARGET_LINK_LAYER_ADDRESS = 1, 2
 ALL_NODES = IPv6Address("ff02::1")
 ALL_NODES_MAC = bytes.fromhex("333300000001")
 #: RFC 4291 2.7.1: the solicited-node address of an address ends in its last three bytes.
@@ -29,11 +29,14 @@ def announcement(mac: bytes, address: IPv6Address) -> bytes:
     return _frame(mac, ALL_NODES_MAC, address.packed, ALL_NODES.packed, body)
 
 
-def probe(mac: bytes, address: IPv6Address) -> bytes:
-    """The Ethernet frame of an NS from the unspecified address, which all who have it answer."""
-    body = struct.pack("!BBHI", NEIGHBOUR_SOLICITATION, 0, 0, 0) + address.packed
+def probe(mac: bytes, source: IPv6Address, address: IPv6Address) -> bytes:
+    """The Ethernet frame of an NS: all who have the address answer, to the source alone. Asked from
+    the unspecified address they would tell all nodes, and override what those know (RFC 4861
+    7.2.4)."""
+    option = struct.pack("!BB", SOURCE_LINK_LAYER_ADDRESS, 1) + mac
+    body = struct.pack("!BBHI", NEIGHBOUR_SOLICITATION, 0, 0, 0) + address.packed + option
     group = SOLICITED_NODE + address.packed[13:]
-    return _frame(mac, b"\x33\x33" + group[12:], bytes(16), group, body)
+    return _frame(mac, b"\x33\x33" + group[12:], source.packed, group, body)
 
 
 def reply(packet: bytes) -> tuple[bytes | None, IPv6Address] | None:

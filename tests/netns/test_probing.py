@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
+import socket
 import subprocess
 from collections.abc import Iterator
 from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +20,8 @@ from netvip.core.actions import Examine
 from netvip.core.events import Event, Examined
 from netvip.core.model import Address, Role, Tri
 from netvip.core.observed import Echo, Holder, Subject
+from netvip.sources.home import is_here
+from netvip.wire import ndp
 from tests.netns.conftest import ip
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -62,7 +66,7 @@ def _nodad(address: str) -> list[str]:
 @pytest.fixture
 def far(lan: int) -> Iterator[Far]:
     host = Far()
-    for address in (f"{OWN6}/64", f"{VIP6}/128"):
+    for address in (f"{OWN6}/64", f"{VIP6}/128", "fe80::1/64"):
         ip("address", "add", address, "dev", "ens160", "nodad")
     try:
         yield host
@@ -97,6 +101,32 @@ def test_a_duplicate_is_found_by_its_hardware_address(lan: int, far: Far) -> Non
     for address in (f"{VIP}/24", f"{VIP6}/128"):
         far.run("address", "add", address, "dev", "peer", *_nodad(address))
     assert [h.macs for h in holders(*vips(lan))] == [{far.mac}, {far.mac}]
+
+
+def test_the_answer_to_a_probe_is_heard_by_nobody_else(lan: int, far: Far) -> None:
+    """To all nodes it would override what they know: the probe would move the VIP."""
+    far.run("address", "add", f"{VIP6}/128", "dev", "peer", "nodad")
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ndp.ETHERTYPE)) as sock:
+        sock.bind(("ens160", ndp.ETHERTYPE))
+        sock.setblocking(False)
+        (found,) = holders(Address(lan, VIP6, 128))
+        assert found.macs == {far.mac}
+        answers = [frame for frame in drained(sock) if ndp.reply(frame[14:]) is not None]
+    assert answers and all(frame[:2] != b"\x33\x33" for frame in answers)
+
+
+def drained(sock: socket.socket) -> Iterator[bytes]:
+    """What came."""
+    try:
+        while True:
+            yield sock.recv(2048)
+    except BlockingIOError:
+        pass
+
+
+def test_a_host_without_a_link_local_address_can_ask_nobody(lan: int, far: Far) -> None:
+    ip("-6", "address", "flush", "dev", "ens160", "scope", "link")
+    assert [h.asked for h in holders(*vips(lan))] == [Tri.YES, Tri.UNKNOWN]
 
 
 def test_a_shield_answers_for_ipv4(lan: int, far: Far) -> None:
@@ -187,3 +217,9 @@ def test_fifty_vips_are_examined_within_the_steps_own_deadlines(lan: int, far: F
     (observed,) = asyncio.run(examine()).observed
     assert [h.asked for h in observed.holders] == [Tri.YES] * 50
     assert [e.answered for e in observed.echoes] == [Tri.YES] * 50, "what is late is not answered"
+
+
+def test_home_is_who_has_the_address_and_not_who_may_bind_to_it(lan: int) -> None:
+    Path("/proc/sys/net/ipv4/ip_nonlocal_bind").write_text("1")
+    assert is_here(str(OWN), OWN) is Tri.YES
+    assert is_here(str(NEIGHBOUR), NEIGHBOUR) is Tri.NO

@@ -182,7 +182,9 @@ def test_the_filter_in_the_kernel_lets_nothing_else_pass(
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as asking:
         asking.bind(("peer", 0))
         asking.send(arp.probe(asking.getsockname()[4], IPv4Address("10.77.0.10")))
-        asking.send(ndp.probe(asking.getsockname()[4], IPv6Address("fd77::10")))
+        asking.send(
+            ndp.probe(asking.getsockname()[4], IPv6Address("fe80::2"), IPv6Address("fd77::10"))
+        )
     send_advert("ens160", 110)
     packets = 0
     sock = adverts._sockets[lan]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import ip_address
 from itertools import pairwise
 
 import pytest
 
 from netvip.core import actions, events
 from netvip.core.events import Entrance
-from netvip.core.judge import Kind
-from netvip.core.model import Author, AuthorKind, Role, Tri
+from netvip.core.judge import Belief, Kind, Step
+from netvip.core.model import IP, Author, AuthorKind, Role, Tri
 from netvip.core.policy import Policy, Wishes
 from netvip.core.states import Phase
 from tests.sim.test_story import call, calm, did, phase
@@ -426,3 +427,80 @@ def test_a_vip_that_somebody_changed_is_not_as_it_was_until_keepalived_says_so()
     node.feed(events.KeepalivedChanged(node.now))
     node.run(5.0)
     assert presence(node) == (Tri.YES, "on ens160, as it was")
+
+
+# --- what is no news of this instance -------------------------------------------------------------
+
+ELSEWHERE = ip_address("192.0.2.7")
+
+
+def stranger_adverts(node: Node, priority: int = 100, ip: IP = ELSEWHERE) -> None:
+    advert = events.Advert(node.now, LAN, 2, 51, priority, False, "192.0.2.1", b"\x02" * 6, (ip,))
+    node.feed(advert)
+
+
+def test_law_1_another_virtual_router_with_the_same_vrid_takes_nothing_away() -> None:
+    node = calm()
+    node.reload()
+    node.run(30.0)
+    stranger_adverts(node)
+    assert master(node) is Tri.YES
+    node.run(5.0)
+    assert node.has(VIP) and not did(node, actions.TakeAway)
+
+
+@pytest.mark.parametrize("dump", [True, False])
+def test_a_peer_of_lower_priority_that_adverts_once_takes_nothing_away(dump: bool) -> None:
+    node = calm()
+    node.reload()
+    node.run(30.0)
+    node.dump_works = dump
+    stranger_adverts(node, 50, VIP.ip)
+    node.run(10.0)
+    assert node.has(VIP) and master(node) is Tri.YES and not did(node, actions.TakeAway)
+
+
+def master(node: Node) -> Tri:
+    assert node.machine is not None
+    return node.machine.instances["VI_1"].master(node.now)
+
+
+def test_what_a_backup_took_for_a_conflict_is_no_reason_to_leave_a_vip_away() -> None:
+    node = calm(role=Role.BACKUP)
+    node.strangers = THIRD
+    peer_stays(node, 12.0)
+    assert conflict(node)
+    node.elect()
+    node.strangers = frozenset()
+    node.run(1.2)
+    node.reload()
+    node.run(1.5)
+    assert node.has(VIP), node.log
+
+
+def test_who_answers_alone_while_it_is_master_is_the_master() -> None:
+    node = calm(role=Role.BACKUP)
+    node.peer_mac = b"\x02\0\0\0\0\x22"
+    node.answering = lambda role: THIRD  # type: ignore[method-assign]
+    peer_stays(node, 12.0)
+    assert not conflict(node)
+
+
+def test_law_4_a_conflict_that_never_ends_yields_once() -> None:
+    node = calm()
+    node.strangers = THIRD
+    node.run(8.0)
+    node.run(3600.0)
+    assert conflict(node) and len(did(node, actions.Track)) == 2, node.log
+
+
+def test_each_vip_has_to_fail_for_itself() -> None:
+    belief, steps = Belief(), [Step(Kind.REACH, str(n), Tri.YES, "") for n in range(3)]
+    for turn in range(9):
+        belief.take([replace(s, finding=Tri.of(n != turn % 3)) for n, s in enumerate(steps)], 3, 2)
+        assert not belief.bad
+    for _ in range(3):
+        belief.take([replace(steps[0], finding=Tri.NO), *steps[1:]], 3, 2)
+    assert belief.bad
+    belief.take(steps[1:], 3, 2)
+    assert not belief.bad, "the one that is not asked any more"

@@ -14,6 +14,7 @@ from netvip.wire.checksum import checksum
 
 MAC, OTHER = bytes.fromhex("020000000001"), bytes.fromhex("020000000002")
 VIP, VIP6 = IPv4Address("10.77.0.10"), IPv6Address("fd00:77::10")
+LOCAL6 = IPv6Address("fe80::1")
 
 
 def arp_reply(mac: bytes = OTHER, ip: IPv4Address = VIP, operation: int = 2) -> bytes:
@@ -40,14 +41,15 @@ def test_what_is_no_arp_reply(packet: bytes) -> None:
     assert arp.reply(packet) is None
 
 
-def test_a_solicitation_comes_from_nobody_and_goes_to_who_has_the_address() -> None:
-    frame = ndp.probe(MAC, VIP6)
+def test_a_solicitation_is_answered_to_its_source_alone() -> None:
+    frame = ndp.probe(MAC, LOCAL6, VIP6)
     packet = frame[14:]
     assert frame[:6] == bytes.fromhex("3333ff000010") and frame[6:12] == MAC
-    assert packet[8:24] == bytes(16), "RFC 4862 5.4.2: the unspecified address"
+    assert packet[8:24] == LOCAL6.packed, "RFC 4861 7.2.4: to :: all nodes would be answered"
     assert packet[24:40] == IPv6Address("ff02::1:ff00:10").packed and packet[7] == 255
-    assert packet[40] == 135 and packet[48:64] == VIP6.packed and len(packet) == 64
-    pseudo = packet[8:40] + struct.pack("!II", 24, 58)
+    assert packet[40] == 135 and packet[48:64] == VIP6.packed
+    assert packet[64:] == b"\x01\x01" + MAC, "RFC 4861 4.3: the source link-layer address"
+    pseudo = packet[8:40] + struct.pack("!II", 32, 58)
     assert checksum(pseudo + packet[40:]) == 0
 
 
@@ -55,7 +57,7 @@ def test_a_neighbour_advertisement_names_who_has_the_address() -> None:
     assert ndp.reply(ndp.announcement(OTHER, VIP6)[14:]) == (OTHER, VIP6)
     bare = ndp.announcement(OTHER, VIP6)[14:][:64]
     assert ndp.reply(bare) == (None, VIP6)
-    assert ndp.reply(ndp.probe(MAC, VIP6)[14:]) is None
+    assert ndp.reply(ndp.probe(MAC, LOCAL6, VIP6)[14:]) is None
     forwarded = bytearray(ndp.announcement(OTHER, VIP6)[14:])
     forwarded[7] = 254
     assert ndp.reply(bytes(forwarded)) is None, "RFC 4861 7.1.2"

@@ -1,0 +1,62 @@
+"""An instance whose VIPs are on two interfaces."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import ip_address, ip_network
+
+from netvip.core import actions, events
+from netvip.core.machine import Machine
+from netvip.core.model import Address, Kernel, Link, Role, Route, Rules, Tri, Vip
+from tests.sim.test_story import did
+from tests.sim.world import CONNECTED, DEFAULT, LAN, LO, NETWORKD, VIP, Lease, Node
+
+WEB = 3
+WEB_VIP = Address(WEB, ip_address("192.168.5.10"), 24, label="ens192", flags=0x80)
+WEB_OWN = Address(WEB, ip_address("192.168.5.1"), 24)
+
+
+class TwoPlaces(Node):
+    """Its second VIP is on ens192."""
+
+    def start_netvip(self) -> None:
+        second = Vip(WEB_VIP.ip, WEB_VIP.prefixlen, "ens192", tracked=False)
+        self.spec = replace(self.spec, vips=(*self.spec.vips, second))
+        for address in (WEB_VIP, WEB_OWN):
+            self.addresses[address.key] = Lease(address, float("inf"))
+        self.machine = Machine()
+        links = (Link(LO, "lo"), Link(LAN, "ens160"), Link(WEB, "ens192"))
+        routes = (CONNECTED, DEFAULT, Route(WEB, ip_network("192.168.5.0/24"), source=WEB_OWN.ip))
+        addresses = tuple(lease.address for lease in self.addresses.values())
+        self.feed(events.Resync(self.now, Kernel(addresses, links, routes, {2: Rules()})))
+        self.feed(events.NetworkdRunning(self.now, Tri.YES))
+        self.feed(events.KeepalivedRunning(self.now, Tri.YES))
+
+    def reconfigure_second(self) -> None:
+        """networkctl reconfigure ens192."""
+        self.feed(events.Announced(self.now, "somebody called ReconfigureLink", WEB))
+        self.feed(events.LinkState(self.now, WEB, Tri.NO))
+        for address in (WEB_OWN, WEB_VIP):
+            self.after(0.03, lambda a=address: self.unset(a.key, NETWORKD))  # type: ignore[misc]
+        self.after(0.05, lambda: self.set(WEB_OWN, NETWORKD))
+        self.after(0.05, lambda: self.feed(events.LinkState(self.now, WEB, Tri.YES)))
+
+
+def test_what_networkd_does_to_the_second_interface_is_made_good_as_well() -> None:
+    node = TwoPlaces(tracks=True)
+    node.run(3.0)
+    node.reconfigure_second()
+    node.run(10.0)
+    assert node.has(VIP) and node.has(WEB_VIP), node.log
+    assert node.role is Role.MASTER and not did(node, actions.Track), node.log
+
+
+def test_a_second_interface_without_carrier_takes_no_shield_away() -> None:
+    node = TwoPlaces(tracks=True)
+    node.run(3.0)
+    node.reload(away=0.5)
+    node.run(0.1)
+    assert node.shielded
+    node.feed(events.LinkSeen(node.now, Link(WEB, "ens192", carrier=False)))
+    node.run(0.01)
+    assert node.shielded, node.log
