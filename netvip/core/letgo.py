@@ -84,6 +84,6 @@ class LetGo:
             self._log(Level.ERROR, "nobody took over: the FAULT is taken back")
         elif carrier:
             self._move(Trigger.WELL_AGAIN, now)
-            self._log(Level.NOTICE, "well again: the FAULT is taken back")
+            self._log(Level.NOTICE, "the FAULT is taken back: this node may be BACKUP")
         else:
             self._until = now + self._away.next(now)  # without a link it could carry nothing
