@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import pytest
 
 from tests.lab.follow import now, shell
-from tests.lab.measure import Cost, measure
+from tests.lab.measure import measure
 from tests.lab.node import Node
 from tests.lab.pair import Pair, leftovers
 from tests.lab.repository import offer
-from tests.lab.upgrades import COMPLAINT, INSTALL
+from tests.lab.upgrades import INSTALL, Outcome
 
 #: The node's own repository names no origin; Debian's security archive does.
 ORIGINS = """#clear Unattended-Upgrade::Origins-Pattern;
@@ -22,22 +22,10 @@ ALLOWED = 20
 
 
 @dataclass(frozen=True)
-class Morning:
-    """What it cost, how often keepalived was started anew, and what was said."""
+class Morning(Outcome):
+    """What it cost, what was said, and how often keepalived was started anew."""
 
-    cost: Cost
     restarts: int
-    said: str
-
-    @property
-    def lost(self) -> int:
-        """Lost probes of the side that lost more."""
-        return int(max(self.cost.near["lost"], self.cost.far["lost"]))
-
-    @property
-    def complaints(self) -> set[str]:
-        """The lines in which apt, dpkg or a maintainer script was not content."""
-        return {found[0] for found in COMPLAINT.finditer(self.said)}
 
 
 def dawn(pair: Pair) -> Morning:
@@ -55,7 +43,7 @@ def dawn(pair: Pair) -> Morning:
 
     cost = measure(pair, upgrade)
     starts = node.journal("keepalived.service", since).count("Starting Keepalived")
-    return Morning(cost, starts, said[0])
+    return Morning(cost, said[0], starts)
 
 
 @pytest.fixture(scope="module")
@@ -74,9 +62,9 @@ def test_a_morning_s_upgrades_go_unnoticed(
         f"without netvip {control.lost}"
     )
     for one in (control, morning):
-        assert one.said.endswith("All upgrades installed\nrc 0"), one.said
+        assert one.output.endswith("All upgrades installed\nrc 0"), one.output
     # sid's own systemctl finds no bus while PID 1 re-executes.
-    assert morning.complaints <= control.complaints, morning.said
+    assert set(morning.complaints) <= set(control.complaints), morning.output
     assert control.lost > 300 and control.restarts > 1, "the control shows no damage"
     story = guarded.a.journal("netvip.service")
     assert morning.lost <= ALLOWED, story
