@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from netvip.core.states import PROTECTED, TABLE, Phase, Trigger
+from netvip.core.instance.states import PROTECTED, TABLE, Phase, Trigger
 
 HEAD = """# The life of a VRRP instance under netvip
 

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from netvip import __version__
-from netvip.core.instance import Instance
+from netvip.core.instance.instance import Instance
 from netvip.core.machine import Machine
 from netvip.core.model import Tri, Vip
 from netvip.core.publish import verdict

@@ -9,9 +9,9 @@ from math import ceil
 from netvip.const import COLLECT, EXAMINATION_LIMIT, VIPS_PER_INTERVAL
 from netvip.core import plan
 from netvip.core.actions import Action, Examine, Level, Log
-from netvip.core.consequences import end_conflict, find_fit, find_unfit, meet_conflict
 from netvip.core.events import Advert, Examined
-from netvip.core.instance import NEVER, Instance
+from netvip.core.instance.consequences import end_conflict, find_fit, find_unfit, meet_conflict
+from netvip.core.instance.instance import NEVER, Instance
 from netvip.core.judge import REMEDIES, Fault, Remedy, Step, bad, by_fault
 from netvip.core.mirror import Mirror
 from netvip.core.model import IP, Address, Role, Tri

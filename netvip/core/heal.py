@@ -11,11 +11,11 @@ from collections.abc import Mapping
 
 from netvip.const import DUMP_LIMIT, RESTART_AGAIN, STUCK_FOR
 from netvip.core.actions import Action, Level, Log, RequestDump, RestartKeepalived
-from netvip.core.instance import NEVER, Instance
+from netvip.core.instance.instance import NEVER, Instance
+from netvip.core.instance.states import IN_FAULT
 from netvip.core.mirror import Mirror
 from netvip.core.model import Role, Tri
 from netvip.core.pacing import Pace
-from netvip.core.states import IN_FAULT
 
 #: A keepalived without our fifo does not say that it has left FAULT. It logs a line when asked.
 ASK_EVERY = 30.0

@@ -15,11 +15,12 @@ from netvip.core.actions import (
     Renew,
     RequestDump,
 )
-from netvip.core.consequences import clear_away, hand_over
 from netvip.core.events import Entrance
 from netvip.core.examine import Examiner
 from netvip.core.heal import Healer
-from netvip.core.instance import Instance
+from netvip.core.instance.consequences import clear_away, hand_over
+from netvip.core.instance.instance import Instance
+from netvip.core.instance.states import LEAVING, Phase
 from netvip.core.mirror import Mirror
 from netvip.core.model import (
     Address,
@@ -33,7 +34,6 @@ from netvip.core.model import (
 from netvip.core.prepare import Preparer
 from netvip.core.publish import Publisher
 from netvip.core.reception import Reception
-from netvip.core.states import LEAVING, Phase
 from netvip.core.window import Window
 from netvip.core.windows import Windows
 

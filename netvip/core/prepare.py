@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 
 from netvip.core import plan
 from netvip.core.actions import Action, Numbers, SaveSnapshot
-from netvip.core.instance import NEVER, Instance
+from netvip.core.instance.instance import NEVER, Instance
 from netvip.core.mirror import Mirror
 from netvip.core.model import AddressKey
 

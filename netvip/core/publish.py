@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from netvip.core.actions import Action, Forget, Publish, PublishWindow
-from netvip.core.instance import Instance
+from netvip.core.instance.instance import Instance
+from netvip.core.instance.states import IN_FAULT, PROTECTED, Phase
 from netvip.core.mirror import Mirror
 from netvip.core.model import Tri
-from netvip.core.states import IN_FAULT, PROTECTED, Phase
 
 
 def verdict(instance: Instance, now: float) -> str:

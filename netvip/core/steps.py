@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from netvip.core import words
-from netvip.core.instance import Instance
+from netvip.core.instance import messages
+from netvip.core.instance.instance import Instance
 from netvip.core.judge import Fault, Kind, Step
 from netvip.core.mirror import Mirror
 from netvip.core.model import IP, Address, Role, Tri, Vip
@@ -58,7 +58,7 @@ def _as_it_was(present: Address | None, instance: Instance, vip: Vip) -> tuple[T
     if present is None:
         return Tri.NO, f"missing on {vip.interface}"
     known = instance.memory.get(present.key, present)
-    if difference := words.difference(present, known):
+    if difference := messages.difference(present, known):
         return Tri.NO, f"on {vip.interface}, but not as it was: {difference}"
     return Tri.YES, f"on {vip.interface}, as it was"
 
@@ -81,7 +81,7 @@ def _sole(
         return Step(Kind.OWNERSHIP, name, Tri.UNKNOWN, unknown, holder.took)
     others = strangers(holder, mirror, vrid, master)
     if others:
-        told = f"{words.macs(others)} answers for it as well"
+        told = f"{messages.macs(others)} answers for it as well"
         return Step(Kind.OWNERSHIP, name, Tri.NO, told, holder.took)
     return Step(Kind.OWNERSHIP, name, Tri.YES, "nobody else answers for it", holder.took)
 
@@ -89,7 +89,7 @@ def _sole(
 def _answer(holder: Holder, fresh: bool) -> Step:
     name = str(holder.ip)
     if holder.macs:
-        told = f"answered by {words.macs(holder.macs)}"
+        told = f"answered by {messages.macs(holder.macs)}"
         return Step(Kind.ANSWER, name, Tri.YES, told, holder.took)
     if holder.asked is not Tri.YES or not fresh:
         why = "there is no master's advert" if not fresh else "nobody could be asked"

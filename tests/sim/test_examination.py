@@ -10,10 +10,10 @@ import pytest
 
 from netvip.core import actions, events
 from netvip.core.events import Entrance
+from netvip.core.instance.states import Phase
 from netvip.core.judge import Belief, Kind, Step
 from netvip.core.model import IP, Author, AuthorKind, Role, Tri
 from netvip.core.policy import Policy, Wishes
-from netvip.core.states import Phase
 from tests.sim.test_story import call, calm, did, phase
 from tests.sim.world import GATEWAY, LAN, OPERATOR, OWN, VIP, Node
 

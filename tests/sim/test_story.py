@@ -8,9 +8,9 @@ from netvip.const import PASSING_LIMIT
 from netvip.core import actions, events
 from netvip.core.events import Called, Entrance
 from netvip.core.holds import Hold
+from netvip.core.instance.states import Phase
 from netvip.core.model import Author, AuthorKind, Role, Tri
 from netvip.core.reception import AptPolicy
-from netvip.core.states import Phase
 from tests.sim.world import ANNOUNCED_AFTER, LAN, NETWORKD, OWN, VIP, Node
 
 

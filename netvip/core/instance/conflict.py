@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from netvip.const import CARRY_GRACE, CONFLICT_YIELD_AGAIN, LEASE
-from netvip.core import words
 from netvip.core.actions import Level
+from netvip.core.instance import messages
 from netvip.core.model import InstanceSpec
 
 
@@ -28,7 +28,7 @@ class Conflict:
     @property
     def words(self) -> str:
         """Who it is."""
-        return words.macs(self.macs)
+        return messages.macs(self.macs)
 
     def sentence(self, backup: bool) -> tuple[Level, str]:
         """What is known, for the journal."""

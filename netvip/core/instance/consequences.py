@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from netvip.core.actions import Action, ClearAway, Level
-from netvip.core.instance import Instance
+from netvip.core.instance.instance import Instance
+from netvip.core.instance.states import TABLE, Phase, Trigger
 from netvip.core.model import Tri
-from netvip.core.states import TABLE, Phase, Trigger
 
 
 def hand_over(now: float, instance: Instance, why: str = "handed over as asked") -> bool:

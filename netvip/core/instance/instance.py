@@ -14,7 +14,6 @@ from netvip.const import (
     RETRACT_AFTER,
     TAG,
 )
-from netvip.core import evidence, words
 from netvip.core.actions import (
     Action,
     Announce,
@@ -27,10 +26,13 @@ from netvip.core.actions import (
     TakeAway,
     Track,
 )
-from netvip.core.conflict import Conflict
-from netvip.core.cover import Cover
-from netvip.core.letgo import LetGo
-from netvip.core.mastership import Mastership
+from netvip.core.instance import messages, restore
+from netvip.core.instance.conflict import Conflict
+from netvip.core.instance.mastership import Mastership
+from netvip.core.instance.protection import Cover
+from netvip.core.instance.refresh import Refresh
+from netvip.core.instance.release import LetGo
+from netvip.core.instance.states import IN_FAULT, PROTECTED, TABLE, Phase, Trigger, follow
 from netvip.core.mirror import Mirror
 from netvip.core.model import (
     Address,
@@ -43,8 +45,6 @@ from netvip.core.model import (
     Vip,
 )
 from netvip.core.pacing import Pace
-from netvip.core.refresh import Refresh
-from netvip.core.states import IN_FAULT, PROTECTED, TABLE, Phase, Trigger, follow
 
 NEVER = float("inf")
 #: A VIP that goes back at once (IPv6, or no shield) may be taken again by the same act of
@@ -137,7 +137,7 @@ class Instance:
         self.memory.update({a.key: a for a in known if a.key in keys})
         self.put_back.update({a.key: a for a in put_back if a.key in keys})
         missing = {key for key in self.memory if self._mirror.get(key) is None}
-        self.unfinished = frozenset(k for k in missing if evidence.restorable(self, k))
+        self.unfinished = frozenset(k for k in missing if restore.restorable(self, k))
 
     def take_unfinished(self) -> frozenset[AddressKey]:
         """What an earlier daemon left undone; asked once, as a later absence is keepalived's."""
@@ -218,7 +218,7 @@ class Instance:
         """Put back what a shield cannot stand in for: IPv6, or where a filter is in the way."""
         if self.phase is not Phase.SHIELDED or self._at_once_left == 0 or self.conflict.confirmed:
             return
-        if not evidence.restorable(self, address.key):
+        if not restore.restorable(self, address.key):
             return
         if self.master(now) is Tri.YES:
             self._at_once_left -= 1
@@ -283,13 +283,13 @@ class Instance:
         missing = self.missing()
         if not missing:
             self._settle_whole(now)
-        elif evidence.may_restore(now, self, map(self.key, missing)):
+        elif restore.may_restore(now, self, map(self.key, missing)):
             self._move(Trigger.SETTLED_MISSING, now)
             self._restore_by = now + RESTORE_LIMIT
             order = [key for key in self.memory if key in set(map(self.key, missing))]
             self._send_back(order, now)
         elif expired:
-            why = f"still away, and netvip may not put it back: {words.why_not(self, now)}"
+            why = f"still away, and netvip may not put it back: {messages.why_not(self, now)}"
             self.fail(Trigger.NOT_OURS_TO_RESTORE, now, f"{self.spec.words} {why}")
 
     def tick(self, now: float) -> None:
@@ -429,7 +429,7 @@ class Instance:
         self._move(Trigger.CHECKED, now)
         self.log(
             Level.NOTICE,
-            f"{self.spec.words} put back after {words.away(self, now)} ms off the "
+            f"{self.spec.words} put back after {messages.away(self, now)} ms off the "
             "interface, present and MASTER; shield and bridge down",
         )
         self.losses.clear()

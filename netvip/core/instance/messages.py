@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from netvip.core.model import CHOSEN_FLAGS, IFA_F_DADFAILED, Address, Tri
 
 if TYPE_CHECKING:
-    from netvip.core.instance import Instance
+    from netvip.core.instance.instance import Instance
 
 
 def away(instance: Instance, now: float) -> int:

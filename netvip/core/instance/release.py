@@ -15,9 +15,9 @@ from netvip.const import (
     YIELD_GRACE,
 )
 from netvip.core.actions import Level
+from netvip.core.instance.states import IN_FAULT, Phase, Trigger
 from netvip.core.model import InstanceSpec, Tri
 from netvip.core.pacing import Backoff
-from netvip.core.states import IN_FAULT, Phase, Trigger
 
 NEVER = float("inf")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from netvip.core.model import AddressKey, AuthorKind, Tri
 
 if TYPE_CHECKING:
-    from netvip.core.instance import Instance
+    from netvip.core.instance.instance import Instance
 
 
 def may_restore(now: float, instance: Instance, keys: Iterable[AddressKey]) -> bool:
