@@ -11,8 +11,8 @@ from pathlib import Path
 
 from netvip.checks import service
 from netvip.const import CONFIG_FILE, KEEPALIVED_CONF
+from netvip.core.check.policy import Policy, Wishes
 from netvip.core.model import IP
-from netvip.core.policy import Policy, Wishes
 from netvip.errors import ConfigError
 
 KEYS = {

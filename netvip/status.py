@@ -6,11 +6,11 @@ import time
 from typing import Any
 
 from netvip import __version__
+from netvip.core.check.history import Watch
 from netvip.core.instance.instance import Instance
 from netvip.core.machine import Machine
 from netvip.core.model import Tri, Vip
 from netvip.core.publish import verdict
-from netvip.core.watch import Watch
 
 
 def document(

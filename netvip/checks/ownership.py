@@ -16,8 +16,8 @@ from pathlib import Path
 
 from netvip.checks.asking import breathe, drain, heard, wait
 from netvip.const import NEIGHBOUR_LIMIT
+from netvip.core.check.findings import Holder
 from netvip.core.model import IP, Address, Tri
-from netvip.core.observed import Holder
 from netvip.packetfilter import Instruction, attach
 from netvip.wire import arp, ndp
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 from netvip.checks.asking import breathe, drain, heard, wait
 from netvip.const import ECHO_LIMIT
+from netvip.core.check.findings import Echo, Subject
 from netvip.core.model import IP, Tri
-from netvip.core.observed import Echo, Subject
 from netvip.wire import icmp
 
 #: linux/in.h, linux/in6.h, linux/icmp.h, linux/icmpv6.h; the socket module has not all of them.

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from netvip.checks.ownership import Prober
 from netvip.checks.reach import Reacher
 from netvip.core.actions import Examine
+from netvip.core.check.findings import Observed, Served, Subject
 from netvip.core.events import Event, Examined
-from netvip.core.observed import Observed, Served, Subject
 
 
 class Runner:

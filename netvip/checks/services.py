@@ -15,8 +15,8 @@ from functools import partial
 
 from netvip.checks.service import Service, parse
 from netvip.const import SERVICE_LIMIT, VIPS_PER_INTERVAL
+from netvip.core.check.findings import Served, Subject
 from netvip.core.model import IP, Tri
-from netvip.core.observed import Served, Subject
 from netvip.threads import in_thread
 
 USER_AGENT = "netvip"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
+from netvip.core.check.findings import Subject
 from netvip.core.holds import Hold
 from netvip.core.model import Address, Route
-from netvip.core.observed import Subject
 
 
 class Level(IntEnum):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from netvip.core.check.findings import Observed
 from netvip.core.holds import Hold
 from netvip.core.model import (
     IP,
@@ -18,7 +19,6 @@ from netvip.core.model import (
     Rules,
     Tri,
 )
-from netvip.core.observed import Observed
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from netvip.core.actions import (
     Renew,
     RequestDump,
 )
+from netvip.core.check.schedule import Examiner
 from netvip.core.events import Entrance
-from netvip.core.examine import Examiner
 from netvip.core.heal import Healer
 from netvip.core.instance.consequences import clear_away, hand_over
 from netvip.core.instance.instance import Instance

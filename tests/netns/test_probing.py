@@ -17,9 +17,9 @@ from netvip.checks.ownership import Prober
 from netvip.checks.reach import Reacher
 from netvip.checks.runner import Runner
 from netvip.core.actions import Examine
+from netvip.core.check.findings import Echo, Holder, Subject
 from netvip.core.events import Event, Examined
 from netvip.core.model import Address, Role, Tri
-from netvip.core.observed import Echo, Holder, Subject
 from netvip.sources.home import is_here
 from netvip.wire import ndp
 from tests.netns.conftest import ip

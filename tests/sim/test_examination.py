@@ -9,11 +9,11 @@ from itertools import pairwise
 import pytest
 
 from netvip.core import actions, events
+from netvip.core.check.policy import Policy, Wishes
+from netvip.core.check.verdicts import Belief, Kind, Step
 from netvip.core.events import Entrance
 from netvip.core.instance.states import Phase
-from netvip.core.judge import Belief, Kind, Step
 from netvip.core.model import IP, Author, AuthorKind, Role, Tri
-from netvip.core.policy import Policy, Wishes
 from tests.sim.test_story import call, calm, did, phase
 from tests.sim.world import GATEWAY, LAN, OPERATOR, OWN, VIP, Node
 

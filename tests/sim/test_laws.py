@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from netvip.const import LEASE, PASSING_LIMIT
 from netvip.core import actions
 from netvip.core.actions import Action
+from netvip.core.check.policy import Policy, Wishes
 from netvip.core.events import Called, Entrance
 from netvip.core.instance.states import PROTECTED
 from netvip.core.model import Author, AuthorKind, Role, Tri
-from netvip.core.policy import Policy, Wishes
 from tests.sim.world import ANNOUNCED_AFTER, GATEWAY, LO, OPERATOR, OWN, VIP, Node
 
 #: A takeover in progress: the old master removes its VIP as it hears of the new one.

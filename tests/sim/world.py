@@ -15,6 +15,7 @@ from ipaddress import ip_address, ip_network
 from netvip.const import LEASE, TAG
 from netvip.core import actions, events
 from netvip.core.actions import Action, Plan
+from netvip.core.check.findings import Echo, Holder, Observed, Served, Subject
 from netvip.core.machine import Machine
 from netvip.core.model import (
     IP,
@@ -32,7 +33,6 @@ from netvip.core.model import (
     Tri,
     Vip,
 )
-from netvip.core.observed import Echo, Holder, Observed, Served, Subject
 
 LO, LAN = 1, 2
 NETWORKD = Author(AuthorKind.NETWORKD, "systemd-networkd")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from netvip import config
-from netvip.core.policy import Policy, Wishes
+from netvip.core.check.policy import Policy, Wishes
 from netvip.errors import ConfigError
 
 

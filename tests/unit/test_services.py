@@ -14,8 +14,8 @@ import pytest
 from netvip.checks import services
 from netvip.checks.service import Service, parse
 from netvip.const import VIPS_PER_INTERVAL
+from netvip.core.check.findings import Served, Subject
 from netvip.core.model import Role, Tri
-from netvip.core.observed import Served, Subject
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ from netvip.const import (
     NEVER_WELL_LONGEST,
     REFRESH_EVERY,
 )
+from netvip.core.check.findings import Observed
+from netvip.core.check.verdicts import Belief, Fault, Step
 from netvip.core.events import Advert
-from netvip.core.judge import Belief, Fault, Step
 from netvip.core.model import IP, Role, Tri
-from netvip.core.observed import Observed
 from netvip.core.pacing import Backoff
 
 #: More neighbours than this send no adverts of one instance, unless somebody makes them up.

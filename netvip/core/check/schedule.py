@@ -9,16 +9,16 @@ from math import ceil
 from netvip.const import COLLECT, EXAMINATION_LIMIT, VIPS_PER_INTERVAL
 from netvip.core import plan
 from netvip.core.actions import Action, Examine, Level, Log
+from netvip.core.check.findings import Observed, Subject
+from netvip.core.check.history import Watch
+from netvip.core.check.policy import Policy
+from netvip.core.check.steps import steps, strangers
+from netvip.core.check.verdicts import REMEDIES, Fault, Remedy, Step, bad, by_fault
 from netvip.core.events import Advert, Examined
 from netvip.core.instance.consequences import end_conflict, find_fit, find_unfit, meet_conflict
 from netvip.core.instance.instance import NEVER, Instance
-from netvip.core.judge import REMEDIES, Fault, Remedy, Step, bad, by_fault
 from netvip.core.mirror import Mirror
 from netvip.core.model import IP, Address, Role, Tri
-from netvip.core.observed import Observed, Subject
-from netvip.core.policy import Policy
-from netvip.core.steps import steps, strangers
-from netvip.core.watch import Watch
 
 #: More are no better evidence.
 MOST_TARGETS = 8

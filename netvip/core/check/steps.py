@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from netvip.core.check.findings import Echo, Holder, Observed
+from netvip.core.check.history import Watch
+from netvip.core.check.verdicts import Fault, Kind, Step
 from netvip.core.instance import messages
 from netvip.core.instance.instance import Instance
-from netvip.core.judge import Fault, Kind, Step
 from netvip.core.mirror import Mirror
 from netvip.core.model import IP, Address, Role, Tri, Vip
-from netvip.core.observed import Echo, Holder, Observed
-from netvip.core.watch import Watch
 
 #: RFC 5798 7.3: the virtual router's MAC address, which ends in its VRID.
 VIRTUAL_MAC = (bytes.fromhex("00005e0001"), bytes.fromhex("00005e0002"))
