@@ -23,11 +23,12 @@ from netvip.actuators.protection import Protection, sweep
 from netvip.actuators.verdicts import Verdicts
 from netvip.checks.runner import Runner
 from netvip.const import ALIVE_EVERY, KEEPALIVED_UNIT, VERIFY_LIMIT
-from netvip.core import actions, entrances, events
+from netvip.core import actions, events
 from netvip.core.events import Entrance
 from netvip.core.machine import Machine
 from netvip.core.model import Role, Tri
-from netvip.core.reception import AptPolicy
+from netvip.core.requests import parse
+from netvip.core.requests.handle import AptPolicy
 from netvip.keepalived.process import running
 from netvip.notify import notify, watchdog_interval
 from netvip.sources.adverts import AdvertSource
@@ -380,7 +381,7 @@ class Daemon:
 
     def _call(self, words: Sequence[str]) -> dict[str, Any]:
         try:
-            self.feed(entrances.parse(time.monotonic(), words))
+            self.feed(parse.parse(time.monotonic(), words))
         except ValueError as problem:
             return {"refused": str(problem)}
         return self._status([])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from netvip.actuators.files import write_atomically
 from netvip.const import HOLDS_FILE
-from netvip.core.holds import Hold
+from netvip.core.requests.holds import Hold
 
 
 def save(holds: tuple[Hold, ...], path: Path = Path(HOLDS_FILE)) -> None:

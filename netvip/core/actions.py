@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from netvip.core.check.findings import Subject
-from netvip.core.holds import Hold
 from netvip.core.model import Address, Route
+from netvip.core.requests.holds import Hold
 
 
 class Level(IntEnum):

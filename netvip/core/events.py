@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from enum import Enum
 
 from netvip.core.check.findings import Observed
-from netvip.core.holds import Hold
 from netvip.core.model import (
     IP,
     Address,
@@ -19,6 +18,7 @@ from netvip.core.model import (
     Rules,
     Tri,
 )
+from netvip.core.requests.holds import Hold
 
 
 @dataclass(frozen=True, slots=True)

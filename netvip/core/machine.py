@@ -33,7 +33,7 @@ from netvip.core.model import (
 )
 from netvip.core.prepare import Preparer
 from netvip.core.publish import Publisher
-from netvip.core.reception import Reception
+from netvip.core.requests.handle import Reception
 from netvip.core.window import Window
 from netvip.core.windows import Windows
 

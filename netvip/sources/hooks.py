@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable
 
 from netvip.const import HOOK_FIFO
-from netvip.core import entrances, events
+from netvip.core import events
+from netvip.core.requests import parse
 from netvip.sources.pipe import Pipe
 
 #: The token of who does not wait for an answer.
@@ -35,7 +36,7 @@ class HookSource(Pipe):
     def _heard(self, line: bytes) -> bool:
         token, *words = line.decode(errors="replace").split() or [NOBODY]
         try:
-            event = entrances.parse(time.monotonic(), words)
+            event = parse.parse(time.monotonic(), words)
         except ValueError:
             return False
         self._emit(event)

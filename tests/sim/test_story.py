@@ -7,10 +7,10 @@ from dataclasses import replace
 from netvip.const import PASSING_LIMIT
 from netvip.core import actions, events
 from netvip.core.events import Called, Entrance
-from netvip.core.holds import Hold
 from netvip.core.instance.states import Phase
 from netvip.core.model import Author, AuthorKind, Role, Tri
-from netvip.core.reception import AptPolicy
+from netvip.core.requests.handle import AptPolicy
+from netvip.core.requests.holds import Hold
 from tests.sim.world import ANNOUNCED_AFTER, LAN, NETWORKD, OWN, VIP, Node
 
 

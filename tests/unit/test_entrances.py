@@ -15,9 +15,9 @@ from netvip.actuators.boot import Sources
 from netvip.actuators.heard import Heard
 from netvip.commands.hold import seconds
 from netvip.const import HOLD_LEASE, HOLDS_MOST
-from netvip.core.entrances import parse
 from netvip.core.events import Called, Entrance, Event
-from netvip.core.holds import Hold, Holds
+from netvip.core.requests.holds import Hold, Holds
+from netvip.core.requests.parse import parse
 from netvip.errors import NetvipError
 from netvip.keepalived.declared import Declared
 from netvip.outdated import outdated

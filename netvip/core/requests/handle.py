@@ -7,9 +7,9 @@ from enum import Enum
 from netvip.const import HOLD_LEASE
 from netvip.core.actions import Action, Level, Log, SaveHolds
 from netvip.core.events import Announced, Called, Entrance
-from netvip.core.holds import Holds
 from netvip.core.mirror import Mirror
 from netvip.core.model import Tri
+from netvip.core.requests.holds import Holds
 
 #: The reason of the hold that apt takes.
 APT = "apt"
