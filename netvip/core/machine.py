@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import singledispatchmethod
 
 from netvip.const import TAG
-from netvip.core import events, plan
+from netvip.core import events
 from netvip.core.actions import (
     Action,
     Level,
@@ -31,7 +31,8 @@ from netvip.core.model import (
     Role,
     Tri,
 )
-from netvip.core.prepare import Preparer
+from netvip.core.plan import build
+from netvip.core.plan.keep import Preparer
 from netvip.core.publish import Publisher
 from netvip.core.requests.handle import Reception
 from netvip.core.window import Window
@@ -363,7 +364,7 @@ class Machine:
             instance.threaten(now)
 
     def _is_own(self, address: Address) -> bool:
-        return address in plan.own_addresses(self.mirror, address.ifindex, self._all_keys())
+        return address in build.own_addresses(self.mirror, address.ifindex, self._all_keys())
 
     def _shield_lost(self, now: float, address: Address) -> None:
         self.mirror.remove(address.key)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from netvip.const import WINDOW_LIMIT, WINDOW_LIMIT_DHCP
-from netvip.core import plan
 from netvip.core.actions import Action, Level, Log
 from netvip.core.mirror import Mirror
 from netvip.core.model import IP, AddressKey, Tri
+from netvip.core.plan import build
 from netvip.core.window import Window
 
 #: A stop in mid-window waits this long for the dust to settle; systemd allows 15 s.
@@ -51,7 +51,7 @@ class Windows(dict[int, Window]):
 
     def limit(self, ifindex: int, vips: Keys) -> float:
         """For how many seconds one may last."""
-        own = plan.own_addresses(self._mirror, ifindex, vips)
+        own = build.own_addresses(self._mirror, ifindex, vips)
         dynamic = any(address.dynamic and address.ip.version == 4 for address in own)
         return WINDOW_LIMIT_DHCP if dynamic else WINDOW_LIMIT
 
@@ -94,7 +94,7 @@ class Windows(dict[int, Window]):
             window.hurry(now, STOP_LIMIT)
 
     def _own(self, ifindex: int, vips: Keys) -> frozenset[IP]:
-        own = plan.own_addresses(self._mirror, ifindex, vips)
+        own = build.own_addresses(self._mirror, ifindex, vips)
         return frozenset(address.ip for address in own)
 
     def _defaults(self, ifindex: int) -> frozenset[int]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from netvip import rtnl
 from netvip.core import events
 from netvip.core.model import Author, AuthorKind, Kernel, Network, Rules
-from netvip.core.plan import ROUTING_DAEMONS
+from netvip.core.plan.build import ROUTING_DAEMONS
 
 #: A burst at boot or a thousand VIPs must not overflow; an overflow is healed by a new dump.
 RECEIVE_BUFFER = 4 << 20

@@ -11,10 +11,10 @@ import pytest
 from netvip.actuators import objects, protection
 from netvip.actuators.commands import Commands
 from netvip.const import TAG
-from netvip.core import plan
 from netvip.core.actions import Plan
 from netvip.core.mirror import Mirror
 from netvip.core.model import Address
+from netvip.core.plan import build
 from netvip.sources import netlink
 from tests.netns.conftest import ip
 
@@ -54,9 +54,9 @@ def planned(lan: int) -> Plan:
     mirror = mirrored()
     found = vips(mirror, lan)
     keys = frozenset(address.key for address in found)
-    first = plan.first_number(mirror.taken)
+    first = build.first_number(mirror.taken)
     assert first is not None
-    return plan.build(mirror, lan, found, keys, plan.numbers(first, 0))
+    return build.build(mirror, lan, found, keys, build.numbers(first, 0))
 
 
 def everything() -> str:
@@ -128,7 +128,7 @@ def test_a_more_specific_route_elsewhere_wins(lan: int, kernel: Kernel) -> None:
 def test_an_operator_s_numbers_are_avoided(lan: int, kernel: Kernel) -> None:
     ip("nexthop", "add", "id", "71002", "dev", "ens160")
     ip("rule", "add", "from", "10.0.0.9", "lookup", "72001")
-    assert planned(lan).numbers == plan.numbers(73000, 0)
+    assert planned(lan).numbers == build.numbers(73000, 0)
 
 
 def test_an_address_that_the_operator_has_on_lo_is_left_to_him(lan: int, kernel: Kernel) -> None:
@@ -154,7 +154,7 @@ def test_instances_of_both_families_leave_nothing(lan: int, kernel: Kernel) -> N
     before, v4 = everything(), planned(lan)
     mirror = mirrored()
     six = [a for a in mirror.addresses(lan) if str(a.ip) == "fd00:77::10"]
-    v6 = plan.build(mirror, lan, six, frozenset(a.key for a in six), v4.numbers)
+    v6 = build.build(mirror, lan, six, frozenset(a.key for a in six), v4.numbers)
     for order in (("VI_1", "VI_6"), ("VI_6", "VI_1")):
         for name, prepared in (("VI_1", v4), ("VI_6", v6)):
             kernel.protection.prepare(name, prepared)

@@ -7,7 +7,6 @@ from ipaddress import ip_address
 from math import ceil
 
 from netvip.const import COLLECT, EXAMINATION_LIMIT, VIPS_PER_INTERVAL
-from netvip.core import plan
 from netvip.core.actions import Action, Examine, Level, Log
 from netvip.core.check.findings import Observed, Subject
 from netvip.core.check.history import Watch
@@ -19,6 +18,7 @@ from netvip.core.instance.consequences import end_conflict, find_fit, find_unfit
 from netvip.core.instance.instance import NEVER, Instance
 from netvip.core.mirror import Mirror
 from netvip.core.model import IP, Address, Role, Tri
+from netvip.core.plan import build
 
 #: More are no better evidence.
 MOST_TARGETS = 8
@@ -108,7 +108,7 @@ class Examiner:
         vips = tuple(Address(key.ifindex, key.ip, key.prefixlen) for key in keys if key.ifindex)
         if role is Role.BACKUP:
             return Subject(spec.name, role, vips)
-        own = plan.own_addresses(self._mirror, instance.home, frozenset(keys))
+        own = build.own_addresses(self._mirror, instance.home, frozenset(keys))
         return Subject(
             spec.name,
             role,

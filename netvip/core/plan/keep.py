@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from netvip.core import plan
 from netvip.core.actions import Action, Numbers, SaveSnapshot
 from netvip.core.instance.instance import NEVER, Instance
 from netvip.core.mirror import Mirror
 from netvip.core.model import AddressKey
+from netvip.core.plan import build
 
 #: networkd deletes routes some ms before addresses: a plan made in between would lack them. So a
 #: change has to stand for this long before it is believed ...
@@ -32,7 +32,7 @@ class Preparer:
     def number_from(self, taken: Iterable[int]) -> None:
         """Choose our table and nexthop numbers, once: those that nobody uses."""
         if self._first_number is None:
-            self._first_number = plan.first_number(taken)
+            self._first_number = build.first_number(taken)
 
     def changed(self, now: float) -> None:
         """Something in the kernel changed."""
@@ -61,13 +61,13 @@ class Preparer:
         vips = [instance.memory[key] for key in own if key in instance.memory]
         if vips and instance.home:
             where = self._numbers(instance.home)
-            instance.prepare(plan.build(self._mirror, instance.home, vips, keys, where))
+            instance.prepare(build.build(self._mirror, instance.home, vips, keys, where))
 
     def _numbers(self, ifindex: int) -> Numbers | None:
         if self._first_number is None:
             return None
         slot = self._slots.setdefault(ifindex, len(self._slots))
-        return plan.numbers(self._first_number, slot)
+        return build.numbers(self._first_number, slot)
 
     def _save(self, instances: Collection[Instance]) -> None:
         snapshot = SaveSnapshot(
