@@ -30,7 +30,8 @@ from netvip.core.model import Role, Tri
 from netvip.core.requests import parse
 from netvip.core.requests.handle import AptPolicy
 from netvip.keepalived.process import running
-from netvip.notify import notify, watchdog_interval
+from netvip.linux.programs import output
+from netvip.linux.sd_notify import notify, watchdog_interval
 from netvip.sources.adverts import AdvertSource
 from netvip.sources.fifo import FifoSource
 from netvip.sources.filters import FilterSource
@@ -38,7 +39,6 @@ from netvip.sources.home import HomeSource
 from netvip.sources.hooks import HookSource
 from netvip.sources.keepalived import KeepalivedSource
 from netvip.sources.netlink import KernelSource
-from netvip.sources.programs import output
 
 #: A stop waits this long for what is under way; the unit's TimeoutStopSec= is longer.
 STOP_LIMIT = 8.0

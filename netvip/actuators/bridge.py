@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
-from netvip import rtnl
 from netvip.actuators.commands import Request
 from netvip.core.actions import Plan
 from netvip.core.model import IP, Route
+from netvip.linux import rtnl
 
 #: Nexthops that a family may use of an interface's numbers: the device, and three gateways.
 NEXTHOPS_PER_FAMILY = 4

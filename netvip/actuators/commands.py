@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from netvip import rtnl
+from netvip.linux import rtnl
 
 #: What is wanted is so already, or what is to go has gone.
 ALREADY_SO = frozenset(

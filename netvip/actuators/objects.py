@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from netvip import rtnl
 from netvip.actuators.commands import Commands, Request
 from netvip.core.model import Address
+from netvip.linux import rtnl
 
 
 def put_back(commands: Commands, addresses: Iterable[Address]) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from netvip import rtnl
 from netvip.actuators.commands import Request
 from netvip.const import LEASE, TAG
 from netvip.core.model import IFA_F_NODAD, IFA_F_NOPREFIXROUTE, SCOPE_HOST, Address
+from netvip.linux import rtnl
 
 #: IPv6: usable at once (RFC 4862 5.4 would take a second), and without a prefix route, which the
 #: kernel leaves behind until the lease's end when an address with a lifetime is removed.

@@ -18,7 +18,7 @@ from netvip.checks.asking import breathe, drain, heard, wait
 from netvip.const import NEIGHBOUR_LIMIT
 from netvip.core.check.findings import Holder
 from netvip.core.model import IP, Address, Tri
-from netvip.packetfilter import Instruction, attach
+from netvip.linux.packetfilter import Instruction, attach
 from netvip.wire import arp, ndp
 
 ARPHRD_ETHER = 1

@@ -17,7 +17,7 @@ from netvip.checks.service import Service, parse
 from netvip.const import SERVICE_LIMIT, VIPS_PER_INTERVAL
 from netvip.core.check.findings import Served, Subject
 from netvip.core.model import IP, Tri
-from netvip.threads import in_thread
+from netvip.linux.threads import in_thread
 
 USER_AGENT = "netvip"
 #: So many questions at a time. Each has a thread of its own: one that waits for a dead service must

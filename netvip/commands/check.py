@@ -129,7 +129,7 @@ def _missing(vips: list[list[str]]) -> str:
     missing."""
     if not vips:
         return ""
-    from netvip.addresses import parsed, present
+    from netvip.linux.addresses import parsed, present
 
     here = present()
     return ", ".join(ip for dev, ip in vips if here and (dev, parsed(ip)) not in here)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from netvip import client
-from netvip.outdated import outdated
+from netvip.linux.outdated_services import outdated
 
 
 def main(arguments: list[str]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from functools import partial
 
-from netvip.threads import in_thread
+from netvip.linux.threads import in_thread
 
 #: Listings take some ms; a program that takes longer than this tells nothing.
 LIMIT = 5.0

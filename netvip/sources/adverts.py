@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 from netvip.core.events import Advert, Claimed, Event
 from netvip.core.model import IP
-from netvip.packetfilter import attach
+from netvip.linux.packetfilter import attach
 from netvip.wire import arp, ndp, vrrp
 
 #: Bound to this alone, a packet socket also sees what its own host sends (FACTS 5).

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from netvip.core.events import Event, ShieldHurts
 from netvip.core.model import Tri
-from netvip.sources.programs import output
+from netvip.linux.programs import output
 
 #: Firewalls change seldom, and a listing costs some ms.
 LOOK_EVERY = 60.0

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from functools import partial
 from ipaddress import ip_address
 
-from netvip.addresses import present
 from netvip.core.events import Event, Home
 from netvip.core.model import IP, Tri
-from netvip.threads import in_thread
+from netvip.linux.addresses import present
+from netvip.linux.threads import in_thread
 
 #: A name that cannot be resolved now, at boot for one, may be later; and it may move.
 LOOK_EVERY = 60.0

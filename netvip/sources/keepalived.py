@@ -19,7 +19,7 @@ from netvip.errors import DumpError
 from netvip.keepalived import dump
 from netvip.keepalived.declared import Declaration, declaration
 from netvip.keepalived.process import Process, children, configuration_id, parent
-from netvip.sources.programs import output
+from netvip.linux.programs import output
 
 DUMP_FILE = Path("/tmp/keepalived.json")
 #: SIGJSON of keepalived (SIGRTMIN + 2). Where JSON is not built in, it kills (FACTS 5).

@@ -7,9 +7,9 @@ import re
 import time
 from collections.abc import Callable
 
-from netvip import bus
 from netvip.core import events
 from netvip.core.model import Role
+from netvip.linux import bus
 
 NAME = "org.keepalived.Vrrp1"
 INSTANCE = re.compile(r"/org/keepalived/Vrrp1/Instance/(\w+)/(\d{1,3})/IPv([46])", re.ASCII)

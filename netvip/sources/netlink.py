@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from netvip import rtnl
 from netvip.core import events
 from netvip.core.model import Author, AuthorKind, Kernel, Network, Rules
 from netvip.core.plan.build import ROUTING_DAEMONS
+from netvip.linux import rtnl
 
 #: A burst at boot or a thousand VIPs must not overflow; an overflow is healed by a new dump.
 RECEIVE_BUFFER = 4 << 20

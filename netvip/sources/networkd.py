@@ -7,10 +7,10 @@ import re
 import time
 from collections.abc import Callable, Iterable
 
-from netvip import bus
 from netvip.const import KEEPALIVED_UNIT, NETWORKD_UNIT
 from netvip.core import events
 from netvip.core.model import Tri
+from netvip.linux import bus
 
 NETWORK1 = "org.freedesktop.network1"
 LINK_PATH = "/org/freedesktop/network1/link/"

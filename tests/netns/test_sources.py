@@ -66,7 +66,7 @@ def test_a_deletion_names_its_author(heard: Heard, kernel: KernelSource) -> None
 def test_port_one_is_networkd_s(heard: Heard, kernel: KernelSource) -> None:
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as asking:
         asking.bind((1, 0))
-        from netvip import rtnl
+        from netvip.linux import rtnl
 
         first = heard.events[0]
         assert isinstance(first, events.Resync)

@@ -20,7 +20,7 @@ from netvip.core.requests.holds import Hold, Holds
 from netvip.core.requests.parse import parse
 from netvip.errors import NetvipError
 from netvip.keepalived.declared import Declared
-from netvip.outdated import outdated
+from netvip.linux.outdated_services import outdated
 from netvip.sources.hooks import HookSource
 
 # --- words ----------------------------------------------------------------------------------------

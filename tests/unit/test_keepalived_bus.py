@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from netvip.bus import DAEMON, Signal
 from netvip.core import events
 from netvip.core.model import Role
+from netvip.linux.bus import DAEMON, Signal
 from netvip.sources.keepalived_bus import NAME, KeepalivedBusSource
 
 PATH = "/org/keepalived/Vrrp1/Instance/ens160/51/IPv4"

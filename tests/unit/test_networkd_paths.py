@@ -10,10 +10,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from netvip.bus import Signal
 from netvip.core import events
 from netvip.core.events import Event
 from netvip.core.model import Tri
+from netvip.linux.bus import Signal
 from netvip.sources.networkd import (
     LINK_PATH,
     NETWORK1,

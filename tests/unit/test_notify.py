@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from netvip.notify import notify, watchdog_interval
+from netvip.linux.sd_notify import notify, watchdog_interval
 
 
 def manager(address: str) -> socket.socket:

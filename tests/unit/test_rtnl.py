@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netvip import rtnl
 from netvip.core.model import IP, Address, Link, Network, Route
+from netvip.linux import rtnl
 
 OWN, VIP, VIP6 = (ip_address(t) for t in ("10.77.0.1", "10.77.0.10", "2001:db8::10"))
 REQUEST, CHOICES = 0x5, (0x02, 0x10, 0x200, 0x400)

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from netvip.threads import in_thread
+from netvip.linux.threads import in_thread
 
 
 def test_what_it_returns_and_what_it_raises() -> None:
@@ -34,7 +34,7 @@ def test_whoever_is_cancelled_does_not_hear_of_it_any_more() -> None:
 
 HANGS = """
 import asyncio, threading
-from netvip.threads import in_thread
+from netvip.linux.threads import in_thread
 async def main():
     task = asyncio.create_task(in_thread(threading.Event().wait))
     await asyncio.sleep(0.05)
