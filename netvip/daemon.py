@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from functools import singledispatchmethod
 from typing import Any
 
-from netvip import config, control, status
+from netvip import config
 from netvip.actuators import announce, holds, objects, snapshot
 from netvip.actuators.boot import Sources
 from netvip.actuators.commands import Commands
@@ -23,6 +23,7 @@ from netvip.actuators.protection import Protection, sweep
 from netvip.actuators.verdicts import Verdicts
 from netvip.checks.runner import Runner
 from netvip.const import ALIVE_EVERY, KEEPALIVED_UNIT, VERIFY_LIMIT
+from netvip.control import document, server
 from netvip.core import actions, events
 from netvip.core.events import Entrance
 from netvip.core.machine import Machine
@@ -88,7 +89,7 @@ class Daemon:
         self._runner = Runner(self.feed)
         self._examined = asyncio.Event()
         self._home, self._home_name = HomeSource(self.feed, settings.home), settings.home
-        self._control = control.ControlServer(
+        self._control = server.ControlServer(
             {"status": self._status, "call": self._call, "verify": self._verify}
         )
 
@@ -404,8 +405,8 @@ class Daemon:
     def _status(self, _: Sequence[str]) -> dict[str, Any]:
         trouble = self._problem or self._keepalived.declaration.problem
         counts = (self._fifo.lines, self._fifo.dropped)
-        document = status.document(self._machine, time.monotonic(), trouble, counts)
-        return document | {"failback": status.failback(self._machine, self._home_name)}
+        document = document.document(self._machine, time.monotonic(), trouble, counts)
+        return document | {"failback": document.failback(self._machine, self._home_name)}
 
     async def _restart_keepalived(self) -> None:
         said = await output("systemctl", "restart", "--no-block", KEEPALIVED_UNIT)

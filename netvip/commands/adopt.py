@@ -317,7 +317,7 @@ def _confirm() -> None:
 
 
 def _unguarded() -> str:
-    from netvip import client
+    from netvip.control import client
 
     try:
         instances = client.ask("status")["instances"]

@@ -11,7 +11,7 @@ import sys
 import time
 from typing import Any
 
-from netvip import client
+from netvip.control import client
 from netvip.errors import Refused
 
 #: An advert interval is 255 s at most (RFC 5798 5.2.7, in keepalived's whole seconds); nobody waits

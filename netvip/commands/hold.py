@@ -9,8 +9,8 @@ from __future__ import annotations
 import argparse
 import re
 
-from netvip import client
 from netvip.const import HOLD_LEASE, HOLD_LONGEST
+from netvip.control import client
 from netvip.errors import NetvipError
 
 UNITS = {"s": 1, "min": 60, "m": 60, "h": 3600, "": 1}

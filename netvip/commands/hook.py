@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from netvip import client
+from netvip.control import client
 
 
 def main(arguments: list[str]) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from netvip import client
 from netvip.commands.hold import REASON
+from netvip.control import client
 
 
 def main(arguments: list[str]) -> int:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from netvip import client
+from netvip.control import client
 from netvip.linux.outdated_services import outdated
 
 

@@ -13,8 +13,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from netvip import client
 from netvip.const import VERIFY_LIMIT
+from netvip.control import client
 
 #: What a finding is called; what is unknown is no fault.
 FINDINGS = {"yes": "good", "no": "BAD", "unknown": "unknown"}

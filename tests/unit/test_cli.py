@@ -14,7 +14,7 @@ from netvip import __version__
 from netvip.cli import VERBS, main
 from netvip.commands.hand_over import refusal
 from netvip.commands.status import lines
-from netvip.control import ControlServer
+from netvip.control.server import ControlServer
 from tests.unit.helpers import command, environment, run
 
 STATUS: dict[str, Any] = {

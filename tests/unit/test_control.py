@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from netvip import client, control
-from netvip.control import ControlServer
+from netvip.control import client, server
+from netvip.control.server import ControlServer
 from netvip.errors import DaemonUnreachable
 
 pytestmark = pytest.mark.asyncio
@@ -92,8 +92,8 @@ async def test_what_is_no_request_is_told_so(tmp_path: Path, request_line: bytes
 
 async def test_an_overlong_line_is_not_answered(tmp_path: Path) -> None:
     async with served(tmp_path) as path:
-        assert await exchange(path, b" " * (3 * control.LONGEST_LINE)) == b""
-        assert await exchange(path, b" " * (3 * control.LONGEST_LINE) + b"\n") == b""
+        assert await exchange(path, b" " * (3 * server.LONGEST_LINE)) == b""
+        assert await exchange(path, b" " * (3 * server.LONGEST_LINE) + b"\n") == b""
         assert await answer(path, b'{"verb": "status"}\n') == {"version": "1"}
 
 
@@ -105,7 +105,7 @@ async def test_a_silent_client_is_let_go(tmp_path: Path, monkeypatch: pytest.Mon
 
 async def test_a_client_that_hangs_up_does_no_harm(tmp_path: Path) -> None:
     async with served(tmp_path) as path:
-        for _ in range(2 * control.MOST_CLIENTS):
+        for _ in range(2 * server.MOST_CLIENTS):
             _, writer = await asyncio.open_unix_connection(path)
             writer.transport.abort()
         assert await answer(path, b'{"verb": "status"}\n') == {"version": "1"}
@@ -113,12 +113,12 @@ async def test_a_client_that_hangs_up_does_no_harm(tmp_path: Path) -> None:
 
 async def test_clients_beyond_the_limit_go_without_until_others_leave(tmp_path: Path) -> None:
     async with served(tmp_path) as path:
-        waiting = [await asyncio.open_unix_connection(path) for _ in range(control.MOST_CLIENTS)]
+        waiting = [await asyncio.open_unix_connection(path) for _ in range(server.MOST_CLIENTS)]
         assert await exchange(path, b'{"verb": "status"}\n') == b""
         for _, writer in waiting:
             writer.write(b'{"verb": "status"}\n')
         replies = [json.loads(await reader.read()) for reader, _ in waiting]
-        assert replies == [{"version": "1"}] * control.MOST_CLIENTS
+        assert replies == [{"version": "1"}] * server.MOST_CLIENTS
         assert await answer(path, b'{"verb": "status"}\n') == {"version": "1"}
         for _, writer in waiting:
             writer.close()

@@ -94,7 +94,7 @@ def test_what_every_verb_imports_names_nothing_dear(module: str) -> None:
     assert not {top(name) for name in imported(body)} & DEAR
 
 
-@pytest.mark.parametrize("module", ["netvip.cli", "netvip.client", "netvip.errors"])
+@pytest.mark.parametrize("module", ["netvip.cli", "netvip.control.client", "netvip.errors"])
 def test_what_every_verb_imports_loads_nothing_dear(module: str) -> None:
     code = f"import sys, {module}; print(*sys.modules)"
     done = run(sys.executable, "-S", "-c", code)

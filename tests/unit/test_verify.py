@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from netvip import client
 from netvip.commands import failback, hand_over, verify
+from netvip.control import client
 from netvip.core.model import Tri
 from netvip.errors import Refused
 from netvip.sources import home
