@@ -15,10 +15,10 @@ from pathlib import Path
 from netvip import config
 from netvip.const import RUN, STATE_DIRECTORY
 from netvip.errors import DaemonUnreachable, DumpError, NetvipError
-from netvip.keepalived import adopt
+from netvip.keepalived import adoption
 from netvip.keepalived.backup import Backup, Saved
+from netvip.keepalived.configuration import Configuration
 from netvip.keepalived.edits import diff
-from netvip.keepalived.model import Configuration
 from netvip.keepalived.process import configuration_id, parent
 from netvip.keepalived.reader import read
 
@@ -76,8 +76,8 @@ def _adopt(apply: bool, sources: Mapping[str, IPv4Address | IPv6Address], wrap_c
     main_file = config.load().keepalived_conf
     node, version = _node(), _version()
     configuration = read(main_file, node=node, version=version)
-    host = adopt.Host(version, own_addresses(), sources, node, _script_user(configuration))
-    changed = adopt.adopted(configuration, host, wrap_checks)
+    host = adoption.Host(version, own_addresses(), sources, node, _script_user(configuration))
+    changed = adoption.adopted(configuration, host, wrap_checks)
     if not changed:
         print("every instance is guarded already")
         return 0
@@ -90,7 +90,7 @@ def _adopt(apply: bool, sources: Mapping[str, IPv4Address | IPv6Address], wrap_c
     before: dict[Path, bytes | None] = {path: _bytes(configuration.texts[path]) for path in changed}
     after = {path: _bytes(text) for path, text in changed.items()}
     if wrap_checks:
-        _with_tmpfiles(before, after, adopt.wrapped_users(configuration, host))
+        _with_tmpfiles(before, after, adoption.wrapped_users(configuration, host))
     _apply(main_file, before, after)
     print("applied; netvip adopt --revert takes it back")
     return 0
@@ -282,7 +282,7 @@ def _make_directories() -> None:
 
 def _complaints(main_file: Path) -> list[str]:
     """What keepalived -t has to say, without the places; nothing where all is well."""
-    if _version() < adopt.TRACKS:
+    if _version() < adoption.TRACKS:
         return []  # it cannot check a configuration
     done = _run("keepalived", "-t", "-f", str(main_file))
     said = (done.stderr + done.stdout).strip() or f"exit status {done.returncode}"

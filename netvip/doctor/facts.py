@@ -14,7 +14,7 @@ from pathlib import Path
 from netvip.const import HOLD_SCRIPT
 from netvip.core.model import InstanceSpec, Tri
 from netvip.doctor.shell import SHELLS, WRAPPERS
-from netvip.keepalived.model import IP, Configuration, Instance, SyncGroup
+from netvip.keepalived.configuration import IP, Configuration, Instance, SyncGroup
 
 #: More than this no check script has; what is beyond is not read.
 LARGEST_SCRIPT = 64 << 10

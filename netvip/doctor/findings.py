@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from netvip.keepalived.model import Statement
+from netvip.keepalived.configuration import Statement
 
 
 class Severity(Enum):

@@ -9,7 +9,7 @@ from netvip.core.model import Tri
 from netvip.doctor import runs, shell
 from netvip.doctor.facts import Facts, holders
 from netvip.doctor.findings import Finding, error, warning
-from netvip.keepalived.model import IP, Configuration, Reference, Script, Statement
+from netvip.keepalived.configuration import IP, Configuration, Reference, Script, Statement
 from netvip.keepalived.names import file_name
 
 #: networkd's acts and what follows from them take that long; a check that fails later is not

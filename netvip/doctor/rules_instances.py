@@ -8,8 +8,8 @@ from netvip.const import CHECK_SCRIPT
 from netvip.core.model import Tri
 from netvip.doctor.facts import Facts, holders
 from netvip.doctor.findings import Finding, error, note, warning
+from netvip.keepalived.configuration import Instance
 from netvip.keepalived.declared import notifies, tracks
-from netvip.keepalived.model import Instance
 from netvip.keepalived.traps import in_unicast_trap
 
 #: keepalived from this version on watches its addresses, and has track files.

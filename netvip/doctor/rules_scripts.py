@@ -9,7 +9,7 @@ from netvip.core.model import Tri
 from netvip.doctor import runs
 from netvip.doctor.facts import DEFAULT_USER, Command, Facts
 from netvip.doctor.findings import Finding, error, warning
-from netvip.keepalived.model import Statement
+from netvip.keepalived.configuration import Statement
 
 #: Where a script is named, what it is called, its command, and the user it names.
 Named = tuple[Statement | None, str, Command, str | None]

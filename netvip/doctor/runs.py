@@ -10,7 +10,7 @@ from netvip.const import CHECK_SCRIPT, NOTIFY_SCRIPT
 from netvip.doctor import shell
 from netvip.doctor.facts import Command, Facts, holders
 from netvip.doctor.shell import Pipeline, Words
-from netvip.keepalived.model import IP, Notify, Script
+from netvip.keepalived.configuration import IP, Notify, Script
 
 PINGS = frozenset({"ping", "ping4", "ping6", "arping", "fping"})
 CONNECTS = frozenset({"curl", "wget", "nc", "ncat", "netcat", "telnet"})

@@ -16,9 +16,9 @@ from pathlib import Path
 from netvip.const import CHECK_SCRIPT, FIFO, HOLD_SCRIPT, NOTIFY_SCRIPT
 from netvip.core.model import Tri
 from netvip.errors import ConfigError
+from netvip.keepalived.configuration import Configuration, Instance, Notify, Script, Statement
 from netvip.keepalived.declared import notifies, track_path, tracks
 from netvip.keepalived.edits import Insertion, insert, line_after, line_before, line_inside
-from netvip.keepalived.model import Configuration, Instance, Notify, Script, Statement
 from netvip.keepalived.names import file_name
 from netvip.keepalived.traps import in_unicast_trap
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from netvip.const import CHECK_SCRIPT, FIFO, NOTIFY_SCRIPT, TRACK_DIRECTORY
 from netvip.core.model import IP, Tri
 from netvip.errors import ConfigError
-from netvip.keepalived.model import Configuration, Instance
+from netvip.keepalived.configuration import Configuration, Instance
 from netvip.keepalived.names import file_name
 from netvip.keepalived.reader import read
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from netvip.keepalived.model import Statement
+from netvip.keepalived.configuration import Statement
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from netvip.core.model import Tri
-from netvip.keepalived.dialect import Dialect
-from netvip.keepalived.model import (
+from netvip.keepalived.configuration import (
     IP,
     Configuration,
     Instance,
@@ -25,6 +24,7 @@ from netvip.keepalived.model import (
     TrackFile,
     VirtualAddress,
 )
+from netvip.keepalived.dialect import Dialect
 from netvip.keepalived.virtual import (
     ADDRESSES,
     EXCLUDED,

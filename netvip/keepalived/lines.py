@@ -9,9 +9,9 @@ from itertools import pairwise
 from pathlib import Path
 
 from netvip.core.model import Tri
+from netvip.keepalived.configuration import Word
 from netvip.keepalived.dialect import LONGEST_LINE, Dialect
 from netvip.keepalived.lexer import code
-from netvip.keepalived.model import Word
 
 #: Blank lines come together: they do no more than to end a definition.
 _LINE = re.compile(r"(?:\r*\n)++|[^\n]*\n|[^\n]+")

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from netvip.errors import ConfigError
+from netvip.keepalived.configuration import Configuration, Statement
 from netvip.keepalived.dialect import Dialect
 from netvip.keepalived.interpret import interpret
 from netvip.keepalived.lexer import words
 from netvip.keepalived.lines import Line
-from netvip.keepalived.model import Configuration, Statement
 from netvip.keepalived.unfold import Unfolded
 
 #: Blocks in blocks deeper than this no configuration has (keepalived's own are three).

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 
 from netvip.core.model import Tri
+from netvip.keepalived.configuration import IP, Statement, VirtualAddress, VirtualObject
 from netvip.keepalived.dialect import Dialect
-from netvip.keepalived.model import IP, Statement, VirtualAddress, VirtualObject
 
 NO_TRACK = "no_track"
 ADDRESSES = "virtual_ipaddress"

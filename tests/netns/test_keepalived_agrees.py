@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from netvip.core.model import Tri
+from netvip.keepalived.configuration import Instance, VirtualAddress
 from netvip.keepalived.declared import Declared
 from netvip.keepalived.dump import parse
-from netvip.keepalived.model import Instance, VirtualAddress
 from netvip.keepalived.reader import read
 from tests.lab.rootfs import rootfs
 from tests.unit import keepalived_styles

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from netvip.core.model import Tri
-from netvip.keepalived.model import Configuration, Instance
+from netvip.keepalived.configuration import Configuration, Instance
 
 #: The whole instance in one line, for configurations that are about something else.
 BODY = "interface ens160\n virtual_router_id 51\n"

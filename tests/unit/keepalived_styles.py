@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from netvip.core.model import Tri
-from netvip.keepalived.model import Instance
+from netvip.keepalived.configuration import Instance
 
 INTERFACES = ("ens160", "ens192")
 NODE = "nodea"

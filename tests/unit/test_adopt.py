@@ -12,10 +12,10 @@ import pytest
 
 from netvip.commands import adopt as command
 from netvip.errors import ConfigError
-from netvip.keepalived.adopt import Host, adopted
+from netvip.keepalived.adoption import Host, adopted
 from netvip.keepalived.backup import Backup
+from netvip.keepalived.configuration import Configuration
 from netvip.keepalived.edits import diff
-from netvip.keepalived.model import Configuration
 from netvip.keepalived.reader import read
 from tests.unit.helpers import command as netvip
 from tests.unit.helpers import run

@@ -14,7 +14,7 @@ from netvip.core.model import InstanceSpec, Tri, Vip
 from netvip.doctor import facts as gather
 from netvip.doctor.facts import Facts
 from netvip.doctor.rules import RULES, judge
-from netvip.keepalived.adopt import Host, adopted
+from netvip.keepalived.adoption import Host, adopted
 from netvip.keepalived.reader import read
 from tests.unit.test_adopt import OWN
 
