@@ -15,12 +15,12 @@ from functools import singledispatchmethod
 from typing import Any
 
 from netvip import config
-from netvip.actuators import announce, holds, objects, snapshot
-from netvip.actuators.boot import Sources
-from netvip.actuators.commands import Commands
-from netvip.actuators.heard import Heard
-from netvip.actuators.protection import Protection, sweep
-from netvip.actuators.verdicts import Verdicts
+from netvip.actuators import announce, holds_file, objects, snapshot
+from netvip.actuators.hook_reply import Heard
+from netvip.actuators.netlink import Commands
+from netvip.actuators.protect import Protection, sweep
+from netvip.actuators.published import Verdicts
+from netvip.actuators.source_list import Sources
 from netvip.checks.runner import Runner
 from netvip.const import ALIVE_EVERY, KEEPALIVED_UNIT, VERIFY_LIMIT
 from netvip.control import document, server
@@ -257,7 +257,7 @@ class Daemon:
 
     @_act.register
     def _(self, action: actions.SaveHolds) -> None:
-        holds.save(action.holds)
+        holds_file.save(action.holds)
 
     def _answer(self, token: str, entrance: Entrance) -> None:
         busy = self._machine.yielding and entrance in HANDING_OVER
@@ -288,7 +288,7 @@ class Daemon:
         self._verdicts.clear()
         self._verdicts.hold_till_known()
         self._commands.start(self._loop)
-        self.feed(events.Remembered(time.monotonic(), *snapshot.load(), holds.load()))
+        self.feed(events.Remembered(time.monotonic(), *snapshot.load(), holds_file.load()))
         self._kernel.start(self._loop)
         self._spawn(self._keepalived.run())
         self._spawn(self._filters.run())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
-from netvip.actuators.commands import Request
+from netvip.actuators.netlink import Request
 from netvip.core.actions import Plan
 from netvip.core.model import IP, Route
 from netvip.linux import rtnl

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from netvip.actuators.commands import Commands, Request
+from netvip.actuators.netlink import Commands, Request
 from netvip.core.model import Address
 from netvip.linux import rtnl
 

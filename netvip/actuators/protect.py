@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from netvip.actuators import bridge, shield
-from netvip.actuators.commands import Batch, Commands
 from netvip.actuators.files import write_atomically
+from netvip.actuators.netlink import Batch, Commands
 from netvip.const import BRIDGE_FILE
 from netvip.core.actions import Plan
 

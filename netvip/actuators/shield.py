@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from netvip.actuators.commands import Request
+from netvip.actuators.netlink import Request
 from netvip.const import LEASE, TAG
 from netvip.core.model import IFA_F_NODAD, IFA_F_NOPREFIXROUTE, SCOPE_HOST, Address
 from netvip.linux import rtnl

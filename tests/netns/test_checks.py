@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from netvip.actuators.verdicts import Verdicts
+from netvip.actuators.published import Verdicts
 from netvip.const import CRASHES_HELD
 from netvip.core.actions import Publish
 from netvip.keepalived.process import Process

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from netvip.actuators import objects, protection
-from netvip.actuators.commands import Commands
+from netvip.actuators import objects, protect
+from netvip.actuators.netlink import Commands
 from netvip.const import TAG
 from netvip.core.actions import Plan
 from netvip.core.mirror import Mirror
@@ -25,7 +25,7 @@ class Kernel:
     def __init__(self) -> None:
         self.refused: list[tuple[str, str]] = []
         self.commands = Commands(lambda what, why: self.refused.append((what, why)))
-        self.protection = protection.Protection(self.commands)
+        self.protection = protect.Protection(self.commands)
 
     def close(self) -> None:
         self.commands.read_answers()
@@ -171,7 +171,7 @@ def test_a_sweep_removes_the_bridge_of_a_killed_daemon(lan: int, kernel: Kernel)
     kernel.protection.protect("VI_1")
     kernel.close()
     successor = Kernel()
-    protection.sweep(successor.commands)
+    protect.sweep(successor.commands)
     left = [line for line in everything().splitlines() if line not in before]
     assert left and all("dynamic lo" in line or "table local" in line for line in left), left
     successor.close()
@@ -181,7 +181,7 @@ def test_a_sweep_removes_the_bridge_of_a_killed_daemon(lan: int, kernel: Kernel)
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"rules": 1}'])
 def test_a_damaged_record_is_passed_over(kernel: Kernel, tmp_path: Path, content: str) -> None:
     (tmp_path / "bridge.json").write_text(content)
-    protection.sweep(kernel.commands)
+    protect.sweep(kernel.commands)
 
 
 def test_the_record_is_there_before_the_first_object(

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netvip.actuators import holds as saved
-from netvip.actuators.boot import Sources
-from netvip.actuators.heard import Heard
+from netvip.actuators import holds_file as saved
+from netvip.actuators.hook_reply import Heard
+from netvip.actuators.source_list import Sources
 from netvip.commands.hold import seconds
 from netvip.const import HOLD_LEASE, HOLDS_MOST
 from netvip.core.events import Called, Entrance, Event
