@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from pathlib import Path
 
-from netvip.checks import service
+from netvip.checks import service_spec
 from netvip.const import CONFIG_FILE, KEEPALIVED_CONF
 from netvip.core.check.policy import Policy, Wishes
 from netvip.core.model import IP
@@ -109,7 +109,7 @@ def _check(policy: Policy, section: str, key: str, value: str) -> Policy:
         wishes = replace(wishes, hosts=tuple(map(_address, value.replace(",", " ").split())))
     else:
         lines = [line.strip() for line in value.splitlines() if line.strip()]
-        wishes = replace(wishes, services=tuple(service.parse(line).text for line in lines))
+        wishes = replace(wishes, services=tuple(service_spec.parse(line).text for line in lines))
     if not name:
         return replace(policy, wishes=wishes)
     return replace(policy, own_wishes={**policy.own_wishes, name: wishes})

@@ -63,6 +63,6 @@ class Runner:
 async def _served(subjects: tuple[Subject, ...]) -> list[list[Served]]:
     if not any(subject.services for subject in subjects):
         return [[] for _ in subjects]
-    from netvip.checks import services  # http.client costs 3 MiB
+    from netvip.checks import service_probe  # http.client costs 3 MiB
 
-    return await services.ask(subjects)
+    return await service_probe.ask(subjects)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 
-from netvip.checks.service import Service, parse
+from netvip.checks.service_spec import Service, parse
 from netvip.const import SERVICE_LIMIT, VIPS_PER_INTERVAL
 from netvip.core.check.findings import Served, Subject
 from netvip.core.model import IP, Tri

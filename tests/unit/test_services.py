@@ -11,8 +11,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from netvip.checks import services
-from netvip.checks.service import Service, parse
+from netvip.checks import service_probe
+from netvip.checks.service_spec import Service, parse
 from netvip.const import VIPS_PER_INTERVAL
 from netvip.core.check.findings import Served, Subject
 from netvip.core.model import Role, Tri
@@ -105,7 +105,7 @@ def server(answer: bytes | None, drip: bool = False) -> Iterator[int]:
 def asked(*texts: str) -> list[Served]:
     vip = ip_address("127.0.0.1")
     subject = Subject("VI_1", Role.MASTER, (), (vip,), services=texts)
-    (found,) = asyncio.run(services.ask([subject]))
+    (found,) = asyncio.run(service_probe.ask([subject]))
     return found
 
 
@@ -177,5 +177,5 @@ def test_a_command_is_judged_by_its_exit_code_and_killed_when_it_hangs(
 def test_a_command_is_run_once_for_all_vips() -> None:
     vips = tuple(map(ip_address, ("127.0.0.1", "127.0.0.2")))
     subject = Subject("VI_1", Role.MASTER, (), vips, services=("command /bin/true",))
-    (found,) = asyncio.run(services.ask([subject]))
+    (found,) = asyncio.run(service_probe.ask([subject]))
     assert len(found) == 1
