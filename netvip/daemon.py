@@ -405,8 +405,8 @@ class Daemon:
     def _status(self, _: Sequence[str]) -> dict[str, Any]:
         trouble = self._problem or self._keepalived.declaration.problem
         counts = (self._fifo.lines, self._fifo.dropped)
-        document = document.document(self._machine, time.monotonic(), trouble, counts)
-        return document | {"failback": document.failback(self._machine, self._home_name)}
+        found = document.document(self._machine, time.monotonic(), trouble, counts)
+        return found | {"failback": document.failback(self._machine, self._home_name)}
 
     async def _restart_keepalived(self) -> None:
         said = await output("systemctl", "restart", "--no-block", KEEPALIVED_UNIT)

@@ -36,7 +36,7 @@ class Kernel:
 
 @pytest.fixture
 def kernel(lan: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kernel:
-    monkeypatch.setattr(protection, "BRIDGE_FILE", str(tmp_path / "bridge.json"))
+    monkeypatch.setattr(protect, "BRIDGE_FILE", str(tmp_path / "bridge.json"))
     return Kernel()
 
 

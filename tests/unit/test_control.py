@@ -34,7 +34,7 @@ async def served(place: Path) -> AsyncIterator[str]:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control, "CLIENT_LIMIT", 0.5)
+    monkeypatch.setattr(server, "CLIENT_LIMIT", 0.5)
 
 
 async def exchange(path: str, request: bytes, *, end: bool = False) -> bytes:
@@ -98,7 +98,7 @@ async def test_an_overlong_line_is_not_answered(tmp_path: Path) -> None:
 
 
 async def test_a_silent_client_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control, "CLIENT_LIMIT", 0.01)
+    monkeypatch.setattr(server, "CLIENT_LIMIT", 0.01)
     async with served(tmp_path) as path:
         assert await exchange(path, b'{"verb": ') == b""
 

@@ -16,7 +16,7 @@ from netvip.doctor.facts import Facts
 from netvip.doctor.rules import RULES, judge
 from netvip.keepalived.adoption import Host, adopted
 from netvip.keepalived.reader import read
-from tests.unit.test_adopt import OWN
+from tests.unit.test_adoption import OWN
 
 RECIPES = Path(__file__).parent / "recipes"
 

@@ -153,7 +153,7 @@ def test_what_is_no_http_is_bad(answer: bytes) -> None:
 def test_a_service_that_hangs_is_waited_for_no_longer_than_its_deadline(
     monkeypatch: pytest.MonkeyPatch, drip: bool
 ) -> None:
-    monkeypatch.setattr(services, "SERVICE_LIMIT", 0.2)
+    monkeypatch.setattr(service_probe, "SERVICE_LIMIT", 0.2)
     with server(None, drip) as port:
         (found,) = asked(f"http://:{port}/")
     assert found.finding is Tri.NO and "within" in found.words
@@ -162,7 +162,7 @@ def test_a_service_that_hangs_is_waited_for_no_longer_than_its_deadline(
 def test_a_command_is_judged_by_its_exit_code_and_killed_when_it_hangs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(services, "SERVICE_LIMIT", 0.2)
+    monkeypatch.setattr(service_probe, "SERVICE_LIMIT", 0.2)
     found = asked(
         "command /bin/true",
         "command /bin/sh -c 'exit 3'",
