@@ -16,16 +16,16 @@ from typing import Any
 
 from netvip import config
 from netvip.actuators import announce, holds_file, objects, snapshot
-from netvip.actuators.hook_reply import Heard
+from netvip.actuators.hook_reply import HookReply
 from netvip.actuators.netlink import Commands
-from netvip.actuators.protect import Protection, sweep
-from netvip.actuators.published import Verdicts
-from netvip.actuators.source_list import Sources
+from netvip.actuators.protect import Protector, sweep
+from netvip.actuators.published import PublishedFiles
+from netvip.actuators.source_list import SourceList
 from netvip.checks.runner import Runner
 from netvip.const import ALIVE_EVERY, KEEPALIVED_UNIT, VERIFY_LIMIT
 from netvip.control import document, server
 from netvip.core import actions, events
-from netvip.core.events import Entrance
+from netvip.core.events import RequestKind
 from netvip.core.machine import Machine
 from netvip.core.model import Role, Tri
 from netvip.core.requests import parse
@@ -44,7 +44,7 @@ from netvip.sources.netlink import KernelSource
 #: A stop waits this long for what is under way; the unit's TimeoutStopSec= is longer.
 STOP_LIMIT = 8.0
 #: Who comes for a hand-over waits until it is over; whoever else comes meanwhile does not.
-HANDING_OVER = frozenset({Entrance.APT_BEGINS, Entrance.YIELD})
+HANDING_OVER = frozenset({RequestKind.APT_BEGINS, RequestKind.YIELD})
 #: What a disk that is full, or mounted read-only, answers to a write.
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 #: How often to look where to listen: an instance that has just appeared has its dump till then.
@@ -64,8 +64,8 @@ class Daemon:
     ) -> None:
         self._problem = problem
         self._loop, self._machine = loop, Machine()
-        self._machine.reception.apt = AptPolicy(settings.apt)
-        self._machine.examiner.policy = settings.check
+        self._machine.requests.apt = AptPolicy(settings.apt)
+        self._machine.checks.policy = settings.check
         self._machine.healer.allowed = settings.restart
         self._queue: deque[events.Event] = deque()
         self._consuming = False
@@ -76,15 +76,15 @@ class Daemon:
         self._chores: set[asyncio.Task[None]] = set()
         self._no_room: set[str | None] = set()
         self._commands = Commands(self._refused)
-        self._protection = Protection(self._commands)
+        self._protection = Protector(self._commands)
         self._kernel = KernelSource(self.feed, self._commands.port)
         self._adverts = AdvertSource(self.feed, loop)
         self._keepalived = KeepalivedSource(self.feed, settings.keepalived_conf)
         self._filters = FilterSource(self.feed)
         self._fifo = FifoSource(self.feed, loop)
-        self._heard, self._sources = Heard(), Sources()
+        self._heard, self._sources = HookReply(), SourceList()
         self._hooks = HookSource(self.feed, self._answer, loop)
-        self._verdicts = Verdicts()
+        self._verdicts = PublishedFiles()
         self._networkd, self._keepalived_bus = _bus_sources(self.feed, settings.dbus)
         self._runner = Runner(self.feed)
         self._examined = asyncio.Event()
@@ -121,10 +121,10 @@ class Daemon:
                     words.append(action)
                 else:
                     self._do(action)
-            if isinstance(event, events.Dumped):
+            if isinstance(event, events.DumpReceived):
                 with self._as_far_as_there_is_room():
                     self._dumped(event)
-            elif isinstance(event, events.Examined):
+            elif isinstance(event, events.CheckFinished):
                 self._examined.set()
         for word in words:  # after the deeds: a line to the journal takes longer than a shield
             log(word.level, word.text)
@@ -150,7 +150,7 @@ class Daemon:
                 why = f"{problem.strerror}; protected all the same, make room"
                 log(actions.Level.ERROR, f"{problem.filename} cannot be written: {why}")
 
-    def _dumped(self, event: events.Dumped) -> None:
+    def _dumped(self, event: events.DumpReceived) -> None:
         self._listen()
         declaration = self._keepalived.declaration
         if declaration.problem:
@@ -205,7 +205,7 @@ class Daemon:
         objects.put_back(self._commands, action.addresses)
 
     @_act.register
-    def _(self, action: actions.TakeAway) -> None:
+    def _(self, action: actions.Remove) -> None:
         objects.take_away(self._commands, action.addresses)
 
     @_act.register
@@ -218,8 +218,8 @@ class Daemon:
         self._once(self._restart_keepalived())
 
     @_act.register
-    def _(self, action: actions.Examine) -> None:
-        self._runner.examine(action)
+    def _(self, action: actions.RunCheck) -> None:
+        self._runner.request(action)
 
     @_act.register
     def _(self, action: actions.Announce) -> None:
@@ -236,15 +236,15 @@ class Daemon:
             self._networkd.query(action.ifindexes)
 
     @_act.register
-    def _(self, action: actions.Track) -> None:
+    def _(self, action: actions.SetTrackFile) -> None:
         self._verdicts.track(action.instance, action.fault)
 
     @_act.register
-    def _(self, action: actions.Publish) -> None:
+    def _(self, action: actions.PublishInstance) -> None:
         self._verdicts.publish(action, self._keepalived.declaration.files)
 
     @_act.register
-    def _(self, action: actions.Forget) -> None:
+    def _(self, action: actions.WithdrawInstance) -> None:
         self._verdicts.forget(action.instance)
 
     @_act.register
@@ -259,13 +259,13 @@ class Daemon:
     def _(self, action: actions.SaveHolds) -> None:
         holds_file.save(action.holds)
 
-    def _answer(self, token: str, entrance: Entrance) -> None:
-        busy = self._machine.yielding and entrance in HANDING_OVER
+    def _answer(self, token: str, kind: RequestKind) -> None:
+        busy = self._machine.yielding and kind in HANDING_OVER
         with self._as_far_as_there_is_room():
             self._heard.answer(token, busy)
 
     def _refused(self, what: str, why: str) -> None:
-        self.feed(events.Refused(time.monotonic(), what, why))
+        self.feed(events.KernelRefused(time.monotonic(), what, why))
 
     # --- life -----------------------------------------------------------------------------------
 
@@ -288,7 +288,7 @@ class Daemon:
         self._verdicts.clear()
         self._verdicts.hold_till_known()
         self._commands.start(self._loop)
-        self.feed(events.Remembered(time.monotonic(), *snapshot.load(), holds_file.load()))
+        self.feed(events.SnapshotLoaded(time.monotonic(), *snapshot.load(), holds_file.load()))
         self._kernel.start(self._loop)
         self._spawn(self._keepalived.run())
         self._spawn(self._filters.run())
@@ -396,10 +396,10 @@ class Daemon:
             return {"refused": "keepalived has no such VRRP instance, or its state is not known"}
         with suppress(TimeoutError):
             async with asyncio.timeout(VERIFY_LIMIT):
-                while not self._machine.examiner.examined(wanted, begun):
+                while not self._machine.checks.examined(wanted, begun):
                     self._examined.clear()
                     await self._examined.wait()
-        fresh = {name: self._machine.examiner.examined([name], begun) for name in wanted}
+        fresh = {name: self._machine.checks.examined([name], begun) for name in wanted}
         return self._status([]) | {"verified": fresh}
 
     def _status(self, _: Sequence[str]) -> dict[str, Any]:
@@ -434,6 +434,6 @@ def sweep_leftovers() -> None:
     commands = Commands(lambda what, why: log(actions.Level.ERROR, f"refused: {what}: {why}"))
     sweep(commands)
     commands.read_answers()
-    Verdicts().clear()
+    PublishedFiles().clear()
     if os.environ.get("SERVICE_RESULT", "success") != "success":  # systemd.exec(5)
-        Verdicts().crashed()  # it was killed: the next one is there in a moment, and finishes
+        PublishedFiles().crashed()  # it was killed: the next one is there in a moment, and finishes

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
-from netvip.actuators.netlink import Request
+from netvip.actuators.netlink import NetlinkRequest
 from netvip.core.actions import Plan
 from netvip.core.model import IP, Route
 from netvip.linux import rtnl
@@ -27,13 +27,13 @@ class RuleKey:
     source: str | None = None
     suppress_default: bool = False
 
-    def request(self, kind: int) -> Request:
+    def request(self, kind: int) -> NetlinkRequest:
         """Add (RTM_NEWRULE) or remove (RTM_DELRULE) it."""
         source = ip_address(self.source) if self.source else None
         data = rtnl.set_rule(
             kind, self.family, self.pref, self.table, source, self.suppress_default
         )
-        return Request(data, f"the rule from {self.source or 'all'} to table {self.table}")
+        return NetlinkRequest(data, f"the rule from {self.source or 'all'} to table {self.table}")
 
 
 def vip_rules(plan: Plan) -> list[RuleKey]:
@@ -71,11 +71,11 @@ def nexthops(plan: Plan) -> dict[tuple[int, IP | None], int]:
     return found
 
 
-def up(plan: Plan) -> list[Request]:
+def up(plan: Plan) -> list[NetlinkRequest]:
     """Build the bridge: nexthops, then the routes over them, then the rules that lead there."""
     numbered = nexthops(plan)
     requests = [
-        Request(rtnl.add_nexthop(number, family, plan.ifindex, gateway), f"nexthop {number}")
+        NetlinkRequest(rtnl.add_nexthop(number, family, plan.ifindex, gateway), f"nexthop {number}")
         for (family, gateway), number in numbered.items()
     ]
     for route in plan.routes:
@@ -85,25 +85,25 @@ def up(plan: Plan) -> list[Request]:
     return requests + [rule.request(rtnl.RTM_NEWRULE) for rule in rules]
 
 
-def _routes(plan: Plan, route: Route, number: int) -> list[Request]:
+def _routes(plan: Plan, route: Route, number: int) -> list[NetlinkRequest]:
     assert plan.numbers is not None
     what = f"the bridge's route to {route.destination}"
     table = plan.numbers.vip_table
-    requests = [Request(rtnl.add_route(route, table, number, None), what)]
+    requests = [NetlinkRequest(rtnl.add_route(route, table, number, None), what)]
     own = [a.ip for a in plan.own if a.ip.version == route.destination.version]
     if own:
         source = route.source if route.source in own else own[0]
         table = plan.numbers.host_table
-        requests.append(Request(rtnl.add_route(route, table, number, source), what))
+        requests.append(NetlinkRequest(rtnl.add_route(route, table, number, source), what))
     return requests
 
 
-def down(plan: Plan) -> list[Request]:
+def down(plan: Plan) -> list[NetlinkRequest]:
     """Remove what is one instance's alone: its VIPs' rules."""
     return [rule.request(rtnl.RTM_DELRULE) for rule in vip_rules(plan)]
 
 
-def down_shared(plans: Iterable[Plan]) -> list[Request]:
+def down_shared(plans: Iterable[Plan]) -> list[NetlinkRequest]:
     """Remove what the instances of an interface shared: the host's rules, and the nexthops, with
     which the routes go."""
     built = list(plans)
@@ -112,8 +112,8 @@ def down_shared(plans: Iterable[Plan]) -> list[Request]:
     return [rule.request(rtnl.RTM_DELRULE) for rule in rules] + list(map(_without, sorted(gone)))
 
 
-def _without(number: int) -> Request:
-    return Request(rtnl.delete_nexthop(number), f"the removal of nexthop {number}")
+def _without(number: int) -> NetlinkRequest:
+    return NetlinkRequest(rtnl.delete_nexthop(number), f"the removal of nexthop {number}")
 
 
 def record(plans: list[Plan]) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def record(plans: list[Plan]) -> dict[str, Any]:
     }
 
 
-def sweep(recorded: dict[str, Any]) -> list[Request]:
+def sweep(recorded: dict[str, Any]) -> list[NetlinkRequest]:
     """Remove what an earlier daemon recorded."""
     rules = [RuleKey(*fields).request(rtnl.RTM_DELRULE) for fields in recorded["rules"]]
     return rules + [_without(int(number)) for number in recorded["nexthops"]]

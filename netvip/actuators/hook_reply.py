@@ -8,7 +8,7 @@ from netvip.actuators.files import write_atomically
 from netvip.const import HEARD_FILE
 
 
-class Heard:
+class HookReply:
     """Answers at once, or says `wait` and answers when what was begun is over."""
 
     def __init__(self, path: Path = Path(HEARD_FILE)) -> None:

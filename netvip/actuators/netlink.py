@@ -23,7 +23,7 @@ REMEMBERED = 50_000
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class NetlinkRequest:
     """One encoded message, and what it does, in words."""
 
     data: bytes
@@ -55,7 +55,7 @@ class Commands:
         """The netlink port that marks our own changes."""
         return int(self._socket.getsockname()[0])
 
-    def prepare(self, requests: Sequence[Request]) -> Batch:
+    def prepare(self, requests: Sequence[NetlinkRequest]) -> Batch:
         """Make a batch that can be sent at any time, more than once."""
         first, self._next = self._next, self._next + len(requests)
         self._what.update({first + i: request.what for i, request in enumerate(requests)})
@@ -68,7 +68,7 @@ class Commands:
         if batch.data:
             self._socket.send(batch.data)
 
-    def do(self, requests: Sequence[Request]) -> None:
+    def do(self, requests: Sequence[NetlinkRequest]) -> None:
         """Prepare and send at once."""
         self.send(self.prepare(requests))
 

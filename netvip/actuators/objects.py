@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from netvip.actuators.netlink import Commands, Request
+from netvip.actuators.netlink import Commands, NetlinkRequest
 from netvip.core.model import Address
 from netvip.linux import rtnl
 
@@ -13,7 +13,7 @@ def put_back(commands: Commands, addresses: Iterable[Address]) -> None:
     """Add addresses in this order, in one send; one that is there already is left as it is."""
     commands.do(
         [
-            Request(rtnl.set_address(address, rtnl.ADD), f"the put-back of {address}")
+            NetlinkRequest(rtnl.set_address(address, rtnl.ADD), f"the put-back of {address}")
             for address in addresses
         ]
     )
@@ -23,7 +23,7 @@ def take_away(commands: Commands, addresses: Iterable[Address]) -> None:
     """Remove addresses that netvip had put back."""
     commands.do(
         [
-            Request(rtnl.delete_address(address), f"the removal of {address}")
+            NetlinkRequest(rtnl.delete_address(address), f"the removal of {address}")
             for address in addresses
         ]
     )

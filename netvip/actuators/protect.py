@@ -14,7 +14,7 @@ from netvip.const import BRIDGE_FILE
 from netvip.core.actions import Plan
 
 
-class Protection:
+class Protector:
     """What is prepared, and what is up."""
 
     def __init__(self, commands: Commands) -> None:

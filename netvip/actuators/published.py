@@ -14,12 +14,12 @@ from pathlib import Path
 
 from netvip.actuators.files import write_atomically
 from netvip.const import ALIVE_FOR, CRASH_HOLD, CRASH_LOOP, CRASHES_HELD, RUN
-from netvip.core.actions import Publish
+from netvip.core.actions import PublishInstance
 from netvip.keepalived.names import file_name
 from netvip.keepalived.process import Process
 
 
-class Verdicts:
+class PublishedFiles:
     """The files below /run/netvip."""
 
     def __init__(self, run: Path = Path(RUN)) -> None:
@@ -91,7 +91,7 @@ class Verdicts:
         for path in (self._run / "track").glob("*"):
             write_atomically(path, "0\n", 0o644)
 
-    def publish(self, record: Publish, configuration: Iterable[Path]) -> None:
+    def publish(self, record: PublishInstance, configuration: Iterable[Path]) -> None:
         """Write down how an instance stands, and what keepalived holds by which files."""
         lines = [f"state {record.state}", f"verdict {record.verdict}", f"load {record.load}"]
         lines += [f"why {record.why}"] if record.why else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from netvip.actuators.netlink import Request
+from netvip.actuators.netlink import NetlinkRequest
 from netvip.const import LEASE, TAG
 from netvip.core.model import IFA_F_NODAD, IFA_F_NOPREFIXROUTE, SCOPE_HOST, Address
 from netvip.linux import rtnl
@@ -33,17 +33,21 @@ def on_lo(address: Address, lo: int) -> Address:
     )
 
 
-def up(addresses: Iterable[Address], lo: int) -> list[Request]:
+def up(addresses: Iterable[Address], lo: int) -> list[NetlinkRequest]:
     """Put shields up, or renew their leases."""
     return [
-        Request(rtnl.set_address(on_lo(address, lo), rtnl.SET), f"the shield of {address.ip}")
+        NetlinkRequest(
+            rtnl.set_address(on_lo(address, lo), rtnl.SET), f"the shield of {address.ip}"
+        )
         for address in addresses
     ]
 
 
-def down(addresses: Iterable[Address], lo: int) -> list[Request]:
+def down(addresses: Iterable[Address], lo: int) -> list[NetlinkRequest]:
     """Take shields down."""
     return [
-        Request(rtnl.delete_address(on_lo(address, lo)), f"the removal of {address.ip}'s shield")
+        NetlinkRequest(
+            rtnl.delete_address(on_lo(address, lo)), f"the removal of {address.ip}'s shield"
+        )
         for address in addresses
     ]

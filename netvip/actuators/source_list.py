@@ -15,7 +15,7 @@ from netvip.keepalived.declared import Declared
 ANY = {4: "any4", 6: "any6"}
 
 
-class Sources:
+class SourceList:
     """The interfaces and source addresses of the instances, for scripts/wait-source."""
 
     def __init__(self, path: Path = Path(SOURCES_FILE)) -> None:

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 from netvip.checks.ownership import Prober
 from netvip.checks.reach import Reacher
-from netvip.core.actions import Examine
-from netvip.core.check.findings import Observed, Served, Subject
-from netvip.core.events import Event, Examined
+from netvip.core.actions import RunCheck
+from netvip.core.check.findings import Findings, Served, Subject
+from netvip.core.events import CheckFinished, Event
 
 
 class Runner:
@@ -19,9 +19,9 @@ class Runner:
     def __init__(self, emit: Callable[[Event], None]) -> None:
         self._emit = emit
         self._prober, self._reacher = Prober(), Reacher()
-        self._wanted: asyncio.Queue[Examine] = asyncio.Queue()
+        self._wanted: asyncio.Queue[RunCheck] = asyncio.Queue()
 
-    def examine(self, action: Examine) -> None:
+    def request(self, action: RunCheck) -> None:
         """Have it made. One that is still waiting, behind a name service that hangs, is given up:
         the core asks for one at a time."""
         while not self._wanted.empty():
@@ -34,14 +34,14 @@ class Runner:
             action = await self._wanted.get()
             asked = time.monotonic()
             observed = await self._observe(action.subjects)
-            self._emit(Examined(time.monotonic(), asked, observed))
+            self._emit(CheckFinished(time.monotonic(), asked, observed))
 
     def close(self) -> None:
         """End."""
         self._prober.close()
         self._reacher.close()
 
-    async def _observe(self, subjects: tuple[Subject, ...]) -> tuple[Observed, ...]:
+    async def _observe(self, subjects: tuple[Subject, ...]) -> tuple[Findings, ...]:
         found, echoes, served = await asyncio.gather(
             self._prober.ask(vip for subject in subjects for vip in subject.vips),
             self._reacher.ask(subjects),
@@ -49,7 +49,7 @@ class Runner:
         )
         holders = {(holder.ifindex, holder.ip): holder for holder in found}
         return tuple(
-            Observed(
+            Findings(
                 subject.instance,
                 subject.role,
                 tuple(holders[vip.ifindex, vip.ip] for vip in subject.vips),

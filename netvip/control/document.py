@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from netvip import __version__
-from netvip.core.check.history import Watch
+from netvip.core.check.history import History
 from netvip.core.instance.instance import Instance
 from netvip.core.machine import Machine
 from netvip.core.model import Tri, Vip
@@ -26,10 +26,10 @@ def document(
         "problem": trouble or problem(machine),
         "fifo": {"lines": fifo[0], "dropped": fifo[1]},
         "instances": [_instance(machine, i, now) for i in machine.instances.values()],
-        "faults": {fault.name.lower(): n for fault, n in machine.examiner.counts.items()},
+        "faults": {fault.name.lower(): n for fault, n in machine.checks.counts.items()},
         "holds": [
             {"reason": hold.reason, "count": hold.count, "until": hold.until + clock}
-            for hold in machine.reception.holds
+            for hold in machine.requests.holds
         ],
         "windows": [
             {
@@ -73,18 +73,18 @@ def _instance(machine: Machine, instance: Instance, now: float) -> dict[str, Any
         "evidence": _evidence(instance, now),
         "vips": [_vip(machine, instance, vip) for vip in spec.vips],
         "conflict": {"with": instance.conflict.words, "confirmed": instance.conflict.confirmed},
-        "check": _check(machine.examiner.watch(spec.name), now),
+        "check": _check(machine.checks.watch(spec.name), now),
     }
 
 
 def failback(machine: Machine, home: str) -> dict[str, Any]:
     """Where the VIPs belong, whether that is here, and whether that node answers."""
-    examiner = machine.examiner
+    examiner = machine.checks
     answers = examiner.home_answers().value
     return {"home": home, "here": examiner.at_home.value, "answers": answers}
 
 
-def _check(watch: Watch, now: float) -> dict[str, Any]:
+def _check(watch: History, now: float) -> dict[str, Any]:
     """The last examination; at is when it ended, None where there was none."""
     return {
         "at": None if watch.at == float("-inf") else time.time() - now + watch.at,

@@ -83,7 +83,7 @@ class PutBack(Action):
 
 
 @dataclass(frozen=True, slots=True)
-class TakeAway(Action):
+class Remove(Action):
     """Remove addresses that netvip had put back."""
 
     addresses: tuple[Address, ...]
@@ -97,7 +97,7 @@ class Announce(Action):
 
 
 @dataclass(frozen=True, slots=True)
-class Examine(Action):
+class RunCheck(Action):
     """Probe what is known only by asking: who answers, who reaches us, whether it serves."""
 
     subjects: tuple[Subject, ...]
@@ -123,7 +123,7 @@ class RequestDump(Action):
 
 
 @dataclass(frozen=True, slots=True)
-class Track(Action):
+class SetTrackFile(Action):
     """Tell keepalived through the instance's track file: FAULT, or nothing amiss."""
 
     instance: str
@@ -131,7 +131,7 @@ class Track(Action):
 
 
 @dataclass(frozen=True, slots=True)
-class Publish(Action):
+class PublishInstance(Action):
     """Write down for the checks that keepalived runs how an instance stands."""
 
     instance: str
@@ -147,7 +147,7 @@ class Publish(Action):
 
 
 @dataclass(frozen=True, slots=True)
-class Forget(Action):
+class WithdrawInstance(Action):
     """keepalived no longer has this instance: what was published of it goes."""
 
     instance: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from netvip.core.check.findings import Observed
+from netvip.core.check.findings import Findings
 from netvip.core.model import (
     IP,
     Address,
@@ -98,7 +98,7 @@ class RulesSeen(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class Announced(Event):
+class ChangeExpected(Event):
     """networkd is about to act: on one interface, or on all (ifindex 0)."""
 
     reason: str
@@ -106,7 +106,7 @@ class Announced(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class Jobs(Event):
+class SystemdJobs(Event):
     """How many systemd jobs for networkd and keepalived are under way."""
 
     pending: int
@@ -143,7 +143,7 @@ class Advert(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed(Event):
+class AddressAnnounced(Event):
     """Another node said on the wire, unasked, that an address is at its interface."""
 
     ifindex: int
@@ -151,7 +151,7 @@ class Claimed(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class Dumped(Event):
+class DumpReceived(Event):
     """keepalived's own account of its instances; time is when it was asked for."""
 
     instances: tuple[tuple[InstanceSpec, Role], ...]
@@ -173,12 +173,12 @@ class KeepalivedRunning(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class KeepalivedChanged(Event):
+class KeepalivedReloaded(Event):
     """keepalived may have another configuration now: its job ended, or its adverts differ."""
 
 
 @dataclass(frozen=True, slots=True)
-class Told(Event):
+class StateReported(Event):
     """keepalived said, by its fifo or its notify script, that an instance changed its state."""
 
     instance: str
@@ -187,7 +187,7 @@ class Told(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class Signalled(Event):
+class StateSignalled(Event):
     """keepalived said so on D-Bus, where an instance is an interface's label, a VRID, a family."""
 
     interface: str
@@ -197,7 +197,7 @@ class Signalled(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered(Event):
+class SnapshotLoaded(Event):
     """What an earlier daemon knew: its VIPs, those it had put back, and the holds on it."""
 
     addresses: tuple[Address, ...]
@@ -206,7 +206,7 @@ class Remembered(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class ShieldHurts(Event):
+class ShieldBlocked(Event):
     """Whether a packet filter would drop what reaches a VIP that stands on lo."""
 
     hurts: Tri
@@ -214,7 +214,7 @@ class ShieldHurts(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class Refused(Event):
+class KernelRefused(Event):
     """The kernel refused what an action asked for."""
 
     what: str
@@ -222,22 +222,22 @@ class Refused(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class Examined(Event):
+class CheckFinished(Event):
     """What was found, by probes that were sent after `asked`."""
 
     asked: float
-    observed: tuple[Observed, ...]
+    observed: tuple[Findings, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Home(Event):
+class HomeNode(Event):
     """The node where the VIPs belong: its address if it is known, and whether it is this one."""
 
     address: IP | None
     here: Tri
 
 
-class Entrance(Enum):
+class RequestKind(Enum):
     """What others tell or ask; the value is its word."""
 
     HOLD = "hold"
@@ -255,11 +255,11 @@ class Entrance(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Called(Event):
+class Request(Event):
     """Somebody came in: a hook, a command, a maintainer script. subject: a hold's reason, an
     instance, an interface with its state; seconds: a hold's lease."""
 
-    entrance: Entrance
+    kind: RequestKind
     subject: str = ""
     state: str = ""
     seconds: float = 0.0

@@ -15,8 +15,8 @@ from netvip.core.actions import (
     Renew,
     RequestDump,
 )
-from netvip.core.check.schedule import Examiner
-from netvip.core.events import Entrance
+from netvip.core.check.schedule import CheckSchedule
+from netvip.core.events import RequestKind
 from netvip.core.heal import Healer
 from netvip.core.instance.consequences import clear_away, hand_over
 from netvip.core.instance.instance import Instance
@@ -32,14 +32,14 @@ from netvip.core.model import (
     Tri,
 )
 from netvip.core.plan import build
-from netvip.core.plan.keep import Preparer
+from netvip.core.plan.keep import PlanKeeper
 from netvip.core.publish import Publisher
-from netvip.core.requests.handle import Reception
+from netvip.core.requests.handle import RequestHandler
 from netvip.core.window import Window
 from netvip.core.windows import Windows
 
 #: Who comes for a check, or has done something that asks for one.
-VERIFYING = frozenset({Entrance.VERIFY, Entrance.APT_ENDED, Entrance.UPGRADED})
+VERIFYING = frozenset({RequestKind.VERIFY, RequestKind.APT_ENDED, RequestKind.UPGRADED})
 
 
 class Machine:
@@ -54,10 +54,10 @@ class Machine:
         self.stopping = False
         self._out: list[Action] = []
         self.windows = Windows(self.mirror, self._out)
-        self._preparer = Preparer(self.mirror, self._out)
+        self._plans = PlanKeeper(self.mirror, self._out)
         self._publisher = Publisher(self.mirror)
-        self.reception = Reception(self.mirror, self._out)
-        self.examiner = Examiner(self.mirror, self._out)
+        self.requests = RequestHandler(self.mirror, self._out)
+        self.checks = CheckSchedule(self.mirror, self._out)
         self.healer = Healer(self._out)
         self._remembered: tuple[tuple[Address, ...], tuple[Address, ...]] = ((), ())
 
@@ -77,7 +77,7 @@ class Machine:
 
     def deadline(self) -> float:
         """When a Tick is wanted; infinity for never."""
-        due = [self._preparer.due, self.reception.holds.due(), self.examiner.due()]
+        due = [self._plans.due, self.requests.holds.due(), self.checks.due()]
         due.append(self.healer.due())
         due += (i.deadline() for i in self.instances.values())
         due += [window.due(self._now) for window in self.windows.values()]
@@ -91,7 +91,7 @@ class Machine:
     @property
     def busy(self) -> bool:
         """Whether something is under way that a stop should wait for."""
-        return any(instance.cover for instance in self.instances.values())
+        return any(instance.protection for instance in self.instances.values())
 
     # --- events ---------------------------------------------------------------------------------
 
@@ -103,7 +103,7 @@ class Machine:
     def _(self, event: events.Resync) -> None:
         known = {key: a for key in self._all_keys() if (a := self.mirror.get(key)) is not None}
         self.mirror.load(event.kernel)
-        self._preparer.number_from(self.mirror.taken)
+        self._plans.number_from(self.mirror.taken)
         gone = [a for key, a in known.items() if self.mirror.get(key) is None]
         for address in gone:
             self._address_lost(event.time, address, Author())
@@ -119,7 +119,7 @@ class Machine:
         for instance in self._holding(address.key):
             instance.seen(event.time, event.author)
             if instance.unplanned():
-                self._preparer.hurry(event.time)
+                self._plans.hurry(event.time)
 
     @_on.register
     def _(self, event: events.AddressLost) -> None:
@@ -163,7 +163,7 @@ class Machine:
         self._changed(event.time)
 
     @_on.register
-    def _(self, event: events.Announced) -> None:
+    def _(self, event: events.ChangeExpected) -> None:
         self._out.append(QueryLinks(tuple(sorted(self._homes()))))
         for ifindex in self._homes():
             if event.ifindex in (0, ifindex):
@@ -174,7 +174,7 @@ class Machine:
                     instance.threaten(event.time)
 
     @_on.register
-    def _(self, event: events.Jobs) -> None:
+    def _(self, event: events.SystemdJobs) -> None:
         if event.pending < self.windows.jobs:
             self.windows.stir_all(event.time)
             self._out.append(QueryLinks(tuple(sorted(self._homes()))))
@@ -214,30 +214,30 @@ class Machine:
         return event.ifindex in (self.mirror.index(spec.interface), instance.home)
 
     def _other_s_advert(self, event: events.Advert, instance: Instance) -> None:
-        self.examiner.hear(instance.spec.name, event)
+        self.checks.hear(instance.spec.name, event)
         if event.priority and self.keepalived is Tri.NO:
             self._out += clear_away(instance, event.sender)
 
     @_on.register
-    def _(self, event: events.Claimed) -> None:
+    def _(self, event: events.AddressAnnounced) -> None:
         for instance in self._at(event.ifindex):
-            instance.cover.claimed(event.ip)
+            instance.protection.claimed(event.ip)
 
     @_on.register
-    def _(self, event: events.Home) -> None:
-        self.examiner.home, self.examiner.at_home = event.address, event.here
+    def _(self, event: events.HomeNode) -> None:
+        self.checks.home, self.checks.at_home = event.address, event.here
 
     @_on.register
-    def _(self, event: events.Examined) -> None:
-        self.examiner.take(event, self.instances, self.windows)
+    def _(self, event: events.CheckFinished) -> None:
+        self.checks.take(event, self.instances, self.windows)
 
     @_on.register
-    def _(self, event: events.Told) -> None:
+    def _(self, event: events.StateReported) -> None:
         if (instance := self.instances.get(event.instance)) is not None:
             self._told(event.time, instance, event.role, event.origin)
 
     @_on.register
-    def _(self, event: events.Signalled) -> None:
+    def _(self, event: events.StateSignalled) -> None:
         for instance in self.instances.values():
             spec = instance.spec
             if (spec.bus_label, spec.vrid, spec.family) == (
@@ -248,7 +248,7 @@ class Machine:
                 self._told(event.time, instance, event.role, "D-Bus")
 
     @_on.register
-    def _(self, event: events.Dumped) -> None:
+    def _(self, event: events.DumpReceived) -> None:
         self.dump_problem, self.keepalived = "", Tri.YES
         named = {spec.name: (spec, role) for spec, role in event.instances}
         for name in [name for name in self.instances if name not in named]:
@@ -277,41 +277,41 @@ class Machine:
                 instance.keepalived_gone(event.time)
 
     @_on.register
-    def _(self, event: events.KeepalivedChanged) -> None:
+    def _(self, event: events.KeepalivedReloaded) -> None:
         self._publisher.loaded()
         self._out.append(RequestDump(again=True))
         for instance in self.instances.values():
             instance.look_anew = True
 
     @_on.register
-    def _(self, event: events.Remembered) -> None:
+    def _(self, event: events.SnapshotLoaded) -> None:
         self._remembered = (event.addresses, event.put_back)
-        self.reception.holds.remember(event.holds)
+        self.requests.holds.remember(event.holds)
 
     @_on.register
-    def _(self, event: events.Called) -> None:
-        self.reception.take(event)
+    def _(self, event: events.Request) -> None:
+        self.requests.take(event)
         for name, instance in self.instances.items():
-            if self.reception.yields(event, name):
+            if self.requests.yields(event, name):
                 hand_over(event.time, instance)
-        if (announced := self.reception.announced(event, self.windows.networkd)) is not None:
+        if (announced := self.requests.announced(event, self.windows.networkd)) is not None:
             self._on(announced)
-        self.windows.stir(self.reception.ifindex(event), event.time)
+        self.windows.stir(self.requests.ifindex(event), event.time)
         self._out += [RequestDump(), QueryLinks(tuple(sorted(self._homes())))]
-        self._preparer.hurry(event.time)
-        if event.entrance in VERIFYING:
-            self.examiner.want(event.time)
+        self._plans.hurry(event.time)
+        if event.kind in VERIFYING:
+            self.checks.want(event.time)
 
     @_on.register
-    def _(self, event: events.ShieldHurts) -> None:
+    def _(self, event: events.ShieldBlocked) -> None:
         if event.hurts is not self.shield_hurts[0] and event.hurts is Tri.YES:
             self._log(Level.WARNING, f"no shield on this host: {event.why}")
         self.shield_hurts = (event.hurts, event.why)
         for instance in self.instances.values():
-            instance.cover.hurts = event.hurts is Tri.YES
+            instance.protection.hurts = event.hurts is Tri.YES
 
     @_on.register
-    def _(self, event: events.Refused) -> None:
+    def _(self, event: events.KernelRefused) -> None:
         self._log(Level.ERROR, f"the kernel refused {event.what}: {event.why}")
 
     @_on.register
@@ -335,7 +335,7 @@ class Machine:
         self.windows.stir(address.ifindex, now)
         self.mirror.remove(address.key)
         for instance in holders:
-            if address.ip.version == 6 or instance.cover.hurts:
+            if address.ip.version == 6 or instance.protection.hurts:
                 instance.restore_at_once(now, address)
 
     def _vip_lost(
@@ -377,7 +377,7 @@ class Machine:
 
     # --- keepalived's word ----------------------------------------------------------------------
 
-    def _dumped(self, event: events.Dumped, spec: InstanceSpec, role: Role) -> None:
+    def _dumped(self, event: events.DumpReceived, spec: InstanceSpec, role: Role) -> None:
         instance = self.instances.get(spec.name)
         if instance is None:
             instance = self._adopt(spec)
@@ -392,7 +392,7 @@ class Machine:
             self._became_master(event.arrived, instance, before)
             instance.take_unfinished()
         if instance.unplanned():
-            self._preparer.hurry(event.arrived)
+            self._plans.hurry(event.arrived)
 
     def _told(self, now: float, instance: Instance, role: Role, origin: str) -> None:
         before = instance.master(now)
@@ -401,7 +401,7 @@ class Machine:
 
     def _adopt(self, spec: InstanceSpec) -> Instance:
         instance = self.instances[spec.name] = Instance(spec, self.mirror, self._out)
-        instance.cover.hurts = self.shield_hurts[0] is Tri.YES
+        instance.protection.hurts = self.shield_hurts[0] is Tri.YES
         instance.recall(*self._remembered)
         return instance
 
@@ -433,17 +433,17 @@ class Machine:
 
     def _advance(self, now: float) -> None:
         self._now = now
-        self.reception.tick(now)
+        self.requests.tick(now)
         for instance in list(self.instances.values()):
             instance.tick(now)
             if instance.phase is Phase.SHIELDED and not instance.places & self.windows.keys():
                 instance.settle(now, expired=True)
         for window in list(self.windows.values()):
             self._advance_window(window, now)
-        if now >= self._preparer.due:
+        if now >= self._plans.due:
             self._prepare()
-        self.examiner.tick(now, self.instances, self.windows)
-        self.healer.tick(now, self.instances, self.mirror, bool(self.reception.holds))
+        self.checks.tick(now, self.instances, self.windows)
+        self.healer.tick(now, self.instances, self.mirror, bool(self.requests.holds))
 
     def _advance_window(self, window: Window, now: float) -> None:
         expired = now >= window.deadline
@@ -453,14 +453,14 @@ class Machine:
             instance.settle(now, expired)
         if expired or not any(instance.protected for instance in self._at(window.ifindex)):
             self.windows.close(window, now)
-            self.examiner.want(now)
+            self.checks.want(now)
 
     def _changed(self, now: float) -> None:
-        self._preparer.changed(now)
+        self._plans.changed(now)
 
     def _prepare(self) -> None:
-        busy = {instance.home for instance in self.instances.values() if instance.cover}
-        self._preparer.run(self.instances.values(), busy | set(self.windows))
+        busy = {instance.home for instance in self.instances.values() if instance.protection}
+        self._plans.run(self.instances.values(), busy | set(self.windows))
 
     def _prepare_unplanned(self, instance: Instance) -> None:
         if instance.unplanned():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from netvip.core.actions import Action, Forget, Publish, PublishWindow
+from netvip.core.actions import Action, PublishInstance, PublishWindow, WithdrawInstance
 from netvip.core.instance.instance import Instance
 from netvip.core.instance.states import IN_FAULT, PROTECTED, Phase
 from netvip.core.mirror import Mirror
@@ -28,7 +28,7 @@ class Publisher:
 
     def __init__(self, mirror: Mirror) -> None:
         self._mirror = mirror
-        self._written: dict[str, Publish] = {}
+        self._written: dict[str, PublishInstance] = {}
         self._window: bool | None = None
         self._load = 0
 
@@ -38,7 +38,9 @@ class Publisher:
 
     def run(self, instances: Mapping[str, Instance], window: bool, now: float) -> list[Action]:
         """What has to be written."""
-        out: list[Action] = [Forget(name) for name in self._written if name not in instances]
+        out: list[Action] = [
+            WithdrawInstance(name) for name in self._written if name not in instances
+        ]
         for action in out:
             del self._written[action.instance]  # type: ignore[attr-defined]
         for name, instance in instances.items():
@@ -53,10 +55,10 @@ class Publisher:
             out.append(PublishWindow(window))
         return out
 
-    def _record(self, name: str, instance: Instance, window: bool, now: float) -> Publish:
+    def _record(self, name: str, instance: Instance, window: bool, now: float) -> PublishInstance:
         role = instance.mastership.role(now, instance.spec)
         vips = tuple((self._mirror.name(key.ifindex), str(key.ip)) for key in instance.memory)
-        return Publish(
+        return PublishInstance(
             name,
             role.name,
             verdict(instance, now),

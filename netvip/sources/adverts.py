@@ -9,7 +9,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable
 
-from netvip.core.events import Advert, Claimed, Event
+from netvip.core.events import AddressAnnounced, Advert, Event
 from netvip.core.model import IP
 from netvip.linux.packetfilter import attach
 from netvip.wire import arp, ndp, vrrp
@@ -117,7 +117,7 @@ class AdvertSource:
 
     def _claimed(self, ifindex: int, ip: IP | None) -> None:
         if ip is not None and ip in self._addresses:
-            self._emit(Claimed(time.monotonic(), ifindex, ip))
+            self._emit(AddressAnnounced(time.monotonic(), ifindex, ip))
 
 
 def _announced(ethertype: int, packet: bytes) -> IP | None:

@@ -38,7 +38,7 @@ class FifoSource(Pipe):
 
     def _heard(self, line: bytes) -> bool:
         event = parse(time.monotonic(), line)
-        if isinstance(event, events.Told):
+        if isinstance(event, events.StateReported):
             self._emit(event)
         return event is not None
 
@@ -54,4 +54,4 @@ def parse(now: float, line: bytes) -> events.Event | None:
         return events.Event(now) if OTHERS.fullmatch(state) else None
     if kind != "INSTANCE":
         return events.Event(now)
-    return events.Told(now, name, ROLES[state], "fifo")
+    return events.StateReported(now, name, ROLES[state], "fifo")

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from netvip.core.events import Event, ShieldHurts
+from netvip.core.events import Event, ShieldBlocked
 from netvip.core.model import Tri
 from netvip.linux.programs import output
 
@@ -38,7 +38,7 @@ class FilterSource:
         """Look until cancelled."""
         while True:
             hurts, why = await look()
-            self._emit(ShieldHurts(time.monotonic(), hurts, why))
+            self._emit(ShieldBlocked(time.monotonic(), hurts, why))
             await asyncio.sleep(LOOK_EVERY)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from ipaddress import ip_address
 
-from netvip.core.events import Event, Home
+from netvip.core.events import Event, HomeNode
 from netvip.core.model import IP, Tri
 from netvip.linux.addresses import present
 from netvip.linux.threads import in_thread
@@ -29,7 +29,7 @@ class HomeSource:
         """Look until cancelled."""
         while self._home:
             address = await in_thread(partial(resolve, self._home))
-            self._emit(Home(time.monotonic(), address, is_here(self._home, address)))
+            self._emit(HomeNode(time.monotonic(), address, is_here(self._home, address)))
             await asyncio.sleep(LOOK_EVERY)
         await asyncio.Event().wait()
 

@@ -1,6 +1,6 @@
 """What hooks tell: a line each, written to a pipe by shell scripts that have no sockets.
 
-A line is a token and the words of an entrance. The token comes back in HEARD_FILE once the daemon
+A line is a token and the words of a request. The token comes back in HEARD_FILE once the daemon
 has acted, or with the word `wait` when that takes longer.
 """
 
@@ -20,13 +20,13 @@ NOBODY = "-"
 
 
 class HookSource(Pipe):
-    """Reads what hooks write; `done` is told the token and the entrance of each line once it
+    """Reads what hooks write; `done` is told the token and the kind of each request once it
     was dealt with."""
 
     def __init__(
         self,
         emit: Callable[[events.Event], None],
-        done: Callable[[str, events.Entrance], None],
+        done: Callable[[str, events.RequestKind], None],
         loop: asyncio.AbstractEventLoop,
         path: str = HOOK_FIFO,
     ) -> None:
@@ -41,5 +41,5 @@ class HookSource(Pipe):
             return False
         self._emit(event)
         if token != NOBODY:
-            self._done(token, event.entrance)
+            self._done(token, event.kind)
         return True

@@ -125,7 +125,7 @@ class KeepalivedSource:
         except DumpError as problem:
             self._emit(events.DumpFailed(time.monotonic(), str(problem)))
             return False
-        self._emit(events.Dumped(asked, instances, time.monotonic()))
+        self._emit(events.DumpReceived(asked, instances, time.monotonic()))
         return True
 
     def _declaration(self) -> Declaration:
@@ -184,7 +184,7 @@ async def ask_once(configuration: Path) -> tuple[InstanceSpec, ...]:
     for event in heard:
         if isinstance(event, events.DumpFailed):
             raise DumpError(event.why)
-        if isinstance(event, events.Dumped):
+        if isinstance(event, events.DumpReceived):
             return tuple(spec for spec, _ in event.instances)
     return ()
 

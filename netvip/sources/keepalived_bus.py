@@ -64,5 +64,7 @@ class KeepalivedBusSource:
             return
         interface, vrid, family = found.groups()
         self._emit(
-            events.Signalled(time.monotonic(), interface, int(vrid), FAMILIES[family], Role(state))
+            events.StateSignalled(
+                time.monotonic(), interface, int(vrid), FAMILIES[family], Role(state)
+            )
         )

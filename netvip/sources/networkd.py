@@ -121,7 +121,7 @@ class NetworkdSource:
             self._bus = None
             self._jobs.clear()
             connection.close()
-            self._emit(events.Jobs(time.monotonic(), 0))
+            self._emit(events.SystemdJobs(time.monotonic(), 0))
             self._emit(events.NetworkdRunning(time.monotonic(), Tri.UNKNOWN))
 
     def _heard(self, signal: bus.Signal) -> None:
@@ -143,7 +143,7 @@ class NetworkdSource:
                 # by another name; the jobs that end in between do so unheard.
                 self.owners[name] = owner
                 self._jobs.clear()
-                self._emit(events.Jobs(now, 0))
+                self._emit(events.SystemdJobs(now, 0))
 
     def _heard_from_systemd(self, now: float, signal: bus.Signal) -> None:
         match (signal.member, signal.body):
@@ -163,23 +163,23 @@ class NetworkdSource:
             return
         if new:
             self._jobs.add(number)
-            self._emit(events.Announced(now, f"systemd queued a job for {unit}"))
+            self._emit(events.ChangeExpected(now, f"systemd queued a job for {unit}"))
         else:
             self._jobs.discard(number)
-        self._emit(events.Jobs(now, len(self._jobs)))
+        self._emit(events.SystemdJobs(now, len(self._jobs)))
         if unit == KEEPALIVED_UNIT and not new:
-            self._emit(events.KeepalivedChanged(now))
+            self._emit(events.KeepalivedReloaded(now))
 
     def _owner(self, now: float, present: bool) -> None:
         self._emit(events.NetworkdRunning(now, Tri.of(present)))
         what = "came to" if present else "left"
-        self._emit(events.Announced(now, f"systemd-networkd {what} the bus"))
+        self._emit(events.ChangeExpected(now, f"systemd-networkd {what} the bus"))
 
     def _link(self, now: float, ifindex: int, state: str) -> None:
         final = state in FINAL
         self._signals[ifindex] = self._signals.get(ifindex, 0) + 1
         if not final:
-            self._emit(events.Announced(now, f"systemd-networkd says {state}", ifindex))
+            self._emit(events.ChangeExpected(now, f"systemd-networkd says {state}", ifindex))
         self._emit(events.LinkState(now, ifindex, Tri.of(final)))
 
     # --- asking ---------------------------------------------------------------------------------
@@ -224,4 +224,4 @@ class NetworkdSource:
         if call.member.endswith("Link") and call.body and isinstance(call.body[0], int):
             ifindex = call.body[0]
         reason = f"somebody called {call.member} of systemd-networkd"
-        self._emit(events.Announced(time.monotonic(), reason, ifindex))
+        self._emit(events.ChangeExpected(time.monotonic(), reason, ifindex))

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from netvip.actuators.published import Verdicts
+from netvip.actuators.published import PublishedFiles
 from netvip.const import CRASHES_HELD
-from netvip.core.actions import Publish
+from netvip.core.actions import PublishInstance
 from netvip.keepalived.process import Process
 from tests.netns.conftest import ip
 from tests.unit.helpers import ROOT, environment
@@ -41,20 +41,24 @@ def check(name: str = "VI_1") -> int:
     return script("keepalived-check", name)
 
 
-def record(state: str = "MASTER", held: bool = False, vip: str = VIP, **more: str) -> Publish:
+def record(
+    state: str = "MASTER", held: bool = False, vip: str = VIP, **more: str
+) -> PublishInstance:
     vips = (("ens160", vip),)
-    return Publish("VI_1", state, more.get("verdict", "good"), more.get("why", ""), held, vips, 1)
+    return PublishInstance(
+        "VI_1", state, more.get("verdict", "good"), more.get("why", ""), held, vips, 1
+    )
 
 
-def close_window(verdicts: Verdicts) -> None:
+def close_window(verdicts: PublishedFiles) -> None:
     verdicts.window(False)
     time.sleep(0.02)  # its end is told in hundredths of a second, and what began with it is held
 
 
 @pytest.fixture
-def verdicts() -> Verdicts:
+def verdicts() -> PublishedFiles:
     """A MASTER that has said so, its daemon alive, no window open."""
-    verdicts = Verdicts()
+    verdicts = PublishedFiles()
     verdicts.prepare()
     verdicts.publish(record(), [])
     close_window(verdicts)
@@ -67,13 +71,13 @@ def lose_vip() -> None:
     ip("address", "delete", f"{VIP}/24", "dev", "ens160")
 
 
-def test_a_master_with_its_vip_is_healthy_and_without_it_is_not(verdicts: Verdicts) -> None:
+def test_a_master_with_its_vip_is_healthy_and_without_it_is_not(verdicts: PublishedFiles) -> None:
     assert check() == 0
     lose_vip()
     assert check() == 1
 
 
-def test_the_dead_man_needs_no_daemon_and_no_privilege(verdicts: Verdicts) -> None:
+def test_the_dead_man_needs_no_daemon_and_no_privilege(verdicts: PublishedFiles) -> None:
     verdicts.dead()
     command = [*NOBODY, str(SCRIPTS / "keepalived-check"), "VI_1"]
     assert subprocess.run(command, timeout=20).returncode == 0
@@ -82,13 +86,13 @@ def test_the_dead_man_needs_no_daemon_and_no_privilege(verdicts: Verdicts) -> No
 
 
 @pytest.mark.parametrize("state", ["BACKUP", "FAULT", "STOP"])
-def test_only_a_master_needs_its_vip(verdicts: Verdicts, state: str) -> None:
+def test_only_a_master_needs_its_vip(verdicts: PublishedFiles, state: str) -> None:
     lose_vip()
     assert script("keepalived-notify", "VI_1", "INSTANCE", "VI_1", state, "100") == 0
     assert check() == 0
 
 
-def test_what_another_keepalived_said_does_not_count(verdicts: Verdicts) -> None:
+def test_what_another_keepalived_said_does_not_count(verdicts: PublishedFiles) -> None:
     lose_vip()
     mine = myself()
     state = Path(f"/run/netvip/state/VI_1@{mine.pid}.{mine.start}")
@@ -96,7 +100,7 @@ def test_what_another_keepalived_said_does_not_count(verdicts: Verdicts) -> None
     assert check() == 0
 
 
-def test_a_window_holds_while_the_daemon_lives(verdicts: Verdicts) -> None:
+def test_a_window_holds_while_the_daemon_lives(verdicts: PublishedFiles) -> None:
     lose_vip()
     verdicts.publish(record(held=True), [])
     assert check() == 0
@@ -107,7 +111,7 @@ def test_a_window_holds_while_the_daemon_lives(verdicts: Verdicts) -> None:
 
 
 def test_a_configuration_edited_since_makes_the_list_doubtful(
-    verdicts: Verdicts, tmp_path: Path
+    verdicts: PublishedFiles, tmp_path: Path
 ) -> None:
     conf = tmp_path / "keepalived.conf"
     conf.write_text("")
@@ -120,7 +124,7 @@ def test_a_configuration_edited_since_makes_the_list_doubtful(
 
 
 @pytest.mark.parametrize("name", ["verdict", "state", "verdict/VI_1", "alive", "window"])
-def test_what_is_missing_or_rubbish_is_healthy(verdicts: Verdicts, name: str) -> None:
+def test_what_is_missing_or_rubbish_is_healthy(verdicts: PublishedFiles, name: str) -> None:
     path = Path("/run/netvip") / name
     if path.is_dir():
         path.rename(path.with_name("elsewhere"))
@@ -129,7 +133,7 @@ def test_what_is_missing_or_rubbish_is_healthy(verdicts: Verdicts, name: str) ->
     assert check() == 0
 
 
-def test_an_interface_that_is_not_there_is_keepalived_s_to_judge(verdicts: Verdicts) -> None:
+def test_an_interface_that_is_not_there_is_keepalived_s_to_judge(verdicts: PublishedFiles) -> None:
     ip("link", "delete", "ens160")
     assert check() == 0
 
@@ -142,7 +146,9 @@ def test_an_interface_that_is_not_there_is_keepalived_s_to_judge(verdicts: Verdi
         ("10.99.0.10/32", "10.99.0.10"),
     ],
 )
-def test_addresses_are_compared_as_addresses(verdicts: Verdicts, added: str, listed: str) -> None:
+def test_addresses_are_compared_as_addresses(
+    verdicts: PublishedFiles, added: str, listed: str
+) -> None:
     ip("address", "add", added, "dev", "ens160", *(("nodad",) if ":" in added else ()))
     verdicts.publish(record(vip=listed), [])
     assert check() == 0
@@ -151,14 +157,14 @@ def test_addresses_are_compared_as_addresses(verdicts: Verdicts, added: str, lis
     assert check() == 1
 
 
-def test_a_vip_with_a_peer_is_found(verdicts: Verdicts) -> None:
+def test_a_vip_with_a_peer_is_found(verdicts: PublishedFiles) -> None:
     ip("address", "add", "10.99.0.10", "peer", "10.99.0.11/32", "dev", "ens160")
     verdicts.publish(record(vip="10.99.0.10"), [])
     assert check() == 0
     assert netvip("check").returncode == 0
 
 
-def test_states_are_filled_in_but_never_over_keepalived_s_own(verdicts: Verdicts) -> None:
+def test_states_are_filled_in_but_never_over_keepalived_s_own(verdicts: PublishedFiles) -> None:
     mine = myself()
     state = Path(f"/run/netvip/state/VI_1@{mine.pid}.{mine.start}")
     verdicts.state("VI_1", "BACKUP", [mine])
@@ -181,7 +187,7 @@ def netvip(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=20, env=environment())
 
 
-def test_netvip_check_says_why(verdicts: Verdicts) -> None:
+def test_netvip_check_says_why(verdicts: PublishedFiles) -> None:
     good = netvip("check", "VI_1")
     assert (good.returncode, good.stdout) == (0, "VI_1: MASTER, every VIP is present\n")
     lose_vip()
@@ -196,7 +202,7 @@ def test_netvip_check_says_why(verdicts: Verdicts) -> None:
 
 
 def test_netvip_check_without_the_daemon_asks_keepalived_s_word_and_the_kernel(
-    verdicts: Verdicts,
+    verdicts: PublishedFiles,
 ) -> None:
     verdicts.dead()
     verdicts.publish(record(state="BACKUP", held=True), [])
@@ -207,7 +213,7 @@ def test_netvip_check_without_the_daemon_asks_keepalived_s_word_and_the_kernel(
     assert netvip("check").returncode == 0
 
 
-def test_netvip_notify_keeps_the_state_and_tells_the_daemon(verdicts: Verdicts) -> None:
+def test_netvip_notify_keeps_the_state_and_tells_the_daemon(verdicts: PublishedFiles) -> None:
     pipe = os.open("/run/netvip/fifo", os.O_RDWR | os.O_NONBLOCK)
     try:
         assert netvip("notify", "INSTANCE", "VI_1", "FAULT", "100").returncode == 0
@@ -231,7 +237,7 @@ def hold(*command: str) -> int:
     return script("keepalived-hold", *command)
 
 
-def test_a_held_command_answers_for_itself_outside_of_windows(verdicts: Verdicts) -> None:
+def test_a_held_command_answers_for_itself_outside_of_windows(verdicts: PublishedFiles) -> None:
     assert [hold("true"), hold("sh", "-c", "exit 3"), hold("true")] == [0, 3, 0]
 
 
@@ -239,14 +245,14 @@ def test_without_netvip_the_wrapper_is_transparent() -> None:
     assert [hold("true"), hold("sh", "-c", "exit 3"), hold()] == [0, 3, 2]
 
 
-def test_in_a_window_the_last_good_verdict_stands(verdicts: Verdicts) -> None:
+def test_in_a_window_the_last_good_verdict_stands(verdicts: PublishedFiles) -> None:
     verdicts.window(True)
     assert [hold("false"), netvip("check", "--hold", "false").returncode] == [0, 1]
     close_window(verdicts)
     assert hold("false") == 1
 
 
-def test_in_a_window_a_bad_verdict_stays_bad(verdicts: Verdicts) -> None:
+def test_in_a_window_a_bad_verdict_stays_bad(verdicts: PublishedFiles) -> None:
     Path("/run/netvip/checks/root").mkdir()
     assert [hold("false"), hold("false", "other"), hold("true", "other")] == [1, 1, 0]
     verdicts.window(True)
@@ -254,7 +260,7 @@ def test_in_a_window_a_bad_verdict_stays_bad(verdicts: Verdicts) -> None:
     assert hold("true", "other") == 0
 
 
-def test_a_recovery_is_remembered(verdicts: Verdicts, tmp_path: Path) -> None:
+def test_a_recovery_is_remembered(verdicts: PublishedFiles, tmp_path: Path) -> None:
     Path("/run/netvip/checks/root").mkdir()
     well = tmp_path / "well"
     command = ("test", "-e", str(well))
@@ -268,14 +274,14 @@ def test_a_recovery_is_remembered(verdicts: Verdicts, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("spoil", [Path.unlink, lambda path: path.write_text("?\n")])
 def test_an_open_window_holds_only_while_the_daemon_lives(
-    verdicts: Verdicts, spoil: Callable[[Path], object]
+    verdicts: PublishedFiles, spoil: Callable[[Path], object]
 ) -> None:
     verdicts.window(True)
     spoil(Path("/run/netvip/alive"))
     assert hold("false") == 1
 
 
-def test_a_window_that_opened_and_closed_meanwhile_counts(verdicts: Verdicts) -> None:
+def test_a_window_that_opened_and_closed_meanwhile_counts(verdicts: PublishedFiles) -> None:
     writes = "echo closed $(($(cut -d. -f1 /proc/uptime) * 100 + 100)) >/run/netvip/window; false"
     assert hold("sh", "-c", writes) == 0
 
@@ -287,7 +293,7 @@ def test_a_window_that_opened_and_closed_meanwhile_counts(verdicts: Verdicts) ->
     ("user", "uid"), [("root", "0 0"), ("nobody", "65534 65534"), ("nobody:daemon", "65534 1")]
 )
 def test_the_operator_s_notify_runs_as_its_user_with_keepalived_s_arguments(
-    verdicts: Verdicts, tmp_path: Path, user: str, uid: str
+    verdicts: PublishedFiles, tmp_path: Path, user: str, uid: str
 ) -> None:
     tmp_path.chmod(0o777)
     theirs = f'echo "$(id -u) $(id -g) $*" >{tmp_path}/said; exit 5'
@@ -302,7 +308,7 @@ def test_the_operator_s_notify_runs_as_its_user_with_keepalived_s_arguments(
     assert check() == 0
 
 
-def test_after_a_crash_the_checks_are_held_for_a_moment(verdicts: Verdicts) -> None:
+def test_after_a_crash_the_checks_are_held_for_a_moment(verdicts: PublishedFiles) -> None:
     listed = Path("/run/netvip/verdict/VI_1")
     os.utime(listed, (1, 1))
     lose_vip()
@@ -315,7 +321,7 @@ def test_after_a_crash_the_checks_are_held_for_a_moment(verdicts: Verdicts) -> N
     assert check() == 1
 
 
-def test_a_daemon_that_goes_on_crashing_holds_no_check(verdicts: Verdicts) -> None:
+def test_a_daemon_that_goes_on_crashing_holds_no_check(verdicts: PublishedFiles) -> None:
     lose_vip()
     for _ in range(CRASHES_HELD + 1):
         verdicts.dead()

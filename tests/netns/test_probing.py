@@ -16,9 +16,9 @@ import pytest
 from netvip.checks.ownership import Prober
 from netvip.checks.reach import Reacher
 from netvip.checks.runner import Runner
-from netvip.core.actions import Examine
+from netvip.core.actions import RunCheck
 from netvip.core.check.findings import Echo, Holder, Subject
-from netvip.core.events import Event, Examined
+from netvip.core.events import CheckFinished, Event
 from netvip.core.model import Address, Role, Tri
 from netvip.sources.home import is_here
 from netvip.wire import ndp
@@ -203,15 +203,15 @@ def test_fifty_vips_are_examined_within_the_steps_own_deadlines(lan: int, far: F
         (OWN,),
     )
 
-    async def examine() -> Examined:
+    async def examine() -> CheckFinished:
         heard: asyncio.Queue[Event] = asyncio.Queue()
         runner = Runner(heard.put_nowait)
         task = asyncio.create_task(runner.run())
-        runner.examine(Examine((asked,)))
+        runner.request(RunCheck((asked,)))
         event = await asyncio.wait_for(heard.get(), 20)
         task.cancel()
         runner.close()
-        assert isinstance(event, Examined)
+        assert isinstance(event, CheckFinished)
         return event
 
     (observed,) = asyncio.run(examine()).observed

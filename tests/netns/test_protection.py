@@ -25,7 +25,7 @@ class Kernel:
     def __init__(self) -> None:
         self.refused: list[tuple[str, str]] = []
         self.commands = Commands(lambda what, why: self.refused.append((what, why)))
-        self.protection = protect.Protection(self.commands)
+        self.protection = protect.Protector(self.commands)
 
     def close(self) -> None:
         self.commands.read_answers()

@@ -152,12 +152,12 @@ def test_others_announcements_are_told_and_its_own_are_not(
     for interface in ("ens160", "peer"):
         announce_from(interface, vip)
     announce_from("peer", "10.77.0.77")
-    claimed = heard.wait(lambda event: isinstance(event, events.Claimed))
-    assert isinstance(claimed, events.Claimed)
+    claimed = heard.wait(lambda event: isinstance(event, events.AddressAnnounced))
+    assert isinstance(claimed, events.AddressAnnounced)
     assert (claimed.ifindex, claimed.ip) == (lan, ip_address(vip))
     send_advert("peer", 100)
     heard.wait(lambda event: isinstance(event, events.Advert))
-    ips = [event.ip for event in heard.events if isinstance(event, events.Claimed)]
+    ips = [event.ip for event in heard.events if isinstance(event, events.AddressAnnounced)]
     assert ips == [ip_address(vip)]
 
 

@@ -11,7 +11,7 @@ import pytest
 from netvip.core import actions, events
 from netvip.core.check.policy import Policy, Wishes
 from netvip.core.check.verdicts import Belief, Kind, Step
-from netvip.core.events import Entrance
+from netvip.core.events import RequestKind
 from netvip.core.instance.states import Phase
 from netvip.core.model import IP, Author, AuthorKind, Role, Tri
 from tests.sim.test_story import call, calm, did, phase
@@ -25,7 +25,7 @@ def serving(policy: Policy = SERVICE, **options: object) -> Node:
     """A node whose service is watched, and has answered."""
     node = calm(**options)
     assert node.machine is not None
-    node.machine.examiner.policy = policy
+    node.machine.checks.policy = policy
     node.run(4.0)
     return node
 
@@ -48,12 +48,12 @@ def conflict(node: Node) -> bool:
 def test_ten_triggers_make_one_examination() -> None:
     node = calm()
     node.run(1.0)
-    before = len(did(node, actions.Examine))
+    before = len(did(node, actions.RunCheck))
     for _ in range(10):
-        call(node, Entrance.VERIFY)
+        call(node, RequestKind.VERIFY)
         node.run(0.001)
     node.run(1.5)
-    assert len(did(node, actions.Examine)) == before + 1
+    assert len(did(node, actions.RunCheck)) == before + 1
 
 
 def test_one_is_made_at_the_end_of_every_window_and_none_within() -> None:
@@ -62,52 +62,52 @@ def test_one_is_made_at_the_end_of_every_window_and_none_within() -> None:
     node.reload()
     node.run(1.5)
     closed = next(float(line.split()[0]) for line in node.log if "window closed" in line)
-    during = [when for when in did(node, actions.Examine) if begun < when < closed]
-    after = [when for when in did(node, actions.Examine) if closed <= when <= closed + 0.1]
+    during = [when for when in did(node, actions.RunCheck) if begun < when < closed]
+    after = [when for when in did(node, actions.RunCheck) if closed <= when <= closed + 0.1]
     assert during == [] and len(after) == 1, node.log
 
 
 def test_interval_0_examines_on_demand_alone() -> None:
     node = calm()
     assert node.machine is not None
-    node.machine.examiner.policy = Policy(interval=0.0)
+    node.machine.checks.policy = Policy(interval=0.0)
     node.run(3.0)
-    before = len(did(node, actions.Examine))
+    before = len(did(node, actions.RunCheck))
     node.run(30.0)
-    assert len(did(node, actions.Examine)) == before
-    call(node, Entrance.VERIFY)
+    assert len(did(node, actions.RunCheck)) == before
+    call(node, RequestKind.VERIFY)
     node.run(0.1)
-    assert len(did(node, actions.Examine)) == before + 1
+    assert len(did(node, actions.RunCheck)) == before + 1
 
 
 def test_an_examination_that_nobody_answers_is_given_up_and_made_anew() -> None:
     node = calm()
     node.examines = False
     node.run(40.0)
-    begun = did(node, actions.Examine)
+    begun = did(node, actions.RunCheck)
     assert len(begun) >= 3 and all(b - a >= 10.0 for a, b in pairwise(begun[1:]))
 
 
 def test_what_was_seen_before_a_window_says_nothing_after_it() -> None:
     node = serving()
     node.serves = Tri.NO
-    while not node.machine or node.machine.examiner.due() > node.now + 0.01:
+    while not node.machine or node.machine.checks.due() > node.now + 0.01:
         node.run(0.01)
     node.run(0.02)  # the probes are out
     node.reload(away=0.02)
-    steps = node.machine.examiner.watch("VI_1").asked
+    steps = node.machine.checks.watch("VI_1").asked
     node.run(0.4)
-    assert node.machine.examiner.watch("VI_1").asked == steps
+    assert node.machine.checks.watch("VI_1").asked == steps
 
 
 def test_without_instances_nothing_is_due() -> None:
     node = calm()
-    call(node, Entrance.VERIFY)
-    node.feed(events.Dumped(node.now, (), node.now))
+    call(node, RequestKind.VERIFY)
+    node.feed(events.DumpReceived(node.now, (), node.now))
     assert node.machine is not None
     for _ in range(3):
         node.run(1.0)
-        assert node.machine.examiner.due() > node.now
+        assert node.machine.checks.due() > node.now
 
 
 # --- conflicts ------------------------------------------------------------------------------------
@@ -123,10 +123,10 @@ def test_law_4_a_conflict_yields_once_and_is_neither_put_back_nor_announced() ->
         node.run(0.1)
     assert conflict(node) and phase(node) is Phase.YIELDING
     peer_stays(node, 20.0)
-    assert phase(node) is Phase.WATCHING and len(did(node, actions.Track)) == 2
+    assert phase(node) is Phase.WATCHING and len(did(node, actions.SetTrackFile)) == 2
     node.elect()
     node.run(60.0)
-    assert node.role is Role.MASTER and len(did(node, actions.Track)) == 2, "one yield"
+    assert node.role is Role.MASTER and len(did(node, actions.SetTrackFile)) == 2, "one yield"
     node.reload()
     node.run(60.0)
     assert not node.has(VIP) and not did(node, actions.PutBack) and not node.fault
@@ -140,7 +140,7 @@ def test_a_last_shield_is_no_conflict() -> None:
     node.run(4.0)
     node.strangers = frozenset()
     node.run(30.0)
-    assert not conflict(node) and not node.fault and not did(node, actions.Track)
+    assert not conflict(node) and not node.fault and not did(node, actions.SetTrackFile)
 
 
 def test_a_conflict_that_ends_is_told_and_what_is_missing_is_made_good() -> None:
@@ -165,7 +165,7 @@ def test_who_was_seen_as_backup_is_not_yielded_to_as_master() -> None:
     assert conflict(node)
     node.elect()
     node.run(60.0)
-    assert node.role is Role.MASTER and not did(node, actions.Track), "it would move nothing"
+    assert node.role is Role.MASTER and not did(node, actions.SetTrackFile), "it would move nothing"
 
 
 def test_a_conflict_of_an_assisted_instance_is_reported() -> None:
@@ -182,7 +182,7 @@ def test_who_is_misled_is_told_and_nothing_else_happens_while_others_answer() ->
     node = calm()
     node.targets |= {OWN.ip + 1: Tri.NO}
     assert node.machine is not None
-    node.machine.examiner.policy = Policy(wishes=Wishes(hosts=(OWN.ip + 1,)))
+    node.machine.checks.policy = Policy(wishes=Wishes(hosts=(OWN.ip + 1,)))
     node.run(3.0)
     assert did(node, actions.Announce)
     node.run(60.0)
@@ -204,7 +204,7 @@ def test_a_vip_that_nobody_reaches_any_more_is_let_go() -> None:
     node.run(5.0)
     node.targets[GATEWAY] = Tri.NO
     node.run(9.0)
-    told, let_go = did(node, actions.Announce), did(node, actions.Track)
+    told, let_go = did(node, actions.Announce), did(node, actions.SetTrackFile)
     assert told and let_go and told[0] < let_go[0]
 
 
@@ -236,7 +236,7 @@ def test_two_bad_findings_and_a_good_one_let_nothing_go() -> None:
         node.run(4.0)
         node.serves = Tri.YES
         node.run(2.0)
-    assert not did(node, actions.Track)
+    assert not did(node, actions.SetTrackFile)
 
 
 def test_an_unknown_finding_is_neither_bad_nor_good() -> None:
@@ -250,12 +250,12 @@ def test_a_service_that_never_answered_here_is_waited_for() -> None:
     node = calm()
     node.serves = Tri.NO
     assert node.machine is not None
-    node.machine.examiner.policy = SERVICE
+    node.machine.checks.policy = SERVICE
     node.run(200.0)
     assert not node.fault and phase(node) is Phase.WATCHING
     assert any("it has not answered once since this node is MASTER" in line for line in node.log)
     node.run(200.0)
-    assert did(node, actions.Track), "the other node is tried in the end"
+    assert did(node, actions.SetTrackFile), "the other node is tried in the end"
 
 
 def test_taken_back_from_a_node_that_served_a_dead_service_is_let_go_again() -> None:
@@ -269,7 +269,7 @@ def test_taken_back_from_a_node_that_served_a_dead_service_is_let_go_again() -> 
     node.run(1.0)
     node.elect()
     node.run(15.0)
-    assert len(did(node, actions.Track)) >= 3, "at once, not after five minutes"
+    assert len(did(node, actions.SetTrackFile)) >= 3, "at once, not after five minutes"
 
 
 def test_left_by_a_node_that_could_not_serve_either_it_stays() -> None:
@@ -281,7 +281,7 @@ def test_left_by_a_node_that_could_not_serve_either_it_stays() -> None:
     node.advert(own=False, priority=0)
     node.elect()
     node.run(200.0)
-    assert len(did(node, actions.Track)) == 2 and node.role is Role.MASTER
+    assert len(did(node, actions.SetTrackFile)) == 2 and node.role is Role.MASTER
 
 
 def test_where_nobody_takes_a_dead_service_over_the_vip_stays() -> None:
@@ -303,8 +303,8 @@ def test_a_vip_that_is_dark_though_its_master_adverts_is_told_and_counted() -> N
     peer_stays(node, 12.0)
     assert sum("nobody answers for a VIP" in line for line in node.log) == 1
     assert node.machine is not None
-    assert [f.name for f in node.machine.examiner.counts] == ["DARK"]
-    assert not did(node, actions.Track) and not did(node, actions.PutBack)
+    assert [f.name for f in node.machine.checks.counts] == ["DARK"]
+    assert not did(node, actions.SetTrackFile) and not did(node, actions.PutBack)
 
 
 def test_without_a_master_s_advert_nothing_is_dark() -> None:
@@ -323,7 +323,7 @@ def test_without_a_master_s_advert_nothing_is_dark() -> None:
 def test_a_put_back_is_announced_again_and_again(refreshes: Tri, further: int) -> None:
     node = calm()
     node.spec = replace(node.spec, refreshes=refreshes)
-    call(node, Entrance.HOLD, "have keepalived asked")
+    call(node, RequestKind.HOLD, "have keepalived asked")
     node.run(1.0)
     node.reload()
     node.run(20.0)
@@ -368,9 +368,9 @@ def stuck(allowed: bool = True, known: bool = True) -> Node:
     assert node.machine is not None
     node.machine.healer.allowed = allowed
     node.spec = replace(node.spec, sticks_without=OWN.ip if known else None)
-    call(node, Entrance.HOLD, "have keepalived asked")
+    call(node, RequestKind.HOLD, "have keepalived asked")
     node.run(1.0)
-    call(node, Entrance.RELEASE, "have keepalived asked")
+    call(node, RequestKind.RELEASE, "have keepalived asked")
     return node
 
 
@@ -395,7 +395,7 @@ def test_it_is_left_alone_where_it_is_not_allowed_or_the_cause_not_known(
 
 def test_nor_is_it_restarted_while_somebody_is_at_work_or_its_source_is_away() -> None:
     node = stuck()
-    call(node, Entrance.HOLD, "cabling", seconds=300.0)
+    call(node, RequestKind.HOLD, "cabling", seconds=300.0)
     node.run(200.0)
     assert not did(node, actions.RestartKeepalived)
     node = stuck()
@@ -409,7 +409,7 @@ def test_nor_is_it_restarted_while_somebody_is_at_work_or_its_source_is_away() -
 
 def presence(node: Node) -> tuple[Tri, str]:
     assert node.machine is not None
-    (step,) = (s for s in node.machine.examiner.watch("VI_1").steps if s.kind is Kind.PRESENCE)
+    (step,) = (s for s in node.machine.checks.watch("VI_1").steps if s.kind is Kind.PRESENCE)
     return step.finding, step.words
 
 
@@ -424,7 +424,7 @@ def test_a_vip_that_somebody_changed_is_not_as_it_was_until_keepalived_says_so()
     node.run(5.0)
     assert presence(node) == (Tri.YES, "on ens160, as it was"), "put back as keepalived had it"
     node.set(replace(VIP, metric=5), OPERATOR)
-    node.feed(events.KeepalivedChanged(node.now))
+    node.feed(events.KeepalivedReloaded(node.now))
     node.run(5.0)
     assert presence(node) == (Tri.YES, "on ens160, as it was")
 
@@ -446,7 +446,7 @@ def test_law_1_another_virtual_router_with_the_same_vrid_takes_nothing_away() ->
     stranger_adverts(node)
     assert master(node) is Tri.YES
     node.run(5.0)
-    assert node.has(VIP) and not did(node, actions.TakeAway)
+    assert node.has(VIP) and not did(node, actions.Remove)
 
 
 @pytest.mark.parametrize("dump", [True, False])
@@ -457,7 +457,7 @@ def test_a_peer_of_lower_priority_that_adverts_once_takes_nothing_away(dump: boo
     node.dump_works = dump
     stranger_adverts(node, 50, VIP.ip)
     node.run(10.0)
-    assert node.has(VIP) and master(node) is Tri.YES and not did(node, actions.TakeAway)
+    assert node.has(VIP) and master(node) is Tri.YES and not did(node, actions.Remove)
 
 
 def master(node: Node) -> Tri:
@@ -491,7 +491,7 @@ def test_law_4_a_conflict_that_never_ends_yields_once() -> None:
     node.strangers = THIRD
     node.run(8.0)
     node.run(3600.0)
-    assert conflict(node) and len(did(node, actions.Track)) == 2, node.log
+    assert conflict(node) and len(did(node, actions.SetTrackFile)) == 2, node.log
 
 
 def test_each_vip_has_to_fail_for_itself() -> None:

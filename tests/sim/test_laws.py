@@ -12,7 +12,7 @@ from netvip.const import LEASE, PASSING_LIMIT
 from netvip.core import actions
 from netvip.core.actions import Action
 from netvip.core.check.policy import Policy, Wishes
-from netvip.core.events import Called, Entrance
+from netvip.core.events import Request, RequestKind
 from netvip.core.instance.states import PROTECTED
 from netvip.core.model import Author, AuthorKind, Role, Tri
 from tests.sim.world import ANNOUNCED_AFTER, GATEWAY, LO, OPERATOR, OWN, VIP, Node
@@ -44,7 +44,7 @@ class Peer(Node):
     def start_netvip(self) -> None:
         super().start_netvip()
         assert self.machine is not None
-        self.machine.examiner.policy = Policy(wishes=Wishes(services=("tcp://:443",)))
+        self.machine.checks.policy = Policy(wishes=Wishes(services=("tcp://:443",)))
 
     def answering(self, role: Role) -> frozenset[bytes]:
         # An old master's last shield answers as well.
@@ -181,7 +181,7 @@ def _steal(node: Peer) -> None:
 
 
 def _ask_to_yield(node: Peer) -> None:
-    node.feed(Called(node.now, Entrance.YIELD, "VI_1"))
+    node.feed(Request(node.now, RequestKind.YIELD, "VI_1"))
 
 
 FAULTS: dict[str, Callable[[Peer], None]] = {
@@ -203,7 +203,9 @@ FAULTS: dict[str, Callable[[Peer], None]] = {
     "the gateway is misled": lambda node: node.targets.update({GATEWAY: Tri.NO}),
     "the gateway is down": lambda node: node.targets.update({GATEWAY: Tri.UNKNOWN}),
     "the gateway is well": lambda node: node.targets.update({GATEWAY: Tri.YES}),
-    "told that networkd stops": lambda node: node.feed(Called(node.now, Entrance.NETWORKD_STOPS)),
+    "told that networkd stops": lambda node: node.feed(
+        Request(node.now, RequestKind.NETWORKD_STOPS)
+    ),
 }
 
 faults = st.lists(

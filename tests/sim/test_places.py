@@ -34,7 +34,7 @@ class TwoPlaces(Node):
 
     def reconfigure_second(self) -> None:
         """networkctl reconfigure ens192."""
-        self.feed(events.Announced(self.now, "somebody called ReconfigureLink", WEB))
+        self.feed(events.ChangeExpected(self.now, "somebody called ReconfigureLink", WEB))
         self.feed(events.LinkState(self.now, WEB, Tri.NO))
         for address in (WEB_OWN, WEB_VIP):
             self.after(0.03, lambda a=address: self.unset(a.key, NETWORKD))  # type: ignore[misc]
@@ -48,7 +48,7 @@ def test_what_networkd_does_to_the_second_interface_is_made_good_as_well() -> No
     node.reconfigure_second()
     node.run(10.0)
     assert node.has(VIP) and node.has(WEB_VIP), node.log
-    assert node.role is Role.MASTER and not did(node, actions.Track), node.log
+    assert node.role is Role.MASTER and not did(node, actions.SetTrackFile), node.log
 
 
 def test_a_second_interface_without_carrier_takes_no_shield_away() -> None:

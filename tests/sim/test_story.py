@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from netvip.const import PASSING_LIMIT
 from netvip.core import actions, events
-from netvip.core.events import Called, Entrance
+from netvip.core.events import Request, RequestKind
 from netvip.core.instance.states import Phase
 from netvip.core.model import Author, AuthorKind, Role, Tri
 from netvip.core.requests.handle import AptPolicy
@@ -67,7 +67,7 @@ def test_an_unannounced_loss_is_shielded_at_once() -> None:
 
 def test_a_reload_that_changes_nothing_only_shields_for_a_moment() -> None:
     node = calm()
-    node.feed(events.Announced(node.now, "somebody called Reload"))
+    node.feed(events.ChangeExpected(node.now, "somebody called Reload"))
     node.run(3.0)
     assert did(node, actions.Protect) and not did(node, actions.PutBack)
     assert phase(node) is Phase.WATCHING and not node.shielded
@@ -211,7 +211,7 @@ def test_where_nobody_takes_over_the_fault_is_taken_back_and_not_soon_tried_agai
     steal(node)
     node.run(10.0)
     assert not node.fault and node.role is Role.MASTER and node.has(VIP)
-    faults = did(node, actions.Track)
+    faults = did(node, actions.SetTrackFile)
     assert faults[1] - faults[0] <= 1.0 + 2.0 + 0.01
     node.unset(VIP.key, Author(AuthorKind.OTHER, "ip"))
     node.run(5.0)
@@ -256,12 +256,12 @@ def test_what_keepalived_tells_counts_at_once_and_names_its_origin() -> None:
     node = calm(role=Role.BACKUP)
     assert node.machine is not None
     known = node.machine.instances["VI_1"].mastership
-    node.feed(events.Told(node.now, "VI_1", Role.MASTER, "fifo"))
+    node.feed(events.StateReported(node.now, "VI_1", Role.MASTER, "fifo"))
     assert known.role(node.now, node.spec) is Role.MASTER and known.origin == "fifo"
-    node.feed(events.Signalled(node.now, "ens160", 51, 2, Role.FAULT))
+    node.feed(events.StateSignalled(node.now, "ens160", 51, 2, Role.FAULT))
     assert known.role(node.now, node.spec) is Role.FAULT and known.origin == "D-Bus"
-    node.feed(events.Told(node.now, "another", Role.MASTER, "fifo"))
-    node.feed(events.Signalled(node.now, "ens160", 51, 10, Role.MASTER))
+    node.feed(events.StateReported(node.now, "another", Role.MASTER, "fifo"))
+    node.feed(events.StateSignalled(node.now, "ens160", 51, 10, Role.MASTER))
     assert known.role(node.now, node.spec) is Role.FAULT
 
 
@@ -273,18 +273,18 @@ def test_another_s_advert_does_not_end_a_fault_that_keepalived_tells_of() -> Non
     asked = node.now
     node.run(0.01)
     node.feed(events.Advert(node.now, LAN, 2, 51, 100, False, "10.77.0.2"))
-    node.feed(events.Dumped(asked, told, node.now))  # written before that advert, and as true
+    node.feed(events.DumpReceived(asked, told, node.now))  # written before that advert, and as true
     assert known.role(node.now, node.spec) is Role.FAULT
     node.feed(events.Advert(node.now, LAN, 2, 51, 100, False, "10.77.0.2"))
     assert known.role(node.now, node.spec) is Role.FAULT
-    node.feed(events.Told(node.now, "VI_1", Role.BACKUP, "fifo"))
-    node.feed(events.Dumped(asked, told, node.now))
+    node.feed(events.StateReported(node.now, "VI_1", Role.BACKUP, "fifo"))
+    node.feed(events.DumpReceived(asked, told, node.now))
     assert known.role(node.now, node.spec) is Role.BACKUP
 
 
 def test_a_keepalived_that_stops_under_its_shield_loses_nothing() -> None:
     node = calm()
-    node.feed(events.Announced(node.now, "systemd queued a job for keepalived.service"))
+    node.feed(events.ChangeExpected(node.now, "systemd queued a job for keepalived.service"))
     node.release(Role.INIT)
     node.run(0.5)
     assert phase(node) is Phase.CARRYING and node.shielded and not node.has(VIP)
@@ -298,7 +298,7 @@ def test_a_backup_that_says_so_has_its_shield_carry_on_for_the_takeover() -> Non
     node = calm()
     node.reload(announced=False)
     node.run(0.0)
-    node.feed(events.Told(node.now, "VI_1", Role.BACKUP, "fifo"))
+    node.feed(events.StateReported(node.now, "VI_1", Role.BACKUP, "fifo"))
     assert phase(node) is Phase.CARRYING and node.shielded
 
 
@@ -378,7 +378,7 @@ def test_two_masters_at_odds_are_none() -> None:
 
 def test_where_a_shield_hurts_there_is_none_and_the_vip_goes_back_at_once() -> None:
     node = calm()
-    node.feed(events.ShieldHurts(node.now, Tri.YES, "fib daddr . iif type != local drop"))
+    node.feed(events.ShieldBlocked(node.now, Tri.YES, "fib daddr . iif type != local drop"))
     node.reload(own_too=False)
     node.run(0.031)
     assert node.has(VIP) and not node.shielded and not did(node, actions.Protect)
@@ -401,14 +401,14 @@ def test_no_carrier_ends_the_shield() -> None:
 
 
 def call(
-    node: Node, entrance: Entrance, subject: str = "", state: str = "", seconds: float = 60.0
+    node: Node, kind: RequestKind, subject: str = "", state: str = "", seconds: float = 60.0
 ) -> None:
-    node.feed(Called(node.now, entrance, subject, state, seconds))
+    node.feed(Request(node.now, kind, subject, state, seconds))
 
 
 def test_a_hook_before_networkd_stops_is_as_good_as_its_job() -> None:
     node = calm()
-    call(node, Entrance.NETWORKD_STOPS)
+    call(node, RequestKind.NETWORKD_STOPS)
     assert phase(node) is Phase.SHIELDED
     node.reload(announced=False)
     assert answers_throughout(node, 3.0), node.log
@@ -417,7 +417,7 @@ def test_a_hook_before_networkd_stops_is_as_good_as_its_job() -> None:
 
 def test_a_hold_arms_and_freezes_nothing() -> None:
     node = calm()
-    call(node, Entrance.HOLD, "apt")
+    call(node, RequestKind.HOLD, "apt")
     assert node.machine is not None and not node.machine.windows and did(node, actions.RequestDump)
     assert node.machine.deadline() <= node.now + 60.0
     node.release(Role.BACKUP)
@@ -427,35 +427,35 @@ def test_a_hold_arms_and_freezes_nothing() -> None:
 
 def test_a_hold_ends_by_its_lease_and_says_so() -> None:
     node = calm()
-    call(node, Entrance.HOLD, "apt", seconds=5.0)
+    call(node, RequestKind.HOLD, "apt", seconds=5.0)
     node.run(6.0)
-    assert node.machine is not None and not node.machine.reception.holds
+    assert node.machine is not None and not node.machine.requests.holds
     assert any("hold for apt: never released" in line for line in node.log)
     assert [a.holds for _, a in node.done if isinstance(a, actions.SaveHolds)][-1] == ()
 
 
 def test_the_holds_of_an_earlier_daemon_are_in_force() -> None:
     node = calm()
-    node.feed(events.Remembered(node.now, (), (), (Hold("apt", 1, node.now + 5.0),)))
-    call(node, Entrance.APT_ENDED)
-    assert node.machine is not None and not node.machine.reception.holds
+    node.feed(events.SnapshotLoaded(node.now, (), (), (Hold("apt", 1, node.now + 5.0),)))
+    call(node, RequestKind.APT_ENDED)
+    assert node.machine is not None and not node.machine.requests.holds
 
 
 def test_networkd_dispatcher_announces_where_there_is_no_bus() -> None:
     node = calm()
-    call(node, Entrance.LINK, "ens160", "configuring")
+    call(node, RequestKind.LINK, "ens160", "configuring")
     assert phase(node) is Phase.WATCHING, "the bus knows better"
     node.feed(events.NetworkdRunning(node.now, Tri.UNKNOWN))
-    call(node, Entrance.LINK, "ens160", "routable")
-    call(node, Entrance.LINK, "eth9", "configuring")
+    call(node, RequestKind.LINK, "ens160", "routable")
+    call(node, RequestKind.LINK, "eth9", "configuring")
     assert phase(node) is Phase.WATCHING
-    call(node, Entrance.LINK, "ens160", "configuring")
+    call(node, RequestKind.LINK, "ens160", "configuring")
     assert phase(node) is Phase.SHIELDED
 
 
 def test_a_yield_is_carried_by_the_shield_until_the_other_node_s_advert() -> None:
     node = calm()
-    call(node, Entrance.YIELD, "VI_1")
+    call(node, RequestKind.YIELD, "VI_1")
     assert phase(node) is Phase.YIELDING and node.fault and not node.has(VIP)
     assert answers_throughout(node, 0.6) and node.machine is not None and node.machine.yielding
     node.peer_is_master()
@@ -469,16 +469,16 @@ def test_a_yield_is_carried_by_the_shield_until_the_other_node_s_advert() -> Non
 
 def test_a_yield_that_nobody_takes_is_taken_back_without_a_loss() -> None:
     node = calm()
-    call(node, Entrance.YIELD, "VI_1")
+    call(node, RequestKind.YIELD, "VI_1")
     assert answers_throughout(node, 12.0), node.log
     assert node.role is Role.MASTER and node.has(VIP) and not node.shielded
-    call(node, Entrance.YIELD, "VI_1")
+    call(node, RequestKind.YIELD, "VI_1")
     assert phase(node) is Phase.WATCHING, "asked again at once, it would be in vain again"
 
 
 def test_nothing_is_yielded_that_cannot_be() -> None:
     for node in (calm(role=Role.BACKUP), calm(guarded=False), calm(tracks=False)):
-        call(node, Entrance.YIELD, "VI_1")
+        call(node, RequestKind.YIELD, "VI_1")
         assert phase(node) is Phase.WATCHING and not node.fault
 
 
@@ -490,8 +490,8 @@ def test_what_an_apt_run_means_is_the_operator_s_to_say() -> None:
     ):
         node = calm()
         assert node.machine is not None
-        node.machine.reception.apt = policy
-        call(node, Entrance.APT_BEGINS)
-        assert (bool(node.machine.reception.holds), phase(node)) == (held, expected)
-        call(node, Entrance.APT_ENDED)
-        assert not node.machine.reception.holds
+        node.machine.requests.apt = policy
+        call(node, RequestKind.APT_BEGINS)
+        assert (bool(node.machine.requests.holds), phase(node)) == (held, expected)
+        call(node, RequestKind.APT_ENDED)
+        assert not node.machine.requests.holds

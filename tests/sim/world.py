@@ -15,7 +15,7 @@ from ipaddress import ip_address, ip_network
 from netvip.const import LEASE, TAG
 from netvip.core import actions, events
 from netvip.core.actions import Action, Plan
-from netvip.core.check.findings import Echo, Holder, Observed, Served, Subject
+from netvip.core.check.findings import Echo, Findings, Holder, Served, Subject
 from netvip.core.machine import Machine
 from netvip.core.model import (
     IP,
@@ -175,7 +175,7 @@ class Node:
         self.machine = Machine()
         if self.saved is not None:
             remembered = (self.saved.addresses, self.saved.put_back)
-            self.feed(events.Remembered(self.now, *remembered))
+            self.feed(events.SnapshotLoaded(self.now, *remembered))
         addresses = tuple(lease.address for lease in self.addresses.values())
         links = (Link(LO, "lo"), Link(LAN, "ens160"))
         rules = {2: Rules(), 10: Rules()}
@@ -211,24 +211,24 @@ class Node:
             self._unprotect(action.instance)
         elif isinstance(action, actions.SaveSnapshot):
             self.saved = action
-        elif isinstance(action, actions.Examine) and self.examines:
+        elif isinstance(action, actions.RunCheck) and self.examines:
             self._examine(action)
         else:
             self._act_on_vips(action)
 
-    def _examine(self, action: actions.Examine) -> None:
+    def _examine(self, action: actions.RunCheck) -> None:
         asked, machine = self.now, self.machine
         observed = tuple(map(self._observe, action.subjects))
 
         def answer() -> None:
             if self.machine is machine:
-                self.feed(events.Examined(self.now, asked, observed))
+                self.feed(events.CheckFinished(self.now, asked, observed))
 
         self.after(0.3, answer)
 
-    def _observe(self, subject: Subject) -> Observed:
+    def _observe(self, subject: Subject) -> Findings:
         macs = self.strangers | self.answering(subject.role)
-        return Observed(
+        return Findings(
             subject.instance,
             subject.role,
             tuple(Holder(vip.ifindex, vip.ip, macs, Tri.YES, 0.3) for vip in subject.vips),
@@ -248,10 +248,10 @@ class Node:
         if isinstance(action, actions.PutBack):
             for address in action.addresses:
                 self.after(0.0, lambda a=address: self._add(a))  # type: ignore[misc]
-        elif isinstance(action, (actions.TakeAway, actions.ClearAway)):
+        elif isinstance(action, (actions.Remove, actions.ClearAway)):
             for address in action.addresses:
                 self.after(0.0, lambda a=address: self.unset(a.key, NETVIP))  # type: ignore[misc]
-        elif isinstance(action, actions.Track):
+        elif isinstance(action, actions.SetTrackFile):
             self.track(action.fault)
         elif isinstance(action, actions.RequestDump) and self.dump_works:
             self._dump()
@@ -277,7 +277,7 @@ class Node:
 
     def _dump(self) -> None:
         asked, role, known = self.now, self.role, self.spec
-        self.after(0.02, lambda: self.feed(events.Dumped(asked, ((known, role),), self.now)))
+        self.after(0.02, lambda: self.feed(events.DumpReceived(asked, ((known, role),), self.now)))
 
     def _advertise(self) -> None:
         if self.role is Role.MASTER:
@@ -331,14 +331,14 @@ class Node:
 
     def claim(self) -> None:
         """The peer's gratuitous ARP arrives."""
-        self.feed(events.Claimed(self.now, LAN, VIP.ip))
+        self.feed(events.AddressAnnounced(self.now, LAN, VIP.ip))
 
     # --- networkd -------------------------------------------------------------------------------
 
     def reload(self, announced: bool = True, away: float = 0.02, own_too: bool = True) -> None:
         """networkd reconfigures: what is not its own goes, its own goes and comes."""
         if announced:
-            self.feed(events.Announced(self.now, "somebody called Reload"))
+            self.feed(events.ChangeExpected(self.now, "somebody called Reload"))
             self.feed(events.LinkState(self.now, LAN, Tri.NO))
         self.after(0.03 if announced else 0.0, lambda: self._drop(own_too))
         self.after(0.03 + away, lambda: self._configured(own_too))

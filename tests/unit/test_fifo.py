@@ -30,7 +30,7 @@ from netvip.sources.pipe import LONGEST_LINE
     ],
 )
 def test_a_change_of_state(line: bytes, told: tuple[str, Role]) -> None:
-    assert parse(1.0, line) == events.Told(1.0, *told, "fifo")
+    assert parse(1.0, line) == events.StateReported(1.0, *told, "fifo")
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ class Pipe:
         self.loop.run_until_complete(asyncio.sleep(0))
 
     def states(self) -> list[str]:
-        return [event.role.name for event in self.heard if isinstance(event, events.Told)]
+        return [event.role.name for event in self.heard if isinstance(event, events.StateReported)]
 
 
 @pytest.fixture

@@ -81,7 +81,8 @@ def test_sources_and_actuators_never_meet(folder: str, other: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("library", "importer"), [("pyroute2", "netvip/linux/rtnl.py"), ("dbus_next", "netvip/linux/bus.py")]
+    ("library", "importer"),
+    [("pyroute2", "netvip/linux/rtnl.py"), ("dbus_next", "netvip/linux/bus.py")],
 )
 def test_a_library_has_one_importer(library: str, importer: str) -> None:
     found = [name(p) for p in MODULES if any(within(m, library) for m in imports(p))]

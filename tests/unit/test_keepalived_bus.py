@@ -18,7 +18,7 @@ def hear(*signals: Signal) -> list[tuple[str, int, int, Role]]:
     source.owner = ":1.7"
     for signal in signals:
         source.heard(signal)
-    found = [event for event in heard if isinstance(event, events.Signalled)]
+    found = [event for event in heard if isinstance(event, events.StateSignalled)]
     return [(event.interface, event.vrid, event.family, event.role) for event in found]
 
 

@@ -98,12 +98,12 @@ def test_no_path_raises(path: str) -> None:
 
 
 def test_a_job_for_networkd_announces_and_is_counted_until_it_is_removed(hear: Hear) -> None:
-    announced = events.Announced(0, f"systemd queued a job for {NETWORKD}")
-    assert hear(job("JobNew", 7, NETWORKD)) == [announced, events.Jobs(0, 1)]
-    assert hear(job("JobNew", 8, NETWORKD)) == [announced, events.Jobs(0, 2)]
-    assert hear(job("JobRemoved", 7, NETWORKD)) == [events.Jobs(0, 1)]
-    assert hear(job("JobRemoved", 7, NETWORKD)) == [events.Jobs(0, 1)]
-    assert hear(job("JobRemoved", 8, NETWORKD)) == [events.Jobs(0, 0)]
+    announced = events.ChangeExpected(0, f"systemd queued a job for {NETWORKD}")
+    assert hear(job("JobNew", 7, NETWORKD)) == [announced, events.SystemdJobs(0, 1)]
+    assert hear(job("JobNew", 8, NETWORKD)) == [announced, events.SystemdJobs(0, 2)]
+    assert hear(job("JobRemoved", 7, NETWORKD)) == [events.SystemdJobs(0, 1)]
+    assert hear(job("JobRemoved", 7, NETWORKD)) == [events.SystemdJobs(0, 1)]
+    assert hear(job("JobRemoved", 8, NETWORKD)) == [events.SystemdJobs(0, 0)]
 
 
 def test_a_job_for_another_unit_is_nothing(hear: Hear) -> None:
@@ -111,10 +111,10 @@ def test_a_job_for_another_unit_is_nothing(hear: Hear) -> None:
 
 
 def test_the_end_of_keepaliveds_job_may_have_changed_it(hear: Hear) -> None:
-    announced = events.Announced(0, "systemd queued a job for keepalived.service")
-    assert hear(job("JobNew", 7, KEEPALIVED)) == [announced, events.Jobs(0, 1)]
+    announced = events.ChangeExpected(0, "systemd queued a job for keepalived.service")
+    assert hear(job("JobNew", 7, KEEPALIVED)) == [announced, events.SystemdJobs(0, 1)]
     ended = hear(job("JobRemoved", 7, KEEPALIVED))
-    assert ended == [events.Jobs(0, 0), events.KeepalivedChanged(0)]
+    assert ended == [events.SystemdJobs(0, 0), events.KeepalivedReloaded(0)]
 
 
 @pytest.mark.parametrize(
@@ -126,17 +126,17 @@ def test_networkd_coming_and_going_announces(
 ) -> None:
     assert hear(signal("NameOwnerChanged", NETWORK1, *owners)) == [
         events.NetworkdRunning(0, running),
-        events.Announced(0, f"systemd-networkd {what} the bus"),
+        events.ChangeExpected(0, f"systemd-networkd {what} the bus"),
     ]
 
 
 def test_a_systemd_that_executed_itself_anew_is_still_heard(hear: Hear) -> None:
     hear(job("JobNew", 7, NETWORKD))
     again = hear(signal("NameOwnerChanged", "org.freedesktop.systemd1", ":1.1", ":1.11"))
-    assert again == [events.Jobs(0, 0)]
+    assert again == [events.SystemdJobs(0, 0)]
     assert hear(job("JobNew", 8, NETWORKD)) == [], "by its old name it is somebody else"
     reborn = replace(job("JobNew", 9, NETWORKD), sender=":1.11")
-    assert hear(reborn)[-1] == events.Jobs(0, 1)
+    assert hear(reborn)[-1] == events.SystemdJobs(0, 1)
 
 
 def test_another_name_on_the_bus_is_nothing(hear: Hear) -> None:
@@ -152,7 +152,7 @@ def test_a_final_state_ends(hear: Hear, value: str) -> None:
 @pytest.mark.parametrize("value", ["pending", "initialized", "configuring", "linger", "new"])
 def test_any_other_state_announces(hear: Hear, value: str) -> None:
     assert hear(state(value, link_path(12))) == [
-        events.Announced(0, f"systemd-networkd says {value}", 12),
+        events.ChangeExpected(0, f"systemd-networkd says {value}", 12),
         events.LinkState(0, 12, Tri.NO),
     ]
 
@@ -200,7 +200,7 @@ def test_a_call_that_reconfigures_announces(
     overhear: Hear, member: str, path: str, body: tuple[object, ...], ifindex: int
 ) -> None:
     reason = f"somebody called {member} of systemd-networkd"
-    assert overhear(signal(member, *body, path=path)) == [events.Announced(0, reason, ifindex)]
+    assert overhear(signal(member, *body, path=path)) == [events.ChangeExpected(0, reason, ifindex)]
 
 
 @pytest.mark.parametrize("member", ["ListLinks", "Describe", "SetLinkDNS", ""])

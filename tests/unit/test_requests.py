@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netvip.actuators import holds_file as saved
-from netvip.actuators.hook_reply import Heard
-from netvip.actuators.source_list import Sources
+from netvip.actuators.hook_reply import HookReply
+from netvip.actuators.source_list import SourceList
 from netvip.commands.hold import seconds
 from netvip.const import HOLD_LEASE, HOLDS_MOST
-from netvip.core.events import Called, Entrance, Event
+from netvip.core.events import Event, Request, RequestKind
 from netvip.core.requests.holds import Hold, Holds
 from netvip.core.requests.parse import parse
 from netvip.errors import NetvipError
@@ -29,15 +29,15 @@ from netvip.sources.hooks import HookSource
 @pytest.mark.parametrize(
     ("text", "event"),
     [
-        ("hold apt 60", Called(1.0, Entrance.HOLD, "apt", seconds=60)),
-        ("hold apt", Called(1.0, Entrance.HOLD, "apt", seconds=HOLD_LEASE)),
-        ("release apt", Called(1.0, Entrance.RELEASE, "apt")),
-        ("link ens160 routable", Called(1.0, Entrance.LINK, "ens160", "routable")),
-        ("networkd-stops", Called(1.0, Entrance.NETWORKD_STOPS)),
-        ("yield VI_1", Called(1.0, Entrance.YIELD, "VI_1")),
+        ("hold apt 60", Request(1.0, RequestKind.HOLD, "apt", seconds=60)),
+        ("hold apt", Request(1.0, RequestKind.HOLD, "apt", seconds=HOLD_LEASE)),
+        ("release apt", Request(1.0, RequestKind.RELEASE, "apt")),
+        ("link ens160 routable", Request(1.0, RequestKind.LINK, "ens160", "routable")),
+        ("networkd-stops", Request(1.0, RequestKind.NETWORKD_STOPS)),
+        ("yield VI_1", Request(1.0, RequestKind.YIELD, "VI_1")),
     ],
 )
-def test_words_are_an_event(text: str, event: Called) -> None:
+def test_words_are_an_event(text: str, event: Request) -> None:
     assert parse(1.0, text.split()) == event
 
 
@@ -132,11 +132,11 @@ async def test_hooks_write_lines_and_are_told(tmp_path: Path) -> None:
     pipe = tmp_path / "hook"
     os.mkfifo(pipe)
     heard: list[Event] = []
-    done: list[tuple[str, Entrance]] = []
+    done: list[tuple[str, RequestKind]] = []
     enough = asyncio.Event()
 
-    def finished(token: str, entrance: Entrance) -> None:
-        done.append((token, entrance))
+    def finished(token: str, kind: RequestKind) -> None:
+        done.append((token, kind))
         enough.set()
 
     source = HookSource(heard.append, finished, asyncio.get_running_loop(), str(pipe))
@@ -145,16 +145,16 @@ async def test_hooks_write_lines_and_are_told(tmp_path: Path) -> None:
         writer.write(b"- apt-ended\n\n\xff\xfe x\n7 reboot\n" + b"x" * 600 + b"\n12 upgraded\n")
         await asyncio.wait_for(enough.wait(), 5)
     source.close()
-    assert [event.entrance for event in heard if isinstance(event, Called)] == [
-        Entrance.APT_ENDED,
-        Entrance.UPGRADED,
+    assert [event.kind for event in heard if isinstance(event, Request)] == [
+        RequestKind.APT_ENDED,
+        RequestKind.UPGRADED,
     ]
-    assert done == [("12", Entrance.UPGRADED)] and (source.lines, source.dropped) == (2, 4)
+    assert done == [("12", RequestKind.UPGRADED)] and (source.lines, source.dropped) == (2, 4)
 
 
 def test_who_waits_is_answered_when_it_is_over(tmp_path: Path) -> None:
     path = tmp_path / "heard"
-    heard = Heard(path)
+    heard = HookReply(path)
     heard.answer("12", busy=False)
     assert path.read_text() == "12\n"
     heard.answer("13", busy=True)
@@ -170,7 +170,7 @@ def test_who_waits_is_answered_when_it_is_over(tmp_path: Path) -> None:
 
 def test_sources_are_listed_for_the_next_start(tmp_path: Path) -> None:
     path = tmp_path / "state" / "sources"
-    sources = Sources(path)
+    sources = SourceList(path)
     known = [
         Declared(interface="ens160", source_ip="10.77.0.1"),
         Declared(interface="ens160", source_ip="10.77.0.1"),

@@ -59,7 +59,7 @@ class Served:
 
 
 @dataclass(frozen=True, slots=True)
-class Observed:
+class Findings:
     """All that was found of one instance."""
 
     instance: str

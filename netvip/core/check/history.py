@@ -9,8 +9,8 @@ from netvip.const import (
     NEVER_WELL_LONGEST,
     REFRESH_EVERY,
 )
-from netvip.core.check.findings import Observed
-from netvip.core.check.verdicts import Belief, Fault, Step
+from netvip.core.check.findings import Findings
+from netvip.core.check.verdicts import Belief, Problem, Step
 from netvip.core.events import Advert
 from netvip.core.model import IP, Role, Tri
 from netvip.core.pacing import Backoff
@@ -19,7 +19,7 @@ from netvip.core.pacing import Backoff
 MOST_PEERS = 8
 
 
-class Watch:
+class History:
     """Peers, findings, and what is believed of them; begun anew as the role changes."""
 
     def __init__(self) -> None:
@@ -30,12 +30,12 @@ class Watch:
         self.role = Role.UNKNOWN
         self.steps: tuple[Step, ...] = ()
         self.asked = self.at = float("-inf")
-        self.beliefs: dict[Fault, Belief] = {}
+        self.beliefs: dict[Problem, Belief] = {}
         #: Who has answered which VIP since the start.
         self.trusted: set[tuple[IP, IP]] = set()
         #: What was seen to be well here, since the role last changed and since the start.
-        self.well: set[Fault] = set()
-        self.ever_well: set[Fault] = set()
+        self.well: set[Problem] = set()
+        self.ever_well: set[Problem] = set()
         #: Who answered an echo at the last examination, from whatever address.
         self.alive: dict[IP | None, Tri] = {}
         self.announce_at = float("-inf")
@@ -59,7 +59,7 @@ class Watch:
         self.role, self.beliefs, self._patient_until = role, {}, None
         self.well, self._was_left_to_us = set(), self._released >= self.heard
 
-    def learn(self, observed: Observed, well: set[Fault]) -> None:
+    def learn(self, observed: Findings, well: set[Problem]) -> None:
         """Note who answers, and what is well."""
         self.well |= well
         self.ever_well |= well
@@ -69,15 +69,15 @@ class Watch:
             if self.alive.get(echo.target) is not Tri.YES:
                 self.alive[echo.target] = answers
 
-    def trust(self, observed: Observed) -> None:
+    def trust(self, observed: Findings) -> None:
         """Note who answers which VIP."""
         self.trusted |= {(e.vip, e.target) for e in observed.echoes if e.answered is Tri.YES}
 
-    def belief(self, fault: Fault) -> Belief:
+    def belief(self, fault: Problem) -> Belief:
         """What is believed of a fault."""
         return self.beliefs.setdefault(fault, Belief())
 
-    def patient(self, now: float, fault: Fault) -> bool:
+    def patient(self, now: float, fault: Problem) -> bool:
         """Whether a fault that has been there for as long as this node is MASTER is to be borne for
         a while: it was never well here, or the other node has let go as well, and so it may be
         wrong on both. Where this node only took back what the other was doing, it is not."""

@@ -7,13 +7,13 @@ from ipaddress import ip_address
 from math import ceil
 
 from netvip.const import COLLECT, EXAMINATION_LIMIT, VIPS_PER_INTERVAL
-from netvip.core.actions import Action, Examine, Level, Log
-from netvip.core.check.findings import Observed, Subject
-from netvip.core.check.history import Watch
+from netvip.core.actions import Action, Level, Log, RunCheck
+from netvip.core.check.findings import Findings, Subject
+from netvip.core.check.history import History
 from netvip.core.check.policy import Policy
 from netvip.core.check.steps import steps, strangers
-from netvip.core.check.verdicts import REMEDIES, Fault, Remedy, Step, bad, by_fault
-from netvip.core.events import Advert, Examined
+from netvip.core.check.verdicts import REMEDIES, Problem, Remedy, Step, bad, by_fault
+from netvip.core.events import Advert, CheckFinished
 from netvip.core.instance.consequences import end_conflict, find_fit, find_unfit, meet_conflict
 from netvip.core.instance.instance import NEVER, Instance
 from netvip.core.mirror import Mirror
@@ -26,7 +26,7 @@ MOST_TARGETS = 8
 MOST_REASONS = 6
 
 
-class Examiner:
+class CheckSchedule:
     """Has the instances examined, and draws the consequences."""
 
     def __init__(self, mirror: Mirror, outbox: list[Action]) -> None:
@@ -34,16 +34,16 @@ class Examiner:
         #: The home node, asked like any host where its address is known.
         self.home: IP | None = None
         self.at_home = Tri.UNKNOWN
-        self.watches: dict[str, Watch] = {}
+        self.watches: dict[str, History] = {}
         #: How often each fault was believed in since the start.
-        self.counts: dict[Fault, int] = {}
+        self.counts: dict[Problem, int] = {}
         self._mirror, self._out = mirror, outbox
         self._due = NEVER
         self._asked: float | None = None
 
-    def watch(self, instance: str) -> Watch:
+    def watch(self, instance: str) -> History:
         """What is known of an instance."""
-        return self.watches.setdefault(instance, Watch())
+        return self.watches.setdefault(instance, History())
 
     # --- when -----------------------------------------------------------------------------------
 
@@ -74,7 +74,7 @@ class Examiner:
         subjects = tuple(subject for subject in found if subject is not None)
         if subjects:
             self._asked = now
-            self._out.append(Examine(subjects))
+            self._out.append(RunCheck(subjects))
 
     def _next(self, now: float, instances: Mapping[str, Instance]) -> float:
         vips = sum(len(instance.spec.vips) for instance in instances.values())
@@ -102,7 +102,7 @@ class Examiner:
 
     def _subject(self, now: float, instance: Instance) -> Subject | None:
         spec, role = instance.spec, instance.mastership.role(now, instance.spec)
-        if role not in (Role.MASTER, Role.BACKUP) or instance.cover:
+        if role not in (Role.MASTER, Role.BACKUP) or instance.protection:
             return None
         keys = [instance.key(vip) for vip in spec.vips]
         vips = tuple(Address(key.ifindex, key.ip, key.prefixlen) for key in keys if key.ifindex)
@@ -130,7 +130,7 @@ class Examiner:
     # --- what follows ---------------------------------------------------------------------------
 
     def take(
-        self, event: Examined, instances: Mapping[str, Instance], acting_on: Collection[int]
+        self, event: CheckFinished, instances: Mapping[str, Instance], acting_on: Collection[int]
     ) -> None:
         """The findings have come."""
         self._asked = None
@@ -140,14 +140,18 @@ class Examiner:
                 self._judge(event, observed, instance)
 
     def _current(
-        self, event: Examined, observed: Observed, instance: Instance, acting_on: Collection[int]
+        self,
+        event: CheckFinished,
+        observed: Findings,
+        instance: Instance,
+        acting_on: Collection[int],
     ) -> bool:
         """Whether what was seen then says anything of now."""
         same = instance.mastership.role(event.time, instance.spec) is observed.role
-        still = event.asked >= instance.moved_at and not instance.cover
+        still = event.asked >= instance.moved_at and not instance.protection
         return same and still and instance.home not in acting_on
 
-    def _judge(self, event: Examined, observed: Observed, instance: Instance) -> None:
+    def _judge(self, event: CheckFinished, observed: Findings, instance: Instance) -> None:
         watch, now = self.watch(observed.instance), event.time
         if watch.role is not observed.role:
             watch.begin(observed.role)
@@ -163,7 +167,7 @@ class Examiner:
         self._let_go_or_not(now, instance, watch, found)
 
     def _weigh(
-        self, now: float, instance: Instance, watch: Watch, fault: Fault, about: list[Step]
+        self, now: float, instance: Instance, watch: History, fault: Problem, about: list[Step]
     ) -> None:
         remedy, lasting = REMEDIES[fault]
         belief, now_bad = watch.belief(fault), bad(about)
@@ -177,14 +181,14 @@ class Examiner:
             watch.announce_at = now + watch.announcing.next(now)
             instance.announce(now)
 
-    def _say(self, instance: Instance, fault: Fault, there: bool, steps: list[Step]) -> None:
+    def _say(self, instance: Instance, fault: Problem, there: bool, steps: list[Step]) -> None:
         why = _sentence(map(str, steps))
         level = Level.ERROR if there else Level.NOTICE
         words = f"{fault.value}: {why}" if there else f"over: {fault.value}"
         self._out.append(Log(level, f"{instance.spec.name}: {words}"))
 
     def _let_go_or_not(
-        self, now: float, instance: Instance, watch: Watch, found: Mapping[Fault, list[Step]]
+        self, now: float, instance: Instance, watch: History, found: Mapping[Problem, list[Step]]
     ) -> None:
         grave = [
             fault
@@ -198,7 +202,7 @@ class Examiner:
             find_fit(now, instance)
 
     def _note_conflict(
-        self, now: float, observed: Observed, instance: Instance, watch: Watch
+        self, now: float, observed: Findings, instance: Instance, watch: History
     ) -> None:
         backup = observed.role is Role.BACKUP
         asked = [h for h in observed.holders if h.asked is Tri.YES]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from netvip.core.check.findings import Echo, Holder, Observed
-from netvip.core.check.history import Watch
-from netvip.core.check.verdicts import Fault, Kind, Step
+from netvip.core.check.findings import Echo, Findings, Holder
+from netvip.core.check.history import History
+from netvip.core.check.verdicts import Kind, Problem, Step
 from netvip.core.instance import messages
 from netvip.core.instance.instance import Instance
 from netvip.core.mirror import Mirror
@@ -17,7 +17,7 @@ VIRTUAL_MAC = (bytes.fromhex("00005e0001"), bytes.fromhex("00005e0002"))
 
 
 def steps(
-    observed: Observed, instance: Instance, watch: Watch, mirror: Mirror, now: float
+    observed: Findings, instance: Instance, watch: History, mirror: Mirror, now: float
 ) -> tuple[Step, ...]:
     """Every step of one instance's examination."""
     if observed.role is Role.MASTER:
@@ -97,7 +97,7 @@ def _answer(holder: Holder, fresh: bool) -> Step:
     return Step(Kind.ANSWER, name, Tri.NO, "nobody answers, though its master adverts", holder.took)
 
 
-def _reach(echoes: Iterable[Echo], watch: Watch) -> Iterator[Step]:
+def _reach(echoes: Iterable[Echo], watch: History) -> Iterator[Step]:
     by_vip: dict[IP, list[Echo]] = {}
     for echo in echoes:
         by_vip.setdefault(echo.vip, []).append(echo)
@@ -106,7 +106,7 @@ def _reach(echoes: Iterable[Echo], watch: Watch) -> Iterator[Step]:
         finding = _reached_at_all(asked, watch)
         answered = sum(echo.answered is Tri.YES for echo in asked)
         counted = f"{answered} of {len(asked)} answer it"
-        yield Step(Kind.REACH, str(vip), finding, counted, fault=Fault.UNREACHED)
+        yield Step(Kind.REACH, str(vip), finding, counted, fault=Problem.UNREACHED)
 
 
 def _reached(echo: Echo) -> tuple[Tri, str]:
@@ -119,7 +119,7 @@ def _reached(echo: Echo) -> tuple[Tri, str]:
     return Tri.UNKNOWN, "does not answer at all, which tells nothing"
 
 
-def _reached_at_all(asked: list[Echo], watch: Watch) -> Tri:
+def _reached_at_all(asked: list[Echo], watch: History) -> Tri:
     if any(echo.answered is Tri.YES for echo in asked):
         return Tri.YES
     # Who has never answered the VIP may have its reasons: only who did and no longer does tells.
@@ -127,8 +127,8 @@ def _reached_at_all(asked: list[Echo], watch: Watch) -> Tri:
     return Tri.NO if any(echo.answered is Tri.NO for echo in told) else Tri.UNKNOWN
 
 
-def _served(finding: Tri, told: str, watch: Watch) -> str:
-    if finding is Tri.NO and Fault.DEAD not in watch.well:
+def _served(finding: Tri, told: str, watch: History) -> str:
+    if finding is Tri.NO and Problem.DEAD not in watch.well:
         return f"{told}; it has not answered once since this node is MASTER"
     return told
 

@@ -24,7 +24,7 @@ class Kind(Enum):
     ANSWER = "answer"
 
 
-class Fault(Enum):
+class Problem(Enum):
     """What can be wrong."""
 
     MISSING = "a VIP is missing, or not as it was"
@@ -55,38 +55,38 @@ class Step:
     words: str
     took: float = 0.0
     #: The fault that a NO is, where it is not the kind's own.
-    fault: Fault | None = None
+    fault: Problem | None = None
 
     def __str__(self) -> str:
         return f"{self.subject}: {self.words}"
 
 
 #: What a NO means. A VIP that is missing on the MASTER is netlink's news, and a window's business.
-MEANING: Final[dict[tuple[Role, Kind], Fault]] = {
-    (Role.MASTER, Kind.PRESENCE): Fault.MISSING,
-    (Role.MASTER, Kind.OWNERSHIP): Fault.CONFLICT,
-    (Role.MASTER, Kind.REACH): Fault.MISLED,
-    (Role.MASTER, Kind.SERVICE): Fault.DEAD,
-    (Role.BACKUP, Kind.PRESENCE): Fault.LEFT_OVER,
-    (Role.BACKUP, Kind.OWNERSHIP): Fault.CONFLICT,
-    (Role.BACKUP, Kind.ANSWER): Fault.DARK,
+MEANING: Final[dict[tuple[Role, Kind], Problem]] = {
+    (Role.MASTER, Kind.PRESENCE): Problem.MISSING,
+    (Role.MASTER, Kind.OWNERSHIP): Problem.CONFLICT,
+    (Role.MASTER, Kind.REACH): Problem.MISLED,
+    (Role.MASTER, Kind.SERVICE): Problem.DEAD,
+    (Role.BACKUP, Kind.PRESENCE): Problem.LEFT_OVER,
+    (Role.BACKUP, Kind.OWNERSHIP): Problem.CONFLICT,
+    (Role.BACKUP, Kind.ANSWER): Problem.DARK,
 }
 
 #: What is done about it, and whether it has to last for `fall` examinations first.
-REMEDIES: Final[dict[Fault, tuple[Remedy, bool]]] = {
-    Fault.MISSING: (Remedy.REPORT, False),
-    Fault.CONFLICT: (Remedy.CONFLICT, False),
-    Fault.MISLED: (Remedy.ANNOUNCE, False),
-    Fault.UNREACHED: (Remedy.LET_GO, True),
-    Fault.DEAD: (Remedy.LET_GO, True),
-    Fault.LEFT_OVER: (Remedy.REPORT, True),
-    Fault.DARK: (Remedy.REPORT, True),
+REMEDIES: Final[dict[Problem, tuple[Remedy, bool]]] = {
+    Problem.MISSING: (Remedy.REPORT, False),
+    Problem.CONFLICT: (Remedy.CONFLICT, False),
+    Problem.MISLED: (Remedy.ANNOUNCE, False),
+    Problem.UNREACHED: (Remedy.LET_GO, True),
+    Problem.DEAD: (Remedy.LET_GO, True),
+    Problem.LEFT_OVER: (Remedy.REPORT, True),
+    Problem.DARK: (Remedy.REPORT, True),
 }
 
 
-def by_fault(role: Role, steps: Iterable[Step]) -> dict[Fault, list[Step]]:
+def by_fault(role: Role, steps: Iterable[Step]) -> dict[Problem, list[Step]]:
     """The steps that would show each fault."""
-    found: dict[Fault, list[Step]] = {}
+    found: dict[Problem, list[Step]] = {}
     for step in steps:
         fault = step.fault or MEANING.get((role, step.kind))
         if fault is not None:

@@ -14,9 +14,9 @@ def hand_over(now: float, instance: Instance, why: str = "handed over as asked")
     if instance.phase is not Phase.WATCHING or instance.master(now) is not Tri.YES:
         return False
     ready = instance.prepared is not None and not instance.missing()
-    if not ready or not instance.letgo.possible(now, instance.spec):
+    if not ready or not instance.release.possible(now, instance.spec):
         return False
-    instance.letgo.hand_over(now, instance.spec, why)
+    instance.release.hand_over(now, instance.spec, why)
     return True
 
 

@@ -22,16 +22,16 @@ from netvip.core.actions import (
     Plan,
     Prepare,
     PutBack,
+    Remove,
     RequestDump,
-    TakeAway,
-    Track,
+    SetTrackFile,
 )
 from netvip.core.instance import messages, restore
 from netvip.core.instance.conflict import Conflict
 from netvip.core.instance.mastership import Mastership
-from netvip.core.instance.protection import Cover
+from netvip.core.instance.protection import Protection
 from netvip.core.instance.refresh import Refresh
-from netvip.core.instance.release import LetGo
+from netvip.core.instance.release import Release
 from netvip.core.instance.states import IN_FAULT, PROTECTED, TABLE, Phase, Trigger, follow
 from netvip.core.mirror import Mirror
 from netvip.core.model import (
@@ -78,9 +78,9 @@ class Instance:
         self.look_anew = True
         self.carry_until = NEVER
         self.born = float("-inf")
-        self.letgo = LetGo(self._move, self.log)
+        self.release = Release(self._move, self.log)
         self.conflict, self.refresh = Conflict(), Refresh()
-        self.cover = Cover(spec.name, outbox)
+        self.protection = Protection(spec.name, outbox)
         #: Why the node should not hold the VIPs though it has them; empty where nothing is wrong.
         self.unfit = ""
         self.moved_at = float("-inf")
@@ -306,26 +306,26 @@ class Instance:
             self.fail(Trigger.UNCONFIRMED, now, why)
         if self.phase is Phase.FAILED and self.master(now) is Tri.YES:
             self._let_go(now)
-        self.letgo.tick(now, self.phase, self.spec, self.spec_has_carrier())
+        self.release.tick(now, self.phase, self.spec, self.spec_has_carrier())
         if now >= self.refresh.due:
             self.refresh.next(now, self.spec.refreshes is not Tri.YES)
             self.announce(now)
         if now >= self._retract_at:
             self._retract(now)
-        self.cover.tick(now)
+        self.protection.tick(now)
 
     def _let_go(self, now: float) -> None:
         if not self.missing() and not self.unfit:
             return
         if self.conflict.confirmed and not self.conflict.may_yield(now):
             return  # whoever else answers would do so on the other node as well
-        if self.letgo.possible(now, self.spec) and self.conflict.confirmed:
+        if self.release.possible(now, self.spec) and self.conflict.confirmed:
             self.conflict.yielded(now)
-        self.letgo.failed(now, self.spec)
+        self.release.failed(now, self.spec)
 
     def deadline(self) -> float:
         """When tick() has something to do."""
-        return min(self._phase_due(), self.refresh.due, self.cover.due)
+        return min(self._phase_due(), self.refresh.due, self.protection.due)
 
     def _phase_due(self) -> float:
         due = [self._retract_at]
@@ -344,7 +344,7 @@ class Instance:
         return min(due)
 
     def _let_go_due(self) -> float:
-        return self.letgo.due(self.phase, self.spec, self.spec_has_carrier())
+        return self.release.due(self.phase, self.spec, self.spec_has_carrier())
 
     def prepare(self, plan: Plan) -> None:
         """Have another plan ready, where it differs from the last."""
@@ -355,7 +355,7 @@ class Instance:
     def end(self, now: float) -> None:
         """keepalived no longer has this instance."""
         self._move(Trigger.OTHER_MASTER, now)
-        self.cover.down()
+        self.protection.down()
 
     # --- steps ----------------------------------------------------------------------------------
 
@@ -363,32 +363,32 @@ class Instance:
         before, self.phase = self.phase, follow(self.phase, trigger)
         self.moved_at = now if before is not self.phase else self.moved_at
         if before not in PROTECTED and self.phase in PROTECTED:
-            self.cover.up(now)
+            self.protection.up(now)
         elif before in PROTECTED and self.phase not in PROTECTED:
             if trigger is Trigger.OTHER_MASTER:
-                self.cover.pass_on(now, (vip.ip for vip in self.spec.vips))
+                self.protection.pass_on(now, (vip.ip for vip in self.spec.vips))
             else:
-                self.cover.down()
+                self.protection.down()
         if before is not self.phase is Phase.CARRYING:
             self.carry_until = now + self.spec.master_down + CARRY_GRACE
         if (before in IN_FAULT) is not (self.phase in IN_FAULT):
-            self._out.append(Track(self.spec.name, self.phase in IN_FAULT))
+            self._out.append(SetTrackFile(self.spec.name, self.phase in IN_FAULT))
 
     def fail(self, trigger: Trigger, now: float, why: str) -> None:
         """Something is wrong, and netvip cannot make it good."""
         self._move(trigger, now)
-        self.letgo.why = why
+        self.release.why = why
         self.log(Level.ERROR, why)
 
     @property
     def why_failed(self) -> str:
         """What went wrong, in a sentence; empty unless the phase says that something did."""
-        return self.letgo.why if self.phase in (Phase.FAILED, *IN_FAULT) else ""
+        return self.release.why if self.phase in (Phase.FAILED, *IN_FAULT) else ""
 
     def held(self, now: float) -> bool:
         """Whether a missing VIP is dealt with, or is about to be by a daemon that has just come, or
         nobody else would take it: a check of keepalived's should not fail for it then."""
-        in_vain = self.letgo.in_vain(now) or self.conflict.confirmed
+        in_vain = self.release.in_vain(now) or self.conflict.confirmed
         if self.protected or (self.phase is Phase.FAILED and in_vain):
             return True
         return now < self.born + UNKNOWN_FOR and self.master(now) is Tri.UNKNOWN
@@ -463,7 +463,7 @@ class Instance:
         self._no_longer_master()
         if self.protected:
             self.log(Level.NOTICE, f"{sender} is master now: shield and bridge down")
-        self.letgo.other_master(now, self.phase, sender)
+        self.release.other_master(now, self.phase, sender)
         self._move(Trigger.OTHER_MASTER, now)
         self.losses.clear()
 
@@ -478,7 +478,7 @@ class Instance:
         left = tuple(a for a in self.put_back.values() if self._mirror.get(a.key) is not None)
         self.put_back.clear()
         if left:
-            self._out.append(TakeAway(left))
+            self._out.append(Remove(left))
             self.log(Level.WARNING, f"{', '.join(map(str, left))} taken away again: not MASTER")
 
     # --- words ----------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from netvip.core.model import IP
 NEVER = float("inf")
 
 
-class Cover:
+class Protection:
     """What is up, and for how long. It appends what is to be done to the outbox it was given."""
 
     def __init__(self, instance: str, outbox: list[Action]) -> None:

@@ -22,7 +22,7 @@ from netvip.core.pacing import Backoff
 NEVER = float("inf")
 
 
-class LetGo:
+class Release:
     """The FAULTs of one instance. Each of them ends by itself (Law 3)."""
 
     def __init__(

@@ -19,7 +19,7 @@ PUT_OFF_LIMIT = 2.0
 URGENT_AFTER = 0.02
 
 
-class Preparer:
+class PlanKeeper:
     """Has plans made when the kernel has stood still, and saved for a next daemon."""
 
     def __init__(self, mirror: Mirror, outbox: list[Action]) -> None:
@@ -51,7 +51,7 @@ class Preparer:
         keys = frozenset(key for instance in instances for key in instance.vip_keys())
         for instance in instances:
             # Instances of one interface share its bridge: a plan in use keeps the others' still.
-            if not instance.cover and (instance.home not in acting_on or instance.unplanned()):
+            if not instance.protection and (instance.home not in acting_on or instance.unplanned()):
                 instance.remember()
                 self._prepare(instance, keys)
         self._save(instances)

@@ -6,7 +6,7 @@ from enum import Enum
 
 from netvip.const import HOLD_LEASE
 from netvip.core.actions import Action, Level, Log, SaveHolds
-from netvip.core.events import Announced, Called, Entrance
+from netvip.core.events import ChangeExpected, Request, RequestKind
 from netvip.core.mirror import Mirror
 from netvip.core.model import Tri
 from netvip.core.requests.holds import Holds
@@ -17,10 +17,10 @@ APT = "apt"
 CONFIGURING = "configuring"
 
 ANNOUNCED = {
-    Entrance.KEEPALIVED_STOPS: "keepalived is about to stop",
-    Entrance.NETWORKD_STOPS: "systemd-networkd is about to stop",
-    Entrance.NETWORKD_STOPPED: "systemd-networkd has stopped",
-    Entrance.NETWORKD_STARTED: "systemd-networkd has started",
+    RequestKind.KEEPALIVED_STOPS: "keepalived is about to stop",
+    RequestKind.NETWORKD_STOPS: "systemd-networkd is about to stop",
+    RequestKind.NETWORKD_STOPPED: "systemd-networkd has stopped",
+    RequestKind.NETWORKD_STARTED: "systemd-networkd has started",
 }
 
 
@@ -32,7 +32,7 @@ class AptPolicy(Enum):
     IGNORE = "ignore"
 
 
-class Reception:
+class RequestHandler:
     """Keeps the holds. A hold arms, and freezes nothing: failover goes on working in it."""
 
     def __init__(self, mirror: Mirror, outbox: list[Action]) -> None:
@@ -40,42 +40,42 @@ class Reception:
         self.apt = AptPolicy.HOLD
         self._mirror, self._out = mirror, outbox
 
-    def take(self, event: Called) -> None:
+    def take(self, event: Request) -> None:
         """Take or release a hold, if that is what was asked. Whoever comes, the machine looks
         again at what there is."""
         heeded = self.apt is not AptPolicy.IGNORE
-        match event.entrance:
-            case Entrance.HOLD:
+        match event.kind:
+            case RequestKind.HOLD:
                 self._hold(event.time, event.subject, event.seconds)
-            case Entrance.UPGRADED:
+            case RequestKind.UPGRADED:
                 self._log(Level.INFO, "files of systemd or keepalived were replaced: looking again")
-            case Entrance.RELEASE:
+            case RequestKind.RELEASE:
                 self._release(event.subject)
-            case Entrance.APT_BEGINS if heeded:
+            case RequestKind.APT_BEGINS if heeded:
                 self._hold(event.time, APT, HOLD_LEASE)
-            case Entrance.APT_ENDED if heeded:
+            case RequestKind.APT_ENDED if heeded:
                 self._release(APT)
 
-    def announced(self, event: Called, networkd: Tri) -> Announced | None:
+    def announced(self, event: Request, networkd: Tri) -> ChangeExpected | None:
         """The announcement that an event is, if it is one."""
-        if event.entrance is Entrance.LINK:
+        if event.kind is RequestKind.LINK:
             # The dispatcher is slow: with the bus at hand it says nothing new.
             if event.state == CONFIGURING and networkd is not Tri.YES:
                 reason, ifindex = "networkd-dispatcher says configuring", self.ifindex(event)
-                return Announced(event.time, reason, ifindex) if ifindex else None
+                return ChangeExpected(event.time, reason, ifindex) if ifindex else None
             return None
-        said = ANNOUNCED.get(event.entrance)
-        return Announced(event.time, said) if said else None
+        said = ANNOUNCED.get(event.kind)
+        return ChangeExpected(event.time, said) if said else None
 
-    def ifindex(self, event: Called) -> int:
+    def ifindex(self, event: Request) -> int:
         """The number of the interface that an event is about; 0 if there is none such."""
-        return self._mirror.index(event.subject) if event.entrance is Entrance.LINK else 0
+        return self._mirror.index(event.subject) if event.kind is RequestKind.LINK else 0
 
-    def yields(self, event: Called, instance: str) -> bool:
+    def yields(self, event: Request, instance: str) -> bool:
         """Whether an instance is asked to hand its VIPs over."""
-        if event.entrance is Entrance.APT_BEGINS:
+        if event.kind is RequestKind.APT_BEGINS:
             return self.apt is AptPolicy.YIELD
-        return event.entrance is Entrance.YIELD and event.subject == instance
+        return event.kind is RequestKind.YIELD and event.subject == instance
 
     def tick(self, now: float) -> None:
         """End the leases that are over."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from netvip.const import HOLD_LEASE, HOLD_LONGEST
-from netvip.core.events import Called, Entrance
+from netvip.core.events import Request, RequestKind
 
 #: A reason is a word or a short phrase for `netvip status`.
 LONGEST_REASON = 64
@@ -13,50 +13,50 @@ LONGEST_REASON = 64
 LONGEST_NAME = 255
 
 
-def parse(now: float, words: Sequence[str]) -> Called:
+def parse(now: float, words: Sequence[str]) -> Request:
     """The event in the words of a hook or a command. Raises ValueError with a sentence."""
     try:
-        entrance = Entrance(words[0])
+        kind = RequestKind(words[0])
     except (ValueError, IndexError):
-        known = ", ".join(entrance.value for entrance in Entrance)
+        known = ", ".join(kind.value for kind in RequestKind)
         raise ValueError(f"no such event; known are {known}") from None
-    return _READERS.get(entrance, _bare)(now, entrance, list(words[1:]))
+    return _READERS.get(kind, _bare)(now, kind, list(words[1:]))
 
 
-def _bare(now: float, entrance: Entrance, words: list[str]) -> Called:
+def _bare(now: float, kind: RequestKind, words: list[str]) -> Request:
     if words:
-        raise ValueError(f"{entrance.value} takes no argument")
-    return Called(now, entrance)
+        raise ValueError(f"{kind.value} takes no argument")
+    return Request(now, kind)
 
 
-def _hold(now: float, entrance: Entrance, words: list[str]) -> Called:
+def _hold(now: float, kind: RequestKind, words: list[str]) -> Request:
     if not 1 <= len(words) <= 2:
         raise ValueError("hold takes a reason, and for how many seconds")
-    return Called(now, entrance, _reason(words[0]), seconds=_seconds(*words[1:]))
+    return Request(now, kind, _reason(words[0]), seconds=_seconds(*words[1:]))
 
 
-def _release(now: float, entrance: Entrance, words: list[str]) -> Called:
+def _release(now: float, kind: RequestKind, words: list[str]) -> Request:
     if len(words) != 1:
         raise ValueError("release takes the reason that the hold was given")
-    return Called(now, entrance, _reason(words[0]))
+    return Request(now, kind, _reason(words[0]))
 
 
-def _yield(now: float, entrance: Entrance, words: list[str]) -> Called:
+def _yield(now: float, kind: RequestKind, words: list[str]) -> Request:
     if len(words) != 1 or not 0 < len(words[0]) <= LONGEST_NAME:
         raise ValueError("yield takes the name of a VRRP instance")
-    return Called(now, entrance, words[0])
+    return Request(now, kind, words[0])
 
 
-def _verify(now: float, entrance: Entrance, words: list[str]) -> Called:
+def _verify(now: float, kind: RequestKind, words: list[str]) -> Request:
     if len(words) > 1 or not all(0 < len(word) <= LONGEST_NAME for word in words):
         raise ValueError("verify takes the name of a VRRP instance, or nothing")
-    return Called(now, entrance, "".join(words))
+    return Request(now, kind, "".join(words))
 
 
-def _link(now: float, entrance: Entrance, words: list[str]) -> Called:
+def _link(now: float, kind: RequestKind, words: list[str]) -> Request:
     if len(words) != 2 or max(map(len, words)) > LONGEST_NAME:
         raise ValueError("link takes an interface and its state")
-    return Called(now, entrance, words[0], state=words[1])
+    return Request(now, kind, words[0], state=words[1])
 
 
 def _reason(text: str) -> str:
@@ -73,10 +73,10 @@ def _seconds(text: str = str(HOLD_LEASE)) -> float:
     return float(text)
 
 
-_READERS: dict[Entrance, Callable[[float, Entrance, list[str]], Called]] = {
-    Entrance.HOLD: _hold,
-    Entrance.RELEASE: _release,
-    Entrance.YIELD: _yield,
-    Entrance.VERIFY: _verify,
-    Entrance.LINK: _link,
+_READERS: dict[RequestKind, Callable[[float, RequestKind, list[str]], Request]] = {
+    RequestKind.HOLD: _hold,
+    RequestKind.RELEASE: _release,
+    RequestKind.YIELD: _yield,
+    RequestKind.VERIFY: _verify,
+    RequestKind.LINK: _link,
 }
