@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+#: A time that does not come.
+NEVER = float("inf")
+
 # --- the shield's lease -------------------------------------------------------------------------
 #: Kernel lifetime of a shield address: long enough to live through a late renewal, short enough
 #: that a killed netvip leaves nothing behind for longer than a master-down interval (RFC 5798 6.1).

@@ -15,22 +15,21 @@ from functools import singledispatchmethod
 from typing import Any
 
 from netvip import config
-from netvip.actuators import announce, holds_file, objects, snapshot
+from netvip.actuators import announce, holds_file, objects, run_directory, snapshot
 from netvip.actuators.hook_reply import HookReply
 from netvip.actuators.netlink import Commands
 from netvip.actuators.protect import Protector, sweep
 from netvip.actuators.published import PublishedFiles
 from netvip.actuators.source_list import SourceList
+from netvip.actuators.track_files import TrackFiles
 from netvip.checks.runner import Runner
 from netvip.const import ALIVE_EVERY, KEEPALIVED_UNIT, VERIFY_LIMIT
 from netvip.control import document, server
 from netvip.core import actions, events
 from netvip.core.events import RequestKind
 from netvip.core.machine import Machine
-from netvip.core.model import Role, Tri
 from netvip.core.requests import parse
 from netvip.core.requests.handle import AptPolicy
-from netvip.keepalived.process import running
 from netvip.linux.programs import output
 from netvip.linux.sd_notify import notify, watchdog_interval
 from netvip.sources.adverts import AdvertSource
@@ -64,9 +63,7 @@ class Daemon:
     ) -> None:
         self._problem = problem
         self._loop, self._machine = loop, Machine()
-        self._machine.requests.apt = AptPolicy(settings.apt)
-        self._machine.checks.policy = settings.check
-        self._machine.healer.allowed = settings.restart
+        self._machine.configure(settings.check, AptPolicy(settings.apt), settings.restart)
         self._queue: deque[events.Event] = deque()
         self._consuming = False
         self._timer: asyncio.TimerHandle | None = None
@@ -77,14 +74,14 @@ class Daemon:
         self._no_room: set[str | None] = set()
         self._commands = Commands(self._refused)
         self._protection = Protector(self._commands)
-        self._kernel = KernelSource(self.feed, self._commands.port)
         self._adverts = AdvertSource(self.feed, loop)
+        self._kernel = KernelSource(self.feed, self._commands.port, self._adverts.drain)
         self._keepalived = KeepalivedSource(self.feed, settings.keepalived_conf)
         self._filters = FilterSource(self.feed)
         self._fifo = FifoSource(self.feed, loop)
-        self._heard, self._sources = HookReply(), SourceList()
+        self._hook_reply, self._source_list = HookReply(), SourceList()
         self._hooks = HookSource(self.feed, self._answer, loop)
-        self._verdicts = PublishedFiles()
+        self._published, self._track_files = PublishedFiles(), TrackFiles()
         self._networkd, self._keepalived_bus = _bus_sources(self.feed, settings.dbus)
         self._runner = Runner(self.feed)
         self._examined = asyncio.Event()
@@ -97,17 +94,14 @@ class Daemon:
 
     def feed(self, event: events.Event) -> None:
         """Take an event. It is dealt with before this returns, in the order of arrival."""
-        if isinstance(event, events.AddressLost):
-            self._adverts.drain()  # keepalived announces what it releases before it deletes
         self._queue.append(event)
         if self._consuming:
             return
         self._consuming = True
         try:
             self._consume()
-            self._report()
             with self._as_far_as_there_is_room():
-                self._heard.over(self._machine.yielding)
+                self._hook_reply.over(self._machine.yielding)
         finally:
             self._consuming = False
         self._schedule()
@@ -121,17 +115,10 @@ class Daemon:
                     words.append(action)
                 else:
                     self._do(action)
-            if isinstance(event, events.DumpReceived):
-                with self._as_far_as_there_is_room():
-                    self._dumped(event)
-            elif isinstance(event, events.CheckFinished):
+            if isinstance(event, events.CheckFinished):
                 self._examined.set()
         for word in words:  # after the deeds: a line to the journal takes longer than a shield
             log(word.level, word.text)
-
-    def _report(self) -> None:
-        for action in self._machine.report(time.monotonic()):
-            self._do(action)
 
     def _do(self, action: actions.Action) -> None:
         with self._as_far_as_there_is_room():
@@ -139,7 +126,7 @@ class Daemon:
 
     @contextmanager
     def _as_far_as_there_is_room(self) -> Iterator[None]:
-        """A file that cannot be written is said once, and no reason to leave a VIP alone."""
+        """Report a file that cannot be written once, and go on: protection does not need files."""
         try:
             yield
         except OSError as problem:
@@ -147,22 +134,8 @@ class Daemon:
                 raise
             if problem.filename not in self._no_room:
                 self._no_room.add(problem.filename)
-                why = f"{problem.strerror}; protected all the same, make room"
-                log(actions.Level.ERROR, f"{problem.filename} cannot be written: {why}")
-
-    def _dumped(self, event: events.DumpReceived) -> None:
-        self._listen()
-        declaration = self._keepalived.declaration
-        if declaration.problem:
-            return  # which instances notify us is not known: what they wrote stays
-        processes = self._keepalived.processes()
-        known = declaration.instances
-        self._sources.save(known.values())
-        notified = {name for name, declared in known.items() if declared.notify is Tri.YES}
-        self._verdicts.tidy(processes, notified)
-        for spec, role in event.instances:
-            if spec.name in notified and role is not Role.UNKNOWN:
-                self._verdicts.state(spec.name, role.name, processes)
+                why = f"{problem.strerror}; netvip still protects the VIPs; make room on the disk"
+                log(actions.Level.ERROR, f"cannot write {problem.filename}: {why}")
 
     def _schedule(self) -> None:
         if self._timer is not None:
@@ -209,9 +182,20 @@ class Daemon:
         objects.take_away(self._commands, action.addresses)
 
     @_act.register
-    def _(self, action: actions.ClearAway) -> None:
-        if not running():  # one that has come this moment looks after them itself
-            objects.take_away(self._commands, action.addresses)
+    def _(self, action: actions.LookForKeepalived) -> None:
+        self._keepalived.look(action.instance, action.sender)
+
+    @_act.register
+    def _(self, action: actions.Listen) -> None:
+        self._adverts.watch(action.ifindexes, action.addresses)
+
+    @_act.register
+    def _(self, action: actions.SaveSourceList) -> None:
+        self._source_list.save(action.sources)
+
+    @_act.register
+    def _(self, action: actions.SaveStates) -> None:
+        self._published.save_states(action)
 
     @_act.register
     def _(self, action: actions.RestartKeepalived) -> None:
@@ -237,19 +221,20 @@ class Daemon:
 
     @_act.register
     def _(self, action: actions.SetTrackFile) -> None:
-        self._verdicts.track(action.instance, action.fault)
+        self._track_files.set(action.instance, action.fault)
 
     @_act.register
     def _(self, action: actions.PublishInstance) -> None:
-        self._verdicts.publish(action, self._keepalived.declaration.files)
+        self._published.publish(action)
 
     @_act.register
     def _(self, action: actions.WithdrawInstance) -> None:
-        self._verdicts.forget(action.instance)
+        self._track_files.set(action.instance, False)
+        self._published.withdraw(action.instance)
 
     @_act.register
     def _(self, action: actions.PublishWindow) -> None:
-        self._verdicts.window(action.open)
+        self._published.window(action.open)
 
     @_act.register
     def _(self, action: actions.SaveSnapshot) -> None:
@@ -262,7 +247,7 @@ class Daemon:
     def _answer(self, token: str, kind: RequestKind) -> None:
         busy = self._machine.yielding and kind in HANDING_OVER
         with self._as_far_as_there_is_room():
-            self._heard.answer(token, busy)
+            self._hook_reply.answer(token, busy)
 
     def _refused(self, what: str, why: str) -> None:
         self.feed(events.KernelRefused(time.monotonic(), what, why))
@@ -284,9 +269,9 @@ class Daemon:
 
     def _begin(self) -> None:
         sweep(self._commands)
-        self._verdicts.prepare()
-        self._verdicts.clear()
-        self._verdicts.hold_till_known()
+        run_directory.prepare()
+        self._track_files.clear()
+        self._published.hold_till_known()
         self._commands.start(self._loop)
         self.feed(events.SnapshotLoaded(time.monotonic(), *snapshot.load(), holds_file.load()))
         self._kernel.start(self._loop)
@@ -339,8 +324,8 @@ class Daemon:
         await asyncio.gather(*ending, return_exceptions=True)
         self._protection.take_all_down()
         self._commands.read_answers()
-        self._verdicts.dead()
-        self._verdicts.clear()
+        self._published.dead()
+        self._track_files.clear()
         self._fifo.close()
         self._hooks.close()
         self._adverts.close()
@@ -355,7 +340,7 @@ class Daemon:
         watchdog = follow = float("-inf")
         while True:
             with self._as_far_as_there_is_room():
-                self._verdicts.alive()
+                self._published.alive()
             now = self._loop.time()
             if interval and now >= watchdog:
                 notify("WATCHDOG=1")
@@ -366,19 +351,9 @@ class Daemon:
             await asyncio.sleep(ALIVE_EVERY)
 
     def _follow(self) -> None:
-        """Listen where the instances are, as interfaces and instances come and go."""
-        self._listen()
+        """Open pipes again that were replaced."""
         self._fifo.follow()
         self._hooks.follow()
-        self._report()
-
-    def _listen(self) -> None:
-        mirror = self._machine.mirror
-        specs = [instance.spec for instance in self._machine.instances.values()]
-        vips = [vip for spec in specs for vip in spec.vips]
-        names = {spec.interface for spec in specs} | {vip.interface for vip in vips}
-        places = {mirror.index(name) for name in names} - {0}
-        self._adverts.watch(places, (vip.ip for vip in vips))
 
     def _call(self, words: Sequence[str]) -> dict[str, Any]:
         try:
@@ -396,14 +371,14 @@ class Daemon:
             return {"refused": "keepalived has no such VRRP instance, or its state is not known"}
         with suppress(TimeoutError):
             async with asyncio.timeout(VERIFY_LIMIT):
-                while not self._machine.checks.examined(wanted, begun):
+                while not self._machine.checks.checked(wanted, begun):
                     self._examined.clear()
                     await self._examined.wait()
-        fresh = {name: self._machine.checks.examined([name], begun) for name in wanted}
+        fresh = {name: self._machine.checks.checked([name], begun) for name in wanted}
         return self._status([]) | {"verified": fresh}
 
     def _status(self, _: Sequence[str]) -> dict[str, Any]:
-        trouble = self._problem or self._keepalived.declaration.problem
+        trouble = self._problem or self._keepalived.problem
         counts = (self._fifo.lines, self._fifo.dropped)
         found = document.document(self._machine, time.monotonic(), trouble, counts)
         return found | {"failback": document.failback(self._machine, self._home_name)}
@@ -434,6 +409,6 @@ def sweep_leftovers() -> None:
     commands = Commands(lambda what, why: log(actions.Level.ERROR, f"refused: {what}: {why}"))
     sweep(commands)
     commands.read_answers()
-    PublishedFiles().clear()
+    TrackFiles().clear()
     if os.environ.get("SERVICE_RESULT", "success") != "success":  # systemd.exec(5)
         PublishedFiles().crashed()  # it was killed: the next one is there in a moment, and finishes

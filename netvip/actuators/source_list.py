@@ -1,4 +1,7 @@
-"""What the next start of keepalived waits for, kept where it outlives a boot."""
+"""The list of source addresses that the next start of keepalived waits for (scripts/wait-source).
+
+It is kept where it outlives a boot.
+"""
 
 from __future__ import annotations
 
@@ -8,24 +11,18 @@ from pathlib import Path
 
 from netvip.actuators.files import write_atomically
 from netvip.const import SOURCES_FILE
-from netvip.keepalived.declared import Declared
-
-#: Where none is configured, any that keepalived would take: an IPv4 one, or a link-local one
-#: (RFC 5798 5.1.2.1).
-ANY = {4: "any4", 6: "any6"}
 
 
 class SourceList:
-    """The interfaces and source addresses of the instances, for scripts/wait-source."""
+    """A line for each interface and source address of the instances."""
 
     def __init__(self, path: Path = Path(SOURCES_FILE)) -> None:
         self._path = path
 
-    def save(self, instances: Iterable[Declared]) -> None:
-        """Write them down where they differ from what is there. The file's time says how old the
-        configuration is that it was made of. Raises OSError."""
-        wanted = {(i.interface, i.source_ip or ANY[i.version]) for i in instances if i.interface}
-        text = "".join(f"{interface} {source}\n" for interface, source in sorted(wanted))
+    def save(self, sources: Iterable[tuple[str, str]]) -> None:
+        """Write the list where it differs from the file. The file's time tells how old the
+        configuration is from which it was made. Raises OSError."""
+        text = "".join(f"{interface} {source}\n" for interface, source in sorted(sources))
         if text == self._saved():
             os.utime(self._path)
             return

@@ -116,7 +116,7 @@ def _node() -> str | None:
 
 
 def _version() -> tuple[int, ...]:
-    from netvip.sources.keepalived import VERSION
+    from netvip.keepalived.ask import VERSION
 
     done = _run("keepalived", "-v")
     found = VERSION.search(done.stdout + done.stderr)
@@ -334,7 +334,7 @@ def _unguarded() -> str:
 def _ask_keepalived() -> dict[str, str]:
     import asyncio
 
-    from netvip.sources.keepalived import ask_once
+    from netvip.keepalived.ask import ask_once
 
     specs = asyncio.run(ask_once(config.load().keepalived_conf))
     return {spec.name: "guarded" if spec.guarded else "assisted" for spec in specs}

@@ -53,25 +53,25 @@ def _elsewhere(path: Path) -> Facts:
 
 
 def _here() -> Facts:
+    from netvip.keepalived.ask import ask_once, installed
     from netvip.sources.filters import look
-    from netvip.sources.keepalived import ask_once, built
 
     main_file = config.load().keepalived_conf
     pid = parent()
     node = configuration_id(pid) if pid is not None else os.uname().nodename.partition(".")[0]
-    version, has_json = asyncio.run(built())
-    configuration = read(main_file, node=node, version=version)
+    build = asyncio.run(installed())
+    configuration = read(main_file, node=node, version=build.version)
     addresses = [a for i in configuration.instances.values() for a in i.addresses]
     interfaces = {address.interface for address in addresses}
     hurts, why = asyncio.run(look())
     try:
-        running = asyncio.run(ask_once(main_file)) if has_json is Tri.YES else None
+        running = asyncio.run(ask_once(main_file)) if build.json is Tri.YES else None
     except DumpError:
-        running = None  # not running, or not to be asked: there is nothing to compare with
+        running = None  # keepalived is not running or gives no dump: there is nothing to compare
     return Facts(
         configuration,
-        version,
-        has_json,
+        build.version,
+        build.json,
         gather.commands(configuration, here=True),
         gather.own_addresses({address.ip for address in addresses}),
         gather.sysctl("promote_secondaries", interfaces),

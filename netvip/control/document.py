@@ -26,7 +26,7 @@ def document(
         "problem": trouble or problem(machine),
         "fifo": {"lines": fifo[0], "dropped": fifo[1]},
         "instances": [_instance(machine, i, now) for i in machine.instances.values()],
-        "faults": {fault.name.lower(): n for fault, n in machine.checks.counts.items()},
+        "faults": {problem.name.lower(): n for problem, n in machine.checks.counts.items()},
         "holds": [
             {"reason": hold.reason, "count": hold.count, "until": hold.until + clock}
             for hold in machine.requests.holds
@@ -45,13 +45,13 @@ def document(
 
 def problem(machine: Machine) -> str:
     """What keeps netvip from its work, in one sentence; empty when nothing does."""
-    hurts, why = machine.shield_hurts
+    blocked, why = machine.shield_blocked
     if machine.keepalived is Tri.NO:
         return "keepalived is not running: there is nothing to protect"
     if machine.dump_problem:
         return machine.dump_problem
-    if hurts is Tri.YES:
-        return f"no shield on this host: {why}"
+    if blocked is Tri.YES:
+        return f"cannot use a shield on this host: {why}"
     if machine.windows.networkd is Tri.NO:
         return "systemd-networkd is not running"
     return ""
@@ -64,7 +64,7 @@ def _instance(machine: Machine, instance: Instance, now: float) -> dict[str, Any
         "interface": spec.interface,
         "vrid": spec.vrid,
         "family": "IPv4" if spec.family == 2 else "IPv6",
-        "state": instance.mastership.role(now, spec).name,
+        "state": instance.role(now).name,
         "mode": spec.mode,
         "track_file": spec.track_file is Tri.YES,
         "phase": instance.phase.value,
@@ -73,7 +73,7 @@ def _instance(machine: Machine, instance: Instance, now: float) -> dict[str, Any
         "evidence": _evidence(instance, now),
         "vips": [_vip(machine, instance, vip) for vip in spec.vips],
         "conflict": {"with": instance.conflict.words, "confirmed": instance.conflict.confirmed},
-        "check": _check(machine.checks.watch(spec.name), now),
+        "check": _check(machine.checks.history(spec.name), now),
     }
 
 

@@ -1,4 +1,4 @@
-"""What netvip does about it. The core returns actions; the daemon hands them to the actuators."""
+"""What the core wants done. The daemon hands each action to its actuator."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from netvip.core.check.findings import Subject
-from netvip.core.model import Address, Route
+from netvip.core.model import IP, Address, Route
 from netvip.core.requests.holds import Hold
 
 
@@ -104,10 +104,20 @@ class RunCheck(Action):
 
 
 @dataclass(frozen=True, slots=True)
-class ClearAway(Action):
-    """Remove what a keepalived that is dead has left, while another node is master (Law 7)."""
+class LookForKeepalived(Action):
+    """Look whether a process of keepalived's is left; KeepalivedLookedFor answers. Another node,
+    sender, is MASTER of the instance, and this node still has its VIPs."""
 
-    addresses: tuple[Address, ...]
+    instance: str
+    sender: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listen(Action):
+    """Hear adverts on these interfaces, and other nodes' announcements of these addresses."""
+
+    ifindexes: tuple[int, ...]
+    addresses: frozenset[IP]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +154,8 @@ class PublishInstance(Action):
     vips: tuple[tuple[str, str], ...]
     #: How often keepalived has (re)loaded its configuration, as far as was seen.
     load: int
+    #: The files and directories that it was loaded from.
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +170,23 @@ class PublishWindow(Action):
     """Write down whether a window is open."""
 
     open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SaveStates(Action):
+    """Write down the states of instances for keepalived's processes, where their notify script has
+    not run yet; remove those of other processes, and of instances that are not in `notifying`."""
+
+    processes: tuple[str, ...]
+    states: tuple[tuple[str, str], ...]
+    notifying: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class SaveSourceList(Action):
+    """Write down what keepalived's next start has to wait for: interface and source address."""
+
+    sources: frozenset[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)

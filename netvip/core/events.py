@@ -10,6 +10,7 @@ from netvip.core.model import (
     IP,
     Address,
     Author,
+    Configured,
     InstanceSpec,
     Kernel,
     Link,
@@ -152,10 +153,25 @@ class AddressAnnounced(Event):
 
 @dataclass(frozen=True, slots=True)
 class DumpReceived(Event):
-    """keepalived's own account of its instances; time is when it was asked for."""
+    """keepalived's dump of its instances, true as of when it was asked for."""
 
+    asked: float
     instances: tuple[tuple[InstanceSpec, Role], ...]
-    arrived: float
+    #: What its configuration files say besides; None where they cannot be read.
+    configured: Configured | None = None
+    #: The files and directories of its configuration.
+    files: tuple[str, ...] = ()
+    #: Its processes that run scripts, by number and start time.
+    processes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KeepalivedLookedFor(Event):
+    """The answer to LookForKeepalived."""
+
+    running: Tri
+    instance: str
+    sender: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,9 +223,9 @@ class SnapshotLoaded(Event):
 
 @dataclass(frozen=True, slots=True)
 class ShieldBlocked(Event):
-    """Whether a packet filter would drop what reaches a VIP that stands on lo."""
+    """Whether a packet filter would drop what reaches a VIP that is on lo."""
 
-    hurts: Tri
+    blocked: Tri
     why: str = ""
 
 
@@ -226,7 +242,7 @@ class CheckFinished(Event):
     """What was found, by probes that were sent after `asked`."""
 
     asked: float
-    observed: tuple[Findings, ...]
+    findings: tuple[Findings, ...]
 
 
 @dataclass(frozen=True, slots=True)

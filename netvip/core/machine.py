@@ -1,44 +1,36 @@
-"""The node: routes events to windows and instances, and says when it wants to be woken."""
+"""The node: takes every event, tells windows and instances, and says when it wants to be woken."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import singledispatchmethod
+from itertools import chain
 
-from netvip.const import TAG
-from netvip.core import events
+from netvip.core import events, loss
 from netvip.core.actions import (
     Action,
     Level,
+    Listen,
     Log,
+    LookForKeepalived,
     QueryLinks,
-    Renew,
     RequestDump,
 )
+from netvip.core.check.policy import Policy
 from netvip.core.check.schedule import CheckSchedule
 from netvip.core.events import RequestKind
 from netvip.core.heal import Healer
-from netvip.core.instance.consequences import clear_away, hand_over
 from netvip.core.instance.instance import Instance
-from netvip.core.instance.states import LEAVING, Phase
+from netvip.core.instance.states import Phase
+from netvip.core.loss import Loss, Meaning
 from netvip.core.mirror import Mirror
-from netvip.core.model import (
-    Address,
-    AddressKey,
-    Author,
-    AuthorKind,
-    InstanceSpec,
-    Role,
-    Tri,
-)
-from netvip.core.plan import build
+from netvip.core.model import Address, AddressKey, Author, AuthorKind, InstanceSpec, Role, Tri
 from netvip.core.plan.keep import PlanKeeper
 from netvip.core.publish import Publisher
-from netvip.core.requests.handle import RequestHandler
-from netvip.core.window import Window
-from netvip.core.windows import Windows
+from netvip.core.requests.handle import AptPolicy, RequestHandler
+from netvip.core.windows import Window, Windows
 
-#: Who comes for a check, or has done something that asks for one.
+#: These requests ask for a check, or report something after which one is due.
 VERIFYING = frozenset({RequestKind.VERIFY, RequestKind.APT_ENDED, RequestKind.UPGRADED})
 
 
@@ -50,37 +42,57 @@ class Machine:
         self.instances: dict[str, Instance] = {}
         self.keepalived = Tri.UNKNOWN
         self.dump_problem = ""
-        self.shield_hurts: tuple[Tri, str] = (Tri.UNKNOWN, "")
+        self.shield_blocked: tuple[Tri, str] = (Tri.UNKNOWN, "")
         self.stopping = False
+        self._now = float("-inf")
         self._out: list[Action] = []
+        self._listening: Listen | None = None
+        self._remembered: tuple[tuple[Address, ...], tuple[Address, ...]] = ((), ())
         self.windows = Windows(self.mirror, self._out)
-        self._plans = PlanKeeper(self.mirror, self._out)
-        self._publisher = Publisher(self.mirror)
         self.requests = RequestHandler(self.mirror, self._out)
         self.checks = CheckSchedule(self.mirror, self._out)
-        self.healer = Healer(self._out)
-        self._remembered: tuple[tuple[Address, ...], tuple[Address, ...]] = ((), ())
+        self._plans = PlanKeeper(self.mirror, self._out)
+        self._publisher = Publisher(self.mirror, self._out)
+        self._healer = Healer(self._out)
+
+    def configure(
+        self, policy: Policy | None = None, apt: AptPolicy = AptPolicy.HOLD, restart: bool = False
+    ) -> None:
+        """Take the operator's settings: how to check, what an apt run means, and whether a
+        keepalived that is stuck in FAULT may be restarted."""
+        self.checks.configure(policy or Policy())
+        self.requests.configure(apt)
+        self._healer.configure(restart)
 
     # --- the way in and out ---------------------------------------------------------------------
 
-    def handle(self, event: events.Event) -> list[Action]:
-        """Take one event; return the actions that follow from it, in order."""
+    def handle(self, event: events.Event) -> Iterator[Action]:
+        """Take one event; return the actions that follow from it, in order.
+
+        What is published for others comes last, and is only worked out when the actions before it
+        were carried out: a shield does not wait for it.
+        """
+        assert event.time >= self._now, f"{event} is older than the last event ({self._now})"
+        self._now = event.time
         self._on(event)
         self._advance(event.time)
+        return chain(self._take_out(), self._publish(event.time))
+
+    def _take_out(self) -> list[Action]:
         actions = self._out[:]
         self._out.clear()
         return actions
 
-    def report(self, now: float) -> list[Action]:
-        """What is to be written down for others of how things stand: asked after the deeds."""
-        return self._publisher.run(self.instances, bool(self.windows), now)
+    def _publish(self, now: float) -> Iterator[Action]:
+        self._publisher.run(self.instances, bool(self.windows), now)
+        yield from self._take_out()
 
     def deadline(self) -> float:
         """When a Tick is wanted; infinity for never."""
-        due = [self._plans.due, self.requests.holds.due(), self.checks.due()]
-        due.append(self.healer.due())
+        due = [self._plans.due, self.requests.holds.due(), self.checks.due(), self._healer.due()]
         due += (i.deadline() for i in self.instances.values())
-        due += [window.due(self._now) for window in self.windows.values()]
+        due += (i.changes_at(self._now) for i in self.instances.values())
+        due += (window.due(self._now) for window in self.windows.values())
         return min(due)
 
     @property
@@ -93,7 +105,7 @@ class Machine:
         """Whether something is under way that a stop should wait for."""
         return any(instance.protection for instance in self.instances.values())
 
-    # --- events ---------------------------------------------------------------------------------
+    # --- events: the kernel ---------------------------------------------------------------------
 
     @singledispatchmethod
     def _on(self, event: events.Event) -> None:
@@ -104,107 +116,113 @@ class Machine:
         known = {key: a for key in self._all_keys() if (a := self.mirror.get(key)) is not None}
         self.mirror.load(event.kernel)
         self._plans.number_from(self.mirror.taken)
+        self._listen()
         gone = [a for key, a in known.items() if self.mirror.get(key) is None]
         for address in gone:
-            self._address_lost(event.time, address, Author())
-        self._changed(event.time)
+            self._lose(self._decide(event.time, address, Author()))
+        self._plans.changed(event.time)
 
     @_on.register
     def _(self, event: events.AddressSeen) -> None:
         address = event.address
         self.mirror.add(address)
         if event.author.kind is not AuthorKind.NETVIP:
-            self.windows.stir(address.ifindex, event.time)
-        self._changed(event.time)
-        for instance in self._holding(address.key):
+            self.windows.note_change(address.ifindex, event.time)
+        self._plans.changed(event.time)
+        for instance in self._select(lambda i: address.key in i.vip_keys()):
             instance.seen(event.time, event.author)
             if instance.unplanned():
                 self._plans.hurry(event.time)
 
     @_on.register
     def _(self, event: events.AddressLost) -> None:
-        if event.author.kind is AuthorKind.NETVIP:
-            self.mirror.remove(event.address.key)
-        elif event.address.proto == TAG and self.mirror.name(event.address.ifindex) == "lo":
-            self._shield_lost(event.time, event.address)
-        else:
-            self._address_lost(event.time, event.address, event.author)
-        self._changed(event.time)
+        self._lose(self._decide(event.time, event.address, event.author))
+        self._plans.changed(event.time)
 
     @_on.register
     def _(self, event: events.LinkSeen) -> None:
         self.mirror.add_link(event.link)
         if not event.link.carrier:
             self._link_down(event.time, event.link.ifindex)
-        self._changed(event.time)
+        self._listen()
+        self._plans.changed(event.time)
 
     @_on.register
     def _(self, event: events.LinkLost) -> None:
         self._link_down(event.time, event.ifindex)
         self.mirror.remove_link(event.ifindex)
-        self.windows.final.pop(event.ifindex, None)
-        self._changed(event.time)
+        self.windows.link_gone(event.ifindex)
+        self._listen()
+        self._plans.changed(event.time)
 
     @_on.register
     def _(self, event: events.RouteSeen) -> None:
         self.mirror.add_route(event.route)
-        self.windows.stir(event.route.ifindex, event.time)
-        self._changed(event.time)
+        self.windows.note_change(event.route.ifindex, event.time)
+        self._plans.changed(event.time)
 
     @_on.register
     def _(self, event: events.RouteLost) -> None:
         self.mirror.remove_route(event.route)
-        self.windows.stir(event.route.ifindex, event.time)
-        self._changed(event.time)
+        self.windows.note_change(event.route.ifindex, event.time)
+        self._plans.changed(event.time)
 
     @_on.register
     def _(self, event: events.RulesSeen) -> None:
-        self.mirror.rules[event.family] = event.rules
-        self._changed(event.time)
+        self.mirror.set_rules(event.family, event.rules)
+        self._plans.changed(event.time)
+
+    @_on.register
+    def _(self, event: events.KernelRefused) -> None:
+        self._log(Level.ERROR, f"the kernel refused {event.what}: {event.why}")
+
+    @_on.register
+    def _(self, event: events.ShieldBlocked) -> None:
+        if event.blocked is not self.shield_blocked[0] and event.blocked is Tri.YES:
+            self._log(Level.WARNING, f"cannot use a shield on this host: {event.why}")
+        self.shield_blocked = (event.blocked, event.why)
+        for instance in self.instances.values():
+            instance.block_shield(event.blocked is Tri.YES)
+
+    # --- events: networkd and systemd -----------------------------------------------------------
 
     @_on.register
     def _(self, event: events.ChangeExpected) -> None:
-        self._out.append(QueryLinks(tuple(sorted(self._homes()))))
-        for ifindex in self._homes():
+        self._query_links()
+        for ifindex in self._places():
             if event.ifindex in (0, ifindex):
-                self._open(event.time, ifindex, event.reason).announce(
-                    event.time, self.windows.limit(ifindex, self._all_keys())
-                )
+                self.windows.announce(event.time, ifindex, event.reason, self._all_keys())
                 for instance in self._at(ifindex):
                     instance.threaten(event.time)
 
     @_on.register
     def _(self, event: events.SystemdJobs) -> None:
-        if event.pending < self.windows.jobs:
-            self.windows.stir_all(event.time)
-            self._out.append(QueryLinks(tuple(sorted(self._homes()))))
-        self.windows.jobs = event.pending
+        if self.windows.jobs_pending(event.time, event.pending):
+            self._query_links()
 
     @_on.register
     def _(self, event: events.NetworkdRunning) -> None:
-        self.windows.networkd = event.running
-        self.windows.final.clear()
-        self.windows.stir_all(event.time)
+        self.windows.networkd_running(event.time, event.running)
         if event.running is Tri.YES:
-            self._out.append(QueryLinks(tuple(sorted(self._homes()))))
+            self._query_links()
 
     @_on.register
     def _(self, event: events.LinkState) -> None:
-        self.windows.told(event.time, event.ifindex, event.final)
+        self.windows.link_state(event.time, event.ifindex, event.final)
+
+    # --- events: keepalived and the wire --------------------------------------------------------
 
     @_on.register
     def _(self, event: events.Advert) -> None:
-        for instance in self.instances.values():
-            if self._is_about(event, instance):
-                before = instance.master(event.time)
-                instance.advert(event.time, event.own, event.priority, event.sender)
-                self._became_master(event.time, instance, before)
-                if not event.own:
-                    self._other_s_advert(event, instance)
+        for instance in self._select(lambda i: self._is_about(event, i)):
+            if instance.advert(event.time, event.own, event.priority, event.sender):
+                self._became_master(event.time, instance)
+            if not event.own:
+                self._other_s_advert(event, instance)
 
     def _is_about(self, event: events.Advert, instance: Instance) -> bool:
-        """Another virtual router's may have the same VRID by accident: keepalived drops those of
-        other addresses, and so do we."""
+        """Whether it is this instance's. Another virtual router may have the same VRID: keepalived
+        drops an advert with other addresses, and so does netvip."""
         spec = instance.spec
         if (spec.vrid, spec.family) != (event.vrid, event.family):
             return False
@@ -214,38 +232,38 @@ class Machine:
         return event.ifindex in (self.mirror.index(spec.interface), instance.home)
 
     def _other_s_advert(self, event: events.Advert, instance: Instance) -> None:
-        self.checks.hear(instance.spec.name, event)
-        if event.priority and self.keepalived is Tri.NO:
-            self._out += clear_away(instance, event.sender)
+        self.checks.hear(instance.name, event)
+        left_behind = event.priority and self.keepalived is Tri.NO and instance.presence.present()
+        if left_behind:
+            self._out.append(LookForKeepalived(instance.name, event.sender))
+
+    @_on.register
+    def _(self, event: events.KeepalivedLookedFor) -> None:
+        instance = self.instances.get(event.instance)
+        if instance is not None and event.running is self.keepalived is Tri.NO:
+            instance.remove_leftovers(event.sender)
 
     @_on.register
     def _(self, event: events.AddressAnnounced) -> None:
         for instance in self._at(event.ifindex):
-            instance.protection.claimed(event.ip)
-
-    @_on.register
-    def _(self, event: events.HomeNode) -> None:
-        self.checks.home, self.checks.at_home = event.address, event.here
-
-    @_on.register
-    def _(self, event: events.CheckFinished) -> None:
-        self.checks.take(event, self.instances, self.windows)
+            instance.announced_by_other(event.ip)
 
     @_on.register
     def _(self, event: events.StateReported) -> None:
         if (instance := self.instances.get(event.instance)) is not None:
-            self._told(event.time, instance, event.role, event.origin)
+            self._reported(event.time, instance, event.role, event.origin)
 
     @_on.register
     def _(self, event: events.StateSignalled) -> None:
+        signalled = (event.interface, event.vrid, event.family)
         for instance in self.instances.values():
             spec = instance.spec
-            if (spec.bus_label, spec.vrid, spec.family) == (
-                event.interface,
-                event.vrid,
-                event.family,
-            ):
-                self._told(event.time, instance, event.role, "D-Bus")
+            if (spec.bus_label, spec.vrid, spec.family) == signalled:
+                self._reported(event.time, instance, event.role, "D-Bus")
+
+    def _reported(self, now: float, instance: Instance, role: Role, origin: str) -> None:
+        if instance.reported(now, role, origin):
+            self._became_master(now, instance)
 
     @_on.register
     def _(self, event: events.DumpReceived) -> None:
@@ -256,18 +274,42 @@ class Machine:
         for spec, role in named.values():
             self._dumped(event, spec, role)
         self._remembered = ((), ())  # what is added later is no earlier daemon's unfinished work
-        self._changed(event.arrived)
+        self._publisher.dumped(event)
+        self._listen()
+        self._plans.changed(event.time)
+
+    def _dumped(self, event: events.DumpReceived, spec: InstanceSpec, role: Role) -> None:
+        instance = self.instances.get(spec.name)
+        if instance is None:
+            instance = self._adopt(event.time, spec)
+            # Its adverts were not heard while this dump was written: the role in it may have
+            # changed since. The next dump is asked for while adverts are heard.
+            self._out.append(RequestDump())
+        else:
+            instance.reconfigure(spec)
+            if instance.dumped(event.asked, event.time, role):
+                self._became_master(event.time, instance)
+            instance.restore.take_unfinished()
+        if instance.unplanned():
+            self._plans.hurry(event.time)
+
+    def _adopt(self, now: float, spec: InstanceSpec) -> Instance:
+        blocked = self.shield_blocked[0] is Tri.YES
+        instance = Instance(spec, self.mirror, self._out, now, blocked)
+        self.instances[spec.name] = instance
+        instance.recall(*self._remembered)
+        return instance
 
     @_on.register
     def _(self, event: events.DumpFailed) -> None:
         if event.why != self.dump_problem:
-            self._log(Level.WARNING, f"keepalived's state is not known: {event.why}")
+            self._log(Level.WARNING, f"cannot read keepalived's state: {event.why}")
         self.dump_problem = event.why
 
     @_on.register
     def _(self, event: events.KeepalivedRunning) -> None:
         if event.running is Tri.NO and self.keepalived is Tri.YES:
-            self._log(Level.NOTICE, "keepalived is not running: nothing to protect")
+            self._log(Level.NOTICE, "keepalived is not running; nothing to protect")
         self.keepalived = event.running
         if event.running is Tri.YES:
             self._publisher.loaded()
@@ -281,7 +323,32 @@ class Machine:
         self._publisher.loaded()
         self._out.append(RequestDump(again=True))
         for instance in self.instances.values():
-            instance.look_anew = True
+            instance.keepalived_reloaded()
+
+    # --- events: requests and checks ------------------------------------------------------------
+
+    @_on.register
+    def _(self, event: events.Request) -> None:
+        self.requests.take(event)
+        for name, instance in self.instances.items():
+            if self.requests.yields(event, name):
+                instance.hand_over(event.time)
+        if (expected := self.requests.announced(event, self.windows.networkd)) is not None:
+            self._on(expected)
+        self.windows.note_change(self.requests.ifindex(event), event.time)
+        self._out.append(RequestDump())
+        self._query_links()
+        self._plans.hurry(event.time)
+        if event.kind in VERIFYING:
+            self.checks.want(event.time)
+
+    @_on.register
+    def _(self, event: events.HomeNode) -> None:
+        self.checks.home_found(event.address, event.here)
+
+    @_on.register
+    def _(self, event: events.CheckFinished) -> None:
+        self.checks.take(event, self.instances, self.windows)
 
     @_on.register
     def _(self, event: events.SnapshotLoaded) -> None:
@@ -289,152 +356,54 @@ class Machine:
         self.requests.holds.remember(event.holds)
 
     @_on.register
-    def _(self, event: events.Request) -> None:
-        self.requests.take(event)
-        for name, instance in self.instances.items():
-            if self.requests.yields(event, name):
-                hand_over(event.time, instance)
-        if (announced := self.requests.announced(event, self.windows.networkd)) is not None:
-            self._on(announced)
-        self.windows.stir(self.requests.ifindex(event), event.time)
-        self._out += [RequestDump(), QueryLinks(tuple(sorted(self._homes())))]
-        self._plans.hurry(event.time)
-        if event.kind in VERIFYING:
-            self.checks.want(event.time)
-
-    @_on.register
-    def _(self, event: events.ShieldBlocked) -> None:
-        if event.hurts is not self.shield_hurts[0] and event.hurts is Tri.YES:
-            self._log(Level.WARNING, f"no shield on this host: {event.why}")
-        self.shield_hurts = (event.hurts, event.why)
-        for instance in self.instances.values():
-            instance.protection.hurts = event.hurts is Tri.YES
-
-    @_on.register
-    def _(self, event: events.KernelRefused) -> None:
-        self._log(Level.ERROR, f"the kernel refused {event.what}: {event.why}")
-
-    @_on.register
     def _(self, event: events.Stop) -> None:
         self.stopping = True
-        self.windows.hurry(event.time)
-
-    def _link_down(self, now: float, ifindex: int) -> None:
-        for instance in self.instances.values():
-            if instance.home == ifindex:
-                instance.link_down(now)
+        self.windows.stop(event.time)
 
     # --- losses ---------------------------------------------------------------------------------
 
-    def _address_lost(self, now: float, address: Address, author: Author) -> None:
-        holders = self._holding(address.key)
-        if holders:
-            self._vip_lost(now, holders, address, author)
-        elif author.kind is AuthorKind.NETWORKD and self._is_own(address):
-            self._own_lost(now, address)
-        self.windows.stir(address.ifindex, now)
-        self.mirror.remove(address.key)
-        for instance in holders:
-            if address.ip.version == 6 or instance.protection.hurts:
-                instance.restore_at_once(now, address)
+    def _decide(self, now: float, address: Address, author: Author) -> Loss:
+        instances = list(self.instances.values())
+        return loss.decide(now, address, author, self.mirror, instances, self.windows)
 
-    def _vip_lost(
-        self, now: float, holders: list[Instance], address: Address, author: Author
-    ) -> None:
-        for instance in holders:
-            if not instance.protected and instance.master(now) is not Tri.YES:
-                continue  # keepalived released it, and said so
-            if instance.phase in LEAVING:
-                continue  # the same, while its shield goes on: its VIPs go one by one
-            announced = address.ifindex in self.windows
-            if not announced and not instance.allows(now, author):
-                continue
-            self._open(now, address.ifindex, f"{address} was taken by {author}, unannounced")
-            self._prepare_unplanned(instance)
-            instance.vip_lost(now, address, author)
+    def _lose(self, lost: Loss) -> None:
+        """React to a deleted address, as loss.py has decided."""
+        concerned = [self.instances[name] for name in lost.instances]
+        for instance in concerned:
+            if instance.accepts(lost):
+                if lost.needs_protection:
+                    self._open(lost.time, lost.address.ifindex, lost.reason)
+                    self._prepare_unplanned(instance)
+                instance.lose(lost)
+        if lost.meaning not in (Meaning.OWN_DELETION, Meaning.SHIELD):
+            self.windows.note_change(lost.address.ifindex, lost.time)
+        self.mirror.remove(lost.address.key)
+        for instance in concerned:
+            instance.restore_at_once(lost)
 
-    def _own_lost(self, now: float, address: Address) -> None:
-        masters = [i for i in self._at(address.ifindex) if i.master(now) is Tri.YES]
-        if not masters:
-            return
-        reason = f"{address} was taken by systemd-networkd, unannounced"
-        self._open(now, address.ifindex, reason)
-        for instance in masters:
-            self._prepare_unplanned(instance)
-            instance.threaten(now)
+    def _link_down(self, now: float, ifindex: int) -> None:
+        for instance in self._select(lambda i: i.home == ifindex):
+            instance.link_down(now)
 
-    def _is_own(self, address: Address) -> bool:
-        return address in build.own_addresses(self.mirror, address.ifindex, self._all_keys())
-
-    def _shield_lost(self, now: float, address: Address) -> None:
-        self.mirror.remove(address.key)
-        for instance in self.instances.values():
-            prepared = instance.prepared
-            if not instance.protected or prepared is None:
-                continue
-            if any(a.ip == address.ip for a in (*prepared.vips, *prepared.own)):
-                self._out.append(Renew(instance.spec.name))
-
-    # --- keepalived's word ----------------------------------------------------------------------
-
-    def _dumped(self, event: events.DumpReceived, spec: InstanceSpec, role: Role) -> None:
-        instance = self.instances.get(spec.name)
-        if instance is None:
-            instance = self._adopt(spec)
-            instance.born = event.arrived
-            # Its adverts were not listened to while this was written: the role it tells may have
-            # been left since, unheard. The next dump is asked for with open ears.
-            self._out.append(RequestDump())
-        else:
-            instance.reconfigure(spec)
-            before = instance.master(event.arrived)
-            instance.dumped(event.time, event.arrived, role)
-            self._became_master(event.arrived, instance, before)
-            instance.take_unfinished()
-        if instance.unplanned():
-            self._plans.hurry(event.arrived)
-
-    def _told(self, now: float, instance: Instance, role: Role, origin: str) -> None:
-        before = instance.master(now)
-        instance.told(now, role, origin)
-        self._became_master(now, instance, before)
-
-    def _adopt(self, spec: InstanceSpec) -> Instance:
-        instance = self.instances[spec.name] = Instance(spec, self.mirror, self._out)
-        instance.protection.hurts = self.shield_hurts[0] is Tri.YES
-        instance.recall(*self._remembered)
-        return instance
-
-    def _became_master(self, now: float, instance: Instance, before: Tri) -> None:
-        if before is Tri.YES or instance.master(now) is not Tri.YES:
-            return
-        instance.look_anew = True
-        instance.conflict.forget()
-        if instance.unfinished:
+    def _became_master(self, now: float, instance: Instance) -> None:
+        if instance.restore.unfinished:
             self._finish(now, instance)
         elif instance.home in self.windows:
             self._prepare_unplanned(instance)
             instance.threaten(now)
 
     def _finish(self, now: float, instance: Instance) -> None:
+        """Protect and put back what an earlier daemon had seen and left undone."""
         self._open(now, instance.home, "a VIP is missing that an earlier daemon had seen")
         self._prepare_unplanned(instance)
-        for key in instance.take_unfinished():
-            instance.vip_lost(now, instance.memory[key], Author())
-
-    # --- windows --------------------------------------------------------------------------------
-
-    def _open(self, now: float, ifindex: int, reason: str) -> Window:
-        return self.windows.open(now, ifindex, reason, self._all_keys(), self.stopping)
+        for address in instance.restore.take_unfinished():
+            instance.lose(Loss(now, address, Author(), Meaning.VIP, (instance.name,), True))
 
     # --- time -----------------------------------------------------------------------------------
 
-    _now = float("-inf")
-
     def _advance(self, now: float) -> None:
-        self._now = now
         self.requests.tick(now)
-        for instance in list(self.instances.values()):
+        for instance in self.instances.values():
             instance.tick(now)
             if instance.phase is Phase.SHIELDED and not instance.places & self.windows.keys():
                 instance.settle(now, expired=True)
@@ -443,20 +412,17 @@ class Machine:
         if now >= self._plans.due:
             self._prepare()
         self.checks.tick(now, self.instances, self.windows)
-        self.healer.tick(now, self.instances, self.mirror, bool(self.requests.holds))
+        self._healer.tick(now, self.instances, self.mirror, bool(self.requests.holds))
 
     def _advance_window(self, window: Window, now: float) -> None:
         expired = now >= window.deadline
-        if not expired and not self.windows.settled(window, now, self._all_keys()):
+        if not expired and not self.windows.quiet(window, now, self._all_keys()):
             return
         for instance in self._at(window.ifindex):
             instance.settle(now, expired)
         if expired or not any(instance.protected for instance in self._at(window.ifindex)):
             self.windows.close(window, now)
             self.checks.want(now)
-
-    def _changed(self, now: float) -> None:
-        self._plans.changed(now)
 
     def _prepare(self) -> None:
         busy = {instance.home for instance in self.instances.values() if instance.protection}
@@ -468,20 +434,34 @@ class Machine:
 
     # --- who is where ---------------------------------------------------------------------------
 
+    def _open(self, now: float, ifindex: int, reason: str) -> None:
+        self.windows.open(now, ifindex, reason, self._all_keys())
+
     def _select(self, wanted: Callable[[Instance], bool]) -> list[Instance]:
         return [instance for instance in self.instances.values() if wanted(instance)]
 
     def _at(self, ifindex: int) -> list[Instance]:
         return self._select(lambda instance: ifindex in instance.places)
 
-    def _holding(self, key: AddressKey) -> list[Instance]:
-        return self._select(lambda instance: key in instance.vip_keys())
-
-    def _homes(self) -> set[int]:
+    def _places(self) -> set[int]:
         return {place for instance in self.instances.values() for place in instance.places}
 
     def _all_keys(self) -> frozenset[AddressKey]:
         return frozenset(key for i in self.instances.values() for key in i.vip_keys())
+
+    def _query_links(self) -> None:
+        self._out.append(QueryLinks(tuple(sorted(self._places()))))
+
+    def _listen(self) -> None:
+        """Have adverts and announcements heard where the instances are."""
+        specs = [instance.spec for instance in self.instances.values()]
+        vips = [vip for spec in specs for vip in spec.vips]
+        names = {spec.interface for spec in specs} | {vip.interface for vip in vips}
+        places = {self.mirror.index(name) for name in names} - {0}
+        wanted = Listen(tuple(sorted(places)), frozenset(vip.ip for vip in vips))
+        if wanted != self._listening:
+            self._listening = wanted
+            self._out.append(wanted)
 
     def _log(self, level: Level, text: str) -> None:
         self._out.append(Log(level, text))

@@ -44,6 +44,10 @@ class Mirror:
         """A route is gone."""
         self._routes.get(route.ifindex, {}).pop(route, None)
 
+    def set_rules(self, family: int, rules: Rules) -> None:
+        """The routing policy of a family is now this."""
+        self.rules[family] = rules
+
     def add_link(self, link: Link) -> None:
         """An interface is there, perhaps under a new name."""
         self._forget_name(link.ifindex)

@@ -208,6 +208,16 @@ class InstanceSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Configured:
+    """What keepalived's configuration files say that its dump does not tell."""
+
+    #: Interface and source address ("any4", "any6" where none is configured) of each instance.
+    sources: frozenset[tuple[str, str]] = frozenset()
+    #: Names of the instances whose state netvip's notify script records.
+    notifying: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Kernel:
     """The kernel's addresses, links, routes and rules at one moment (a dump)."""
 

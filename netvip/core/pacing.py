@@ -13,7 +13,7 @@ class Pace:
         self._times: deque[float] = deque()
 
     def allow(self, now: float) -> bool:
-        """Whether it may be done now; if so, it counts as done."""
+        """Whether it may be done now. If so, it counts as done."""
         while self._times and now - self._times[0] >= self._period:
             self._times.popleft()
         if len(self._times) >= self._count:
@@ -23,7 +23,7 @@ class Pace:
 
 
 class Backoff:
-    """Waits, in seconds, that grow while the trouble goes on and begin anew after a long peace."""
+    """Waits, in seconds, that grow from one to the next, and begin anew after a long pause."""
 
     def __init__(self, first: float, factor: float, longest: float) -> None:
         self._first, self._factor, self._longest = first, factor, longest

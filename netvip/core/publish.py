@@ -1,14 +1,22 @@
-"""What others may read of how the instances stand: written anew where it has changed."""
+"""What other programs may read of how the instances stand: written again where it changed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from netvip.core.actions import Action, PublishInstance, PublishWindow, WithdrawInstance
+from netvip.core.actions import (
+    Action,
+    PublishInstance,
+    PublishWindow,
+    SaveSourceList,
+    SaveStates,
+    WithdrawInstance,
+)
+from netvip.core.events import DumpReceived
 from netvip.core.instance.instance import Instance
 from netvip.core.instance.states import IN_FAULT, PROTECTED, Phase
 from netvip.core.mirror import Mirror
-from netvip.core.model import Tri
+from netvip.core.model import Role, Tri
 
 
 def verdict(instance: Instance, now: float) -> str:
@@ -24,46 +32,58 @@ def verdict(instance: Instance, now: float) -> str:
 
 
 class Publisher:
-    """Knows what was written last."""
+    """Remembers what was written last. It appends what is to be written to its outbox."""
 
-    def __init__(self, mirror: Mirror) -> None:
-        self._mirror = mirror
+    def __init__(self, mirror: Mirror, outbox: list[Action]) -> None:
+        self._mirror, self._out = mirror, outbox
         self._written: dict[str, PublishInstance] = {}
         self._window: bool | None = None
         self._load = 0
+        self._files: tuple[str, ...] = ()
 
     def loaded(self) -> None:
         """keepalived has read its configuration (again): what it holds is as new as that."""
         self._load += 1
 
-    def run(self, instances: Mapping[str, Instance], window: bool, now: float) -> list[Action]:
-        """What has to be written."""
-        out: list[Action] = [
-            WithdrawInstance(name) for name in self._written if name not in instances
-        ]
-        for action in out:
-            del self._written[action.instance]  # type: ignore[attr-defined]
+    def dumped(self, event: DumpReceived) -> None:
+        """keepalived's dump: for its notify script, and for what its next start waits for."""
+        self._files = event.files
+        if event.configured is None:
+            return  # which instances have our notify script is not known: what it wrote stays
+        notifying = event.configured.notifying
+        states = tuple(
+            (spec.name, role.name)
+            for spec, role in event.instances
+            if spec.name in notifying and role is not Role.UNKNOWN
+        )
+        self._out.append(SaveSourceList(event.configured.sources))
+        self._out.append(SaveStates(event.processes, states, notifying))
+
+    def run(self, instances: Mapping[str, Instance], window: bool, now: float) -> None:
+        """Have written what has changed."""
+        for name in [name for name in self._written if name not in instances]:
+            del self._written[name]
+            self._out.append(WithdrawInstance(name))
         for name, instance in instances.items():
             record = self._record(name, instance, window, now)
             if record != self._written.get(name):
                 self._written[name] = record
-                out.append(record)
+                self._out.append(record)
         # A shield that is up without a window (Law 2) holds the checks just the same.
         window = window or any(instance.protected for instance in instances.values())
         if window is not self._window:
             self._window = window
-            out.append(PublishWindow(window))
-        return out
+            self._out.append(PublishWindow(window))
 
     def _record(self, name: str, instance: Instance, window: bool, now: float) -> PublishInstance:
-        role = instance.mastership.role(now, instance.spec)
-        vips = tuple((self._mirror.name(key.ifindex), str(key.ip)) for key in instance.memory)
+        memory = instance.presence.memory
         return PublishInstance(
             name,
-            role.name,
+            instance.role(now).name,
             verdict(instance, now),
             instance.why_failed,
             window or instance.held(now),
-            vips,
+            tuple((self._mirror.name(key.ifindex), str(key.ip)) for key in memory),
             self._load,
+            self._files,
         )

@@ -1,97 +1,191 @@
-"""The windows that are open, by interface: opened by whoever sees networkd act, ended by quiet."""
+"""Windows: the seconds in which networkd changes an interface.
+
+A window opens with an announcement or a loss. It ends when the interface is quiet, at the latest at
+its deadline.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-from netvip.const import WINDOW_LIMIT, WINDOW_LIMIT_DHCP
+from netvip.const import (
+    ANNOUNCED_FOR,
+    NEVER,
+    PATIENT_QUIET,
+    QUIET_FOR,
+    WINDOW_LIMIT,
+    WINDOW_LIMIT_DHCP,
+    WINDOW_LONGEST,
+)
 from netvip.core.actions import Action, Level, Log
 from netvip.core.mirror import Mirror
 from netvip.core.model import IP, AddressKey, Tri
 from netvip.core.plan import build
-from netvip.core.window import Window
 
-#: A stop in mid-window waits this long for the dust to settle; systemd allows 15 s.
+#: A stop during a window waits this long for the interface to be quiet; systemd allows 15 s.
 STOP_LIMIT = 3.0
 
 Keys = frozenset[AddressKey]
 
 
+@dataclass(slots=True)
+class Window:
+    """The window of one interface. Windows changes it."""
+
+    ifindex: int
+    reason: str
+    opened: float
+    deadline: float
+    #: The host's own addresses as the window opened.
+    own: frozenset[IP]
+    #: IP versions in which the interface had a default route as the window opened.
+    defaults: frozenset[int]
+    announced: float = float("-inf")
+    changed: float = float("-inf")
+
+    def announce(self, now: float, limit: float) -> None:
+        """networkd was told to act (again): its deletions may still follow.
+
+        However often networkd is told so (any user may call its methods, if only to be refused), a
+        window ends: the VIP is put back, and the next announcement opens another window.
+        """
+        self.announced = max(self.announced, now)
+        self.deadline = max(self.deadline, min(now + limit, self.opened + WINDOW_LONGEST))
+
+    def note_change(self, now: float) -> None:
+        """An address or a route of the interface changed."""
+        self.changed = max(self.changed, now)
+
+    def quiet_at(self) -> float:
+        """When the interface is quiet, if nothing changes any more."""
+        return max(self.announced + ANNOUNCED_FOR, self.changed + QUIET_FOR, self.opened)
+
+    def patient_at(self) -> float:
+        """When it has been quiet for long enough although networkd does not report that it is
+        done."""
+        return max(self.quiet_at(), self.announced + PATIENT_QUIET, self.changed + PATIENT_QUIET)
+
+    def due(self, now: float) -> float:
+        """The next time at which the window may end, if nothing happens."""
+        moments = (self.quiet_at(), self.patient_at(), self.deadline, NEVER)
+        return min(t for t in moments if t > now or t == self.deadline)
+
+    def shorten(self, now: float, limit: float) -> None:
+        """The daemon stops: do not wait for a deletion that is merely likely."""
+        self.announced = float("-inf")
+        self.deadline = min(self.deadline, now + limit)
+
+
 class Windows(dict[int, Window]):
-    """What is open, and what networkd and systemd say of how far they are."""
+    """The open windows by interface number, and what networkd and systemd report of their work."""
 
     def __init__(self, mirror: Mirror, outbox: list[Action]) -> None:
         super().__init__()
         self._mirror, self._out = mirror, outbox
-        self.networkd = Tri.UNKNOWN
-        #: Jobs of systemd's for networkd and keepalived that are under way.
-        self.jobs = 0
-        #: By interface, whether networkd has done with it.
-        self.final: dict[int, Tri] = {}
+        self._networkd = Tri.UNKNOWN
+        self._jobs = 0
+        # By interface, whether networkd has finished with it.
+        self._final: dict[int, Tri] = {}
+        self._stopping = False
 
-    def open(self, now: float, ifindex: int, reason: str, vips: Keys, stopping: bool) -> Window:
-        """The interface's window, opened if there is none."""
-        window = self.get(ifindex)
-        if window is None:
-            deadline = now + self.limit(ifindex, vips)
-            own, defaults = self._own(ifindex, vips), self._defaults(ifindex)
-            window = Window(ifindex, reason, now, deadline, own, defaults, stirred=now)
-            self[ifindex] = window
-            self._log(Level.NOTICE, f"{self._mirror.name(ifindex)}: window opened: {reason}")
-            if stopping:
-                window.hurry(now, STOP_LIMIT)
-        return window
+    @property
+    def networkd(self) -> Tri:
+        """Whether networkd is on the bus."""
+        return self._networkd
+
+    # --- open and close -------------------------------------------------------------------------
+
+    def open(self, now: float, ifindex: int, reason: str, vips: Keys) -> None:
+        """Open the interface's window, if there is none."""
+        if ifindex in self:
+            return
+        deadline = now + self._limit(ifindex, vips)
+        own, defaults = self._own(ifindex, vips), self._defaults(ifindex)
+        window = Window(ifindex, reason, now, deadline, own, defaults, changed=now)
+        self[ifindex] = window
+        self._log(Level.NOTICE, f"{self._mirror.name(ifindex)}: window opened: {reason}")
+        if self._stopping:
+            window.shorten(now, STOP_LIMIT)
+
+    def announce(self, now: float, ifindex: int, reason: str, vips: Keys) -> None:
+        """networkd is about to act on an interface: open its window, or keep it open."""
+        self.open(now, ifindex, reason, vips)
+        self[ifindex].announce(now, self._limit(ifindex, vips))
 
     def close(self, window: Window, now: float) -> None:
-        """It is over."""
+        """The window is over."""
         del self[window.ifindex]
         took = round((now - window.opened) * 1000)
         name = self._mirror.name(window.ifindex)
         self._log(Level.INFO, f"{name}: window closed after {took} ms")
 
-    def limit(self, ifindex: int, vips: Keys) -> float:
-        """For how many seconds one may last."""
-        own = build.own_addresses(self._mirror, ifindex, vips)
-        dynamic = any(address.dynamic and address.ip.version == 4 for address in own)
-        return WINDOW_LIMIT_DHCP if dynamic else WINDOW_LIMIT
+    def stop(self, now: float) -> None:
+        """The daemon stops: windows end soon."""
+        self._stopping = True
+        for window in self.values():
+            window.shorten(now, STOP_LIMIT)
 
-    def settled(self, window: Window, now: float, vips: Keys) -> bool:
-        """Whether networkd has done, as far as can be told."""
-        if now < window.quiet_at() or self.jobs:
+    def quiet(self, window: Window, now: float, vips: Keys) -> bool:
+        """Whether the interface is quiet: networkd is done, as far as can be known."""
+        if now < window.quiet_at() or self._jobs:
             return False
         own = self._own(window.ifindex, vips)
         if not _versions(window.own) <= _versions(own):
             return False
-        final = self.final.get(window.ifindex, Tri.UNKNOWN)
-        if self.networkd is Tri.YES and final is Tri.YES:
+        final = self._final.get(window.ifindex, Tri.UNKNOWN)
+        if self._networkd is Tri.YES and final is Tri.YES:
             return True
-        # Without networkd's word that it has done, the default route has to be back as well ...
+        # Without networkd's report that it is done, the default route has to be back as well ...
         if not window.defaults <= self._defaults(window.ifindex):
             return False
-        # ... and while it says that it has not, every address, and a longer quiet.
-        busy = self.networkd is Tri.YES and final is Tri.NO
+        # ... and while it reports that it is not, every address, and a longer quiet.
+        busy = self._networkd is Tri.YES and final is Tri.NO
         return not busy or (window.own <= own and now >= window.patient_at())
 
-    def told(self, now: float, ifindex: int, final: Tri) -> None:
-        """networkd says whether it has done with an interface."""
-        if self.final.get(ifindex) is not final:
-            self.stir(ifindex, now)
-        self.final[ifindex] = final
+    # --- what happens meanwhile -----------------------------------------------------------------
 
-    def stir(self, ifindex: int, now: float) -> None:
-        """Something moved on an interface."""
+    def note_change(self, ifindex: int, now: float) -> None:
+        """An address or a route of an interface changed."""
         if (window := self.get(ifindex)) is not None:
-            window.stir(now)
+            window.note_change(now)
 
-    def stir_all(self, now: float) -> None:
-        """Something moved that may concern every interface."""
-        for window in self.values():
-            window.stir(now)
+    def networkd_running(self, now: float, running: Tri) -> None:
+        """networkd came to the bus or left it: what it reported before is void."""
+        self._networkd = running
+        self._final.clear()
+        self._note_change_everywhere(now)
 
-    def hurry(self, now: float) -> None:
-        """The daemon is to end."""
+    def link_state(self, now: float, ifindex: int, final: Tri) -> None:
+        """networkd reports whether it has finished with an interface."""
+        if self._final.get(ifindex) is not final:
+            self.note_change(ifindex, now)
+        self._final[ifindex] = final
+
+    def link_gone(self, ifindex: int) -> None:
+        """An interface is gone, and what networkd reported of it."""
+        self._final.pop(ifindex, None)
+
+    def jobs_pending(self, now: float, pending: int) -> bool:
+        """systemd reports how many jobs for networkd and keepalived are under way; whether one
+        has ended."""
+        ended = pending < self._jobs
+        self._jobs = pending
+        if ended:
+            self._note_change_everywhere(now)
+        return ended
+
+    def _note_change_everywhere(self, now: float) -> None:
         for window in self.values():
-            window.hurry(now, STOP_LIMIT)
+            window.note_change(now)
+
+    # --- the interface --------------------------------------------------------------------------
+
+    def _limit(self, ifindex: int, vips: Keys) -> float:
+        """For how many seconds a window may last."""
+        own = build.own_addresses(self._mirror, ifindex, vips)
+        dynamic = any(address.dynamic and address.ip.version == 4 for address in own)
+        return WINDOW_LIMIT_DHCP if dynamic else WINDOW_LIMIT
 
     def _own(self, ifindex: int, vips: Keys) -> frozenset[IP]:
         own = build.own_addresses(self._mirror, ifindex, vips)

@@ -17,6 +17,9 @@ class Process:
     pid: int
     start: int
 
+    def __str__(self) -> str:
+        return f"{self.pid}.{self.start}"
+
 
 def parent() -> int | None:
     """keepalived's parent process, as its pid file names it and its name confirms, or else (-p may

@@ -61,7 +61,7 @@ class AdvertSource:
             self._start(ifindex)
 
     def drain(self) -> None:
-        """Take what has arrived: whoever asks what a deletion means, asks after the adverts."""
+        """Report what has arrived by now: a deletion means something else after an advert."""
         for ifindex in list(self._sockets):
             self._read(ifindex)
 

@@ -25,10 +25,19 @@ NETWORKD_COMM = "systemd-network"
 
 
 class KernelSource:
-    """Watches the kernel; `emit` gets an event for each change, in the kernel's order."""
+    """Watches the kernel; `emit` gets an event for each change, in the kernel's order.
 
-    def __init__(self, emit: Callable[[events.Event], None], own_port: int) -> None:
-        self._emit, self._own_port = emit, own_port
+    before_loss is called before a deletion is reported: keepalived announces what it releases
+    before it deletes it, so the adverts that have arrived have to be reported first (Law 6).
+    """
+
+    def __init__(
+        self,
+        emit: Callable[[events.Event], None],
+        own_port: int,
+        before_loss: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._emit, self._own_port, self._before_loss = emit, own_port, before_loss
         self._socket = _open()
         for group in rtnl.GROUPS:
             self._socket.setsockopt(rtnl.SOL_NETLINK, rtnl.NETLINK_ADD_MEMBERSHIP, group)
@@ -79,8 +88,11 @@ class KernelSource:
         if address is None:
             return
         author = self._author(message.author)
-        gone = message.kind == rtnl.RTM_DELADDR
-        self._emit((events.AddressLost if gone else events.AddressSeen)(now, address, author))
+        if message.kind == rtnl.RTM_DELADDR:
+            self._before_loss()
+            self._emit(events.AddressLost(time.monotonic(), address, author))
+        else:
+            self._emit(events.AddressSeen(now, address, author))
 
     def _take_route(self, message: rtnl.Message, now: float) -> None:
         if not _of_interest(message):

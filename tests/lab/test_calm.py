@@ -66,7 +66,7 @@ def test_a_release_by_keepalived_is_no_loss(calm: Pair) -> None:
     calm.a.run("systemctl", "stop", "keepalived.service")
     calm.wait_master(calm.b)
     calm.a.run("systemctl", "start", "keepalived.service")
-    assert "taken" not in calm.a.journal("netvip.service", since)
+    assert "deleted from" not in calm.a.journal("netvip.service", since)
     assert not has_address(calm.a, VIP)
     calm.b.run("systemctl", "restart", "keepalived.service")
     calm.make_master()
@@ -165,6 +165,6 @@ def test_an_operator_s_own_deletion_is_made_good_three_times_a_minute(guarded: P
         guarded.a, lambda status: status["instances"][0]["verdict"] == "failed"
     )
     assert status["instances"][0]["vips"][0]["present"] is False
-    assert "somebody means it" in guarded.a.journal("netvip.service")
+    assert "no longer restoring it" in guarded.a.journal("netvip.service")
     guarded.a.net.run("ip", "address", "add", f"{VIP}/24", "dev", INTERFACE)
     guarded.wait_status(guarded.a, lambda status: status["instances"][0]["verdict"] == "good")

@@ -133,7 +133,7 @@ def test_without_room_on_the_disk_no_vip_is_left_alone(
     guarded.make_master()
     cost = measure(guarded, reconfigure)
     story = guarded.a.journal("netvip.service")
-    assert cost.lost == 0 and story.count("cannot be written") == 1, story
+    assert cost.lost == 0 and story.count("cannot write ") == 1, story
 
 
 def test_a_directory_in_the_dump_s_place_is_moved_aside(guarded: Pair) -> None:

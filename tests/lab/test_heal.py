@@ -58,7 +58,7 @@ def test_a_keepalived_that_is_stuck_in_fault_is_restarted_where_that_is_wished(
         assert shell(node, "netvip status") and state(node) == "FAULT", "there is nothing to heal"
         node.write("/etc/netvip/netvip.conf", "[healing]\nrestart = yes\n")
         node.run("systemctl", "restart", "netvip.service")
-        restarted = "keepalived is restarted"
+        restarted = "restarting keepalived"
         wait(lambda: restarted in node.journal("netvip.service"), 90.0, "the restart")
         wait(lambda: state(node) == "BACKUP", 10.0, "the recovery")
         assert node.journal("netvip.service").count(restarted) == 1

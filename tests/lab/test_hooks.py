@@ -212,7 +212,7 @@ def test_a_hold_is_shown_and_released(guarded: Pair) -> None:
         node.run("netvip", "release", "--reason", "cabling")
     assert netvip_status(node)["holds"] == []
     assert shell(node, "netvip release; echo $?").endswith("there is none\n1")
-    assert shell(node, "netvip hold --for 25h; echo $?").endswith("from 1 to 86400 seconds\n1")
+    assert shell(node, "netvip hold --for 25h; echo $?").endswith("use 1 to 86400 seconds\n1")
 
 
 def test_who_may_ask(guarded: Pair) -> None:
@@ -236,7 +236,7 @@ def test_apt_killed_between_its_hooks_leaves_a_hold_that_ends(guarded: Pair) -> 
     node.run("netvip", "release", "--reason", "apt")
     node.run("netvip", "hold", "--reason", "apt", "--for", "1s")
     guarded.wait_status(node, lambda status: status["holds"] == [])
-    assert "hold for apt: never released, its lease is over" in node.journal("netvip.service")
+    assert "hold 'apt' expired: it was never released" in node.journal("netvip.service")
 
 
 def test_plain_dpkg_tells_as_well(guarded: Pair) -> None:
@@ -247,7 +247,7 @@ def test_plain_dpkg_tells_as_well(guarded: Pair) -> None:
 
     def told() -> bool:
         story = node.journal("netvip.service", since)
-        return "files of systemd or keepalived were replaced" in story
+        return "systemd or keepalived was upgraded" in story
 
     guarded.wait_status(node, lambda _: told())
 

@@ -110,9 +110,9 @@ def test_the_journal_tells_a_short_story(guarded: Pair) -> None:
     story = guarded.a.journal("netvip.service", since).splitlines()
     for words in (
         "window opened: systemd queued a job for systemd-networkd.service",
-        "shield and bridge up for 10.77.0.10/24 (guarded)",
-        "10.77.0.10/24 taken from ens160 by systemd-networkd",
-        "ms off the interface, present and MASTER",
+        "shield and bridge put up for 10.77.0.10/24 (guarded)",
+        "10.77.0.10/24 deleted from ens160 by systemd-networkd",
+        "ms off the interface, MASTER confirmed",
         "window closed after",
     ):
         assert any(words in line for line in story), (words, story)

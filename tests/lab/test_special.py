@@ -81,7 +81,9 @@ def test_where_a_filter_would_drop_it_there_is_no_shield(
     guarded: Pair, firewall: Node, damage: Damage
 ) -> None:
     control = damage("reconfigure")
-    guarded.wait_status(firewall, lambda status: "no shield on this host" in status["problem"])
+    guarded.wait_status(
+        firewall, lambda status: "cannot use a shield on this host" in status["problem"]
+    )
     guarded.make_master()
     cost = measure(guarded, reconfigure, afterwards=2.5)
     assert cost.moves("a", "add", "lo", VIP) == [], "it was shielded all the same"

@@ -63,7 +63,7 @@ def test_a_vip_that_cannot_be_kept_goes_to_the_peer_and_stays_there(
     story = master.journal("netvip.service", since)
     figures.append(f"VIP stolen for good, {pair.suite}: lost {lost}, and the peer has it")
     assert states(master, since) == ["FAULT", "BACKUP"], story
-    assert story.count("keepalived is told FAULT") == 1
+    assert story.count("setting FAULT so that the peer takes over") == 1
     assert lost < 1600, "within its skew and a second"
     status = netvip_status(master)["instances"][0]
     assert (status["state"], status["verdict"]) == ("BACKUP", "good")

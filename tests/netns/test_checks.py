@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from netvip.actuators import run_directory as directory
 from netvip.actuators.published import PublishedFiles
 from netvip.const import CRASHES_HELD
-from netvip.core.actions import PublishInstance
+from netvip.core.actions import PublishInstance, SaveStates
 from netvip.keepalived.process import Process
 from tests.netns.conftest import ip
 from tests.unit.helpers import ROOT, environment
@@ -50,35 +51,35 @@ def record(
     )
 
 
-def close_window(verdicts: PublishedFiles) -> None:
-    verdicts.window(False)
+def close_window(published: PublishedFiles) -> None:
+    published.window(False)
     time.sleep(0.02)  # its end is told in hundredths of a second, and what began with it is held
 
 
 @pytest.fixture
-def verdicts() -> PublishedFiles:
+def published() -> PublishedFiles:
     """A MASTER that has said so, its daemon alive, no window open."""
-    verdicts = PublishedFiles()
-    verdicts.prepare()
-    verdicts.publish(record(), [])
-    close_window(verdicts)
-    verdicts.alive()
+    published = PublishedFiles()
+    directory.prepare()
+    published.publish(record())
+    close_window(published)
+    published.alive()
     assert script("keepalived-notify", "VI_1", "INSTANCE", "VI_1", "MASTER", "100") == 0
-    return verdicts
+    return published
 
 
 def lose_vip() -> None:
     ip("address", "delete", f"{VIP}/24", "dev", "ens160")
 
 
-def test_a_master_with_its_vip_is_healthy_and_without_it_is_not(verdicts: PublishedFiles) -> None:
+def test_a_master_with_its_vip_is_healthy_and_without_it_is_not(published: PublishedFiles) -> None:
     assert check() == 0
     lose_vip()
     assert check() == 1
 
 
-def test_the_dead_man_needs_no_daemon_and_no_privilege(verdicts: PublishedFiles) -> None:
-    verdicts.dead()
+def test_the_dead_man_needs_no_daemon_and_no_privilege(published: PublishedFiles) -> None:
+    published.dead()
     command = [*NOBODY, str(SCRIPTS / "keepalived-check"), "VI_1"]
     assert subprocess.run(command, timeout=20).returncode == 0
     lose_vip()
@@ -86,96 +87,28 @@ def test_the_dead_man_needs_no_daemon_and_no_privilege(verdicts: PublishedFiles)
 
 
 @pytest.mark.parametrize("state", ["BACKUP", "FAULT", "STOP"])
-def test_only_a_master_needs_its_vip(verdicts: PublishedFiles, state: str) -> None:
+def test_only_a_master_needs_its_vip(published: PublishedFiles, state: str) -> None:
     lose_vip()
     assert script("keepalived-notify", "VI_1", "INSTANCE", "VI_1", state, "100") == 0
     assert check() == 0
 
 
-def test_what_another_keepalived_said_does_not_count(verdicts: PublishedFiles) -> None:
+def test_what_another_keepalived_said_does_not_count(published: PublishedFiles) -> None:
     lose_vip()
     mine = myself()
-    state = Path(f"/run/netvip/state/VI_1@{mine.pid}.{mine.start}")
-    state.rename(state.with_name(f"VI_1@{mine.pid}.{mine.start - 1}"))
-    assert check() == 0
+    state = Path(f"/run/netvip/state/VI_1@{mine}")
 
+    def save(process: Process, *notifying: str) -> None:
+        states = (("VI_1", "BACKUP"),) if notifying else ()
+        published.save_states(SaveStates((str(process),), states, frozenset(notifying)))
 
-def test_a_window_holds_while_the_daemon_lives(verdicts: PublishedFiles) -> None:
-    lose_vip()
-    verdicts.publish(record(held=True), [])
-    assert check() == 0
-    Path("/run/netvip/alive").write_text(f"{int(time.clock_gettime(time.CLOCK_BOOTTIME) * 100)}\n")
-    assert check() == 1
-    verdicts.dead()
-    assert check() == 1
-
-
-def test_a_configuration_edited_since_makes_the_list_doubtful(
-    verdicts: PublishedFiles, tmp_path: Path
-) -> None:
-    conf = tmp_path / "keepalived.conf"
-    conf.write_text("")
-    os.utime(conf, (1, 1))
-    verdicts.publish(record(), [conf, tmp_path / "missing.conf"])
-    lose_vip()
-    assert check() == 1
-    os.utime(conf, (time.time() + 10, time.time() + 10))
-    assert check() == 0
-
-
-@pytest.mark.parametrize("name", ["verdict", "state", "verdict/VI_1", "alive", "window"])
-def test_what_is_missing_or_rubbish_is_healthy(verdicts: PublishedFiles, name: str) -> None:
-    path = Path("/run/netvip") / name
-    if path.is_dir():
-        path.rename(path.with_name("elsewhere"))
-    else:
-        path.write_bytes(b"\xff\xfe\x00 vip\nvip\nheld maybe ; reboot\n$(reboot) `reboot`\n")
-    assert check() == 0
-
-
-def test_an_interface_that_is_not_there_is_keepalived_s_to_judge(verdicts: PublishedFiles) -> None:
-    ip("link", "delete", "ens160")
-    assert check() == 0
-
-
-@pytest.mark.parametrize(
-    ("added", "listed"),
-    [
-        ("fd00:77::10/64", "fd00:77::10"),
-        ("fd00:77::10/64", "fd00:0077:0::0010"),
-        ("10.99.0.10/32", "10.99.0.10"),
-    ],
-)
-def test_addresses_are_compared_as_addresses(
-    verdicts: PublishedFiles, added: str, listed: str
-) -> None:
-    ip("address", "add", added, "dev", "ens160", *(("nodad",) if ":" in added else ()))
-    verdicts.publish(record(vip=listed), [])
-    assert check() == 0
-    assert netvip("check").returncode == 0
-    ip("address", "delete", added, "dev", "ens160")
-    assert check() == 1
-
-
-def test_a_vip_with_a_peer_is_found(verdicts: PublishedFiles) -> None:
-    ip("address", "add", "10.99.0.10", "peer", "10.99.0.11/32", "dev", "ens160")
-    verdicts.publish(record(vip="10.99.0.10"), [])
-    assert check() == 0
-    assert netvip("check").returncode == 0
-
-
-def test_states_are_filled_in_but_never_over_keepalived_s_own(verdicts: PublishedFiles) -> None:
-    mine = myself()
-    state = Path(f"/run/netvip/state/VI_1@{mine.pid}.{mine.start}")
-    verdicts.state("VI_1", "BACKUP", [mine])
+    save(mine, "VI_1")
     assert state.read_text() == "MASTER\n"
-    verdicts.tidy([mine], ["VI_1"])
-    assert state.exists()
-    verdicts.tidy([mine], [])
+    save(mine)
     assert not state.exists()
-    verdicts.state("VI_1", "BACKUP", [mine])
+    save(mine, "VI_1")
     assert state.read_text() == "BACKUP\n" and state.stat().st_mode & 0o777 == 0o644
-    verdicts.tidy([Process(mine.pid, mine.start + 1)], ["VI_1"])
+    save(Process(mine.pid, mine.start + 1), "VI_1")
     assert not state.exists()
 
 
@@ -187,25 +120,25 @@ def netvip(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=20, env=environment())
 
 
-def test_netvip_check_says_why(verdicts: PublishedFiles) -> None:
+def test_netvip_check_says_why(published: PublishedFiles) -> None:
     good = netvip("check", "VI_1")
     assert (good.returncode, good.stdout) == (0, "VI_1: MASTER, every VIP is present\n")
     lose_vip()
-    verdicts.dead()
+    published.dead()
     bad = netvip("check", "VI_1")
     assert (bad.returncode, bad.stdout) == (1, "VI_1: MASTER, not on its interface: 10.77.0.10\n")
-    verdicts.alive()
-    verdicts.publish(record(held=True), [])
+    published.alive()
+    published.publish(record(held=True))
     assert netvip("check").returncode == 0
-    verdicts.publish(record(verdict="failed", why="taken 4 times"), [])
+    published.publish(record(verdict="failed", why="taken 4 times"))
     assert netvip("check").stdout == "VI_1: MASTER, taken 4 times\n"
 
 
 def test_netvip_check_without_the_daemon_asks_keepalived_s_word_and_the_kernel(
-    verdicts: PublishedFiles,
+    published: PublishedFiles,
 ) -> None:
-    verdicts.dead()
-    verdicts.publish(record(state="BACKUP", held=True), [])
+    published.dead()
+    published.publish(record(state="BACKUP", held=True))
     assert netvip("check").returncode == 0
     lose_vip()
     assert netvip("check").returncode == 1
@@ -213,7 +146,7 @@ def test_netvip_check_without_the_daemon_asks_keepalived_s_word_and_the_kernel(
     assert netvip("check").returncode == 0
 
 
-def test_netvip_notify_keeps_the_state_and_tells_the_daemon(verdicts: PublishedFiles) -> None:
+def test_netvip_notify_keeps_the_state_and_tells_the_daemon(published: PublishedFiles) -> None:
     pipe = os.open("/run/netvip/fifo", os.O_RDWR | os.O_NONBLOCK)
     try:
         assert netvip("notify", "INSTANCE", "VI_1", "FAULT", "100").returncode == 0
@@ -237,7 +170,7 @@ def hold(*command: str) -> int:
     return script("keepalived-hold", *command)
 
 
-def test_a_held_command_answers_for_itself_outside_of_windows(verdicts: PublishedFiles) -> None:
+def test_a_held_command_answers_for_itself_outside_of_windows(published: PublishedFiles) -> None:
     assert [hold("true"), hold("sh", "-c", "exit 3"), hold("true")] == [0, 3, 0]
 
 
@@ -245,22 +178,22 @@ def test_without_netvip_the_wrapper_is_transparent() -> None:
     assert [hold("true"), hold("sh", "-c", "exit 3"), hold()] == [0, 3, 2]
 
 
-def test_in_a_window_the_last_good_verdict_stands(verdicts: PublishedFiles) -> None:
-    verdicts.window(True)
+def test_in_a_window_the_last_good_verdict_stands(published: PublishedFiles) -> None:
+    published.window(True)
     assert [hold("false"), netvip("check", "--hold", "false").returncode] == [0, 1]
-    close_window(verdicts)
+    close_window(published)
     assert hold("false") == 1
 
 
-def test_in_a_window_a_bad_verdict_stays_bad(verdicts: PublishedFiles) -> None:
+def test_in_a_window_a_bad_verdict_stays_bad(published: PublishedFiles) -> None:
     Path("/run/netvip/checks/root").mkdir()
     assert [hold("false"), hold("false", "other"), hold("true", "other")] == [1, 1, 0]
-    verdicts.window(True)
+    published.window(True)
     assert [hold("false"), hold("false", "other")] == [1, 1]
     assert hold("true", "other") == 0
 
 
-def test_a_recovery_is_remembered(verdicts: PublishedFiles, tmp_path: Path) -> None:
+def test_a_recovery_is_remembered(published: PublishedFiles, tmp_path: Path) -> None:
     Path("/run/netvip/checks/root").mkdir()
     well = tmp_path / "well"
     command = ("test", "-e", str(well))
@@ -268,20 +201,20 @@ def test_a_recovery_is_remembered(verdicts: PublishedFiles, tmp_path: Path) -> N
     well.touch()
     assert hold(*command) == 0
     well.unlink()
-    verdicts.window(True)
+    published.window(True)
     assert hold(*command) == 0
 
 
 @pytest.mark.parametrize("spoil", [Path.unlink, lambda path: path.write_text("?\n")])
 def test_an_open_window_holds_only_while_the_daemon_lives(
-    verdicts: PublishedFiles, spoil: Callable[[Path], object]
+    published: PublishedFiles, spoil: Callable[[Path], object]
 ) -> None:
-    verdicts.window(True)
+    published.window(True)
     spoil(Path("/run/netvip/alive"))
     assert hold("false") == 1
 
 
-def test_a_window_that_opened_and_closed_meanwhile_counts(verdicts: PublishedFiles) -> None:
+def test_a_window_that_opened_and_closed_meanwhile_counts(published: PublishedFiles) -> None:
     writes = "echo closed $(($(cut -d. -f1 /proc/uptime) * 100 + 100)) >/run/netvip/window; false"
     assert hold("sh", "-c", writes) == 0
 
@@ -293,7 +226,7 @@ def test_a_window_that_opened_and_closed_meanwhile_counts(verdicts: PublishedFil
     ("user", "uid"), [("root", "0 0"), ("nobody", "65534 65534"), ("nobody:daemon", "65534 1")]
 )
 def test_the_operator_s_notify_runs_as_its_user_with_keepalived_s_arguments(
-    verdicts: PublishedFiles, tmp_path: Path, user: str, uid: str
+    published: PublishedFiles, tmp_path: Path, user: str, uid: str
 ) -> None:
     tmp_path.chmod(0o777)
     theirs = f'echo "$(id -u) $(id -g) $*" >{tmp_path}/said; exit 5'
@@ -308,26 +241,26 @@ def test_the_operator_s_notify_runs_as_its_user_with_keepalived_s_arguments(
     assert check() == 0
 
 
-def test_after_a_crash_the_checks_are_held_for_a_moment(verdicts: PublishedFiles) -> None:
+def test_after_a_crash_the_checks_are_held_for_a_moment(published: PublishedFiles) -> None:
     listed = Path("/run/netvip/verdict/VI_1")
     os.utime(listed, (1, 1))
     lose_vip()
     assert check() == 1
-    verdicts.crashed()
-    verdicts.hold_till_known()
+    published.crashed()
+    published.hold_till_known()
     assert check() == 0 and listed.stat().st_mtime == 1
     assert listed.read_text().count("held") == 1
     Path("/run/netvip/alive").write_text("1\n")
     assert check() == 1
 
 
-def test_a_daemon_that_goes_on_crashing_holds_no_check(verdicts: PublishedFiles) -> None:
+def test_a_daemon_that_goes_on_crashing_holds_no_check(published: PublishedFiles) -> None:
     lose_vip()
     for _ in range(CRASHES_HELD + 1):
-        verdicts.dead()
-        verdicts.crashed()
-    verdicts.hold_till_known()
+        published.dead()
+        published.crashed()
+    published.hold_till_known()
     assert check() == 1
     Path("/run/netvip/crashed").write_text("7 0.0\n")
-    verdicts.crashed()
+    published.crashed()
     assert check() == 0, "those were long ago"

@@ -214,7 +214,7 @@ def test_fifty_vips_are_examined_within_the_steps_own_deadlines(lan: int, far: F
         assert isinstance(event, CheckFinished)
         return event
 
-    (observed,) = asyncio.run(examine()).observed
+    (observed,) = asyncio.run(examine()).findings
     assert [h.asked for h in observed.holders] == [Tri.YES] * 50
     assert [e.answered for e in observed.echoes] == [Tri.YES] * 50, "what is late is not answered"
 

@@ -44,7 +44,7 @@ class Peer(Node):
     def start_netvip(self) -> None:
         super().start_netvip()
         assert self.machine is not None
-        self.machine.checks.policy = Policy(wishes=Wishes(services=("tcp://:443",)))
+        self.machine.configure(Policy(wishes=Wishes(services=("tcp://:443",))))
 
     def answering(self, role: Role) -> frozenset[bytes]:
         # An old master's last shield answers as well.

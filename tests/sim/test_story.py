@@ -130,7 +130,7 @@ def test_assisted_is_not_put_back_even_while_keepalived_has_not_noticed() -> Non
     node.reload()
     node.run(20.0)
     assert not did(node, actions.PutBack) and phase(node) is Phase.FAILED
-    assert any("assisted" in line and "away" in line for line in node.log), node.log
+    assert any("(assisted)" in line and "still missing" in line for line in node.log), node.log
 
 
 def test_a_release_by_keepalived_is_no_loss() -> None:
@@ -196,7 +196,7 @@ def test_a_vip_that_cannot_be_kept_is_let_go_and_another_master_ends_the_fault()
     steal(node, 3)
     node.unset(VIP.key, Author(AuthorKind.OTHER, "ip"))
     node.run(0.0)
-    assert node.fault and node.role is Role.FAULT and phase(node) is Phase.LETTING_GO
+    assert node.fault and node.role is Role.FAULT and phase(node) is Phase.RELEASING
     node.run(0.6)
     node.peer_is_master()
     assert node.fault and phase(node) is Phase.AWAY
@@ -273,12 +273,13 @@ def test_another_s_advert_does_not_end_a_fault_that_keepalived_tells_of() -> Non
     asked = node.now
     node.run(0.01)
     node.feed(events.Advert(node.now, LAN, 2, 51, 100, False, "10.77.0.2"))
-    node.feed(events.DumpReceived(asked, told, node.now))  # written before that advert, and as true
+    # It was written before that advert, and is as true.
+    node.feed(events.DumpReceived(node.now, asked, told))
     assert known.role(node.now, node.spec) is Role.FAULT
     node.feed(events.Advert(node.now, LAN, 2, 51, 100, False, "10.77.0.2"))
     assert known.role(node.now, node.spec) is Role.FAULT
     node.feed(events.StateReported(node.now, "VI_1", Role.BACKUP, "fifo"))
-    node.feed(events.DumpReceived(asked, told, node.now))
+    node.feed(events.DumpReceived(node.now, asked, told))
     assert known.role(node.now, node.spec) is Role.BACKUP
 
 
@@ -288,7 +289,7 @@ def test_a_keepalived_that_stops_under_its_shield_loses_nothing() -> None:
     node.release(Role.INIT)
     node.run(0.5)
     assert phase(node) is Phase.CARRYING and node.shielded and not node.has(VIP)
-    assert not [line for line in node.log if "taken" in line]
+    assert not [line for line in node.log if "deleted" in line]
     node.peer_is_master()
     node.run(1.0)
     assert not node.shielded and not did(node, actions.PutBack)
@@ -430,7 +431,7 @@ def test_a_hold_ends_by_its_lease_and_says_so() -> None:
     call(node, RequestKind.HOLD, "apt", seconds=5.0)
     node.run(6.0)
     assert node.machine is not None and not node.machine.requests.holds
-    assert any("hold for apt: never released" in line for line in node.log)
+    assert any("hold 'apt' expired: it was never released" in line for line in node.log)
     assert [a.holds for _, a in node.done if isinstance(a, actions.SaveHolds)][-1] == ()
 
 
@@ -490,7 +491,7 @@ def test_what_an_apt_run_means_is_the_operator_s_to_say() -> None:
     ):
         node = calm()
         assert node.machine is not None
-        node.machine.requests.apt = policy
+        node.machine.configure(apt=policy)
         call(node, RequestKind.APT_BEGINS)
         assert (bool(node.machine.requests.holds), phase(node)) == (held, expected)
         call(node, RequestKind.APT_ENDED)

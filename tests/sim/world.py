@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_network
 
-from netvip.const import LEASE, TAG
+from netvip.const import ALIVE_FOR, LEASE, TAG
 from netvip.core import actions, events
 from netvip.core.actions import Action, Plan
 from netvip.core.check.findings import Echo, Findings, Holder, Served, Subject
@@ -24,6 +24,7 @@ from netvip.core.model import (
     AddressKey,
     Author,
     AuthorKind,
+    Configured,
     InstanceSpec,
     Kernel,
     Link,
@@ -101,6 +102,10 @@ class Node:
         self.targets: dict[IP, Tri] = {GATEWAY: Tri.YES}
         self.serves = Tri.YES
         self.examines = True
+        #: What keepalived's checks read.
+        self.published: dict[str, actions.PublishInstance] = {}
+        self.published_window = False
+        self.died = float("-inf")
         self.peer_mac = PEER_MAC
         self._later: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
@@ -167,6 +172,17 @@ class Node:
         local = self.has(VIP) or self.shielded
         return local and (self.has(OWN) or bool(self.bridged))
 
+    @property
+    def check_fails(self) -> bool:
+        """Whether the check that keepalived runs (scripts/keepalived-check) fails (Law 10)."""
+        record = self.published.get("VI_1")
+        if record is None or self.role is not Role.MASTER:
+            return False
+        alive = self.machine is not None or self.now < self.died + ALIVE_FOR
+        if alive and (record.held or self.published_window):
+            return False
+        return not self.has(VIP)
+
     # --- netvip ---------------------------------------------------------------------------------
 
     def start_netvip(self) -> None:
@@ -187,6 +203,7 @@ class Node:
     def kill_netvip(self) -> None:
         """kill -9, and systemd runs ExecStopPost=."""
         self.machine = None
+        self.died = self.now
         self.bridged.clear()
         self.track(False)
 
@@ -213,6 +230,16 @@ class Node:
             self.saved = action
         elif isinstance(action, actions.RunCheck) and self.examines:
             self._examine(action)
+        elif isinstance(action, actions.PublishInstance):
+            self.published[action.instance] = action
+        elif isinstance(action, actions.WithdrawInstance):
+            self.published.pop(action.instance, None)
+        elif isinstance(action, actions.PublishWindow):
+            self.published_window = action.open
+        elif isinstance(action, actions.LookForKeepalived):
+            left = Tri.of(self.role is not Role.UNKNOWN)
+            looked = (left, action.instance, action.sender)
+            self.feed(events.KeepalivedLookedFor(self.now, *looked))
         else:
             self._act_on_vips(action)
 
@@ -248,7 +275,7 @@ class Node:
         if isinstance(action, actions.PutBack):
             for address in action.addresses:
                 self.after(0.0, lambda a=address: self._add(a))  # type: ignore[misc]
-        elif isinstance(action, (actions.Remove, actions.ClearAway)):
+        elif isinstance(action, actions.Remove):
             for address in action.addresses:
                 self.after(0.0, lambda a=address: self.unset(a.key, NETVIP))  # type: ignore[misc]
         elif isinstance(action, actions.SetTrackFile):
@@ -277,7 +304,15 @@ class Node:
 
     def _dump(self) -> None:
         asked, role, known = self.now, self.role, self.spec
-        self.after(0.02, lambda: self.feed(events.DumpReceived(asked, ((known, role),), self.now)))
+        configured = Configured(frozenset({("ens160", "any4")}), frozenset({"VI_1"}))
+        told = ((known, role),)
+        files = ("/etc/keepalived/keepalived.conf",)
+
+        def answer() -> None:
+            event = events.DumpReceived(self.now, asked, told, configured, files, ("4711.1",))
+            self.feed(event)
+
+        self.after(0.02, answer)
 
     def _advertise(self) -> None:
         if self.role is Role.MASTER:

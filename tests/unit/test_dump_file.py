@@ -7,20 +7,21 @@ from pathlib import Path
 import pytest
 
 from netvip.errors import DumpError
+from netvip.keepalived import ask
 from netvip.sources import keepalived
 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "keepalived.json"
-    monkeypatch.setattr(keepalived, "DUMP_FILE", path)
+    monkeypatch.setattr(ask, "DUMP_FILE", path)
     return path
 
 
 def test_a_directory_in_keepalived_s_way_is_moved_aside(place: Path) -> None:
     place.mkdir()
     (place / "kept").write_text("x")
-    keepalived._make_room()
+    ask._make_room()
     (moved,) = place.parent.iterdir()
     assert moved != place and (moved / "kept").read_text() == "x"
 
@@ -29,14 +30,14 @@ def test_a_link_is_moved_and_not_followed(place: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_text("x")
     place.symlink_to(elsewhere)
-    keepalived._make_room()
+    ask._make_room()
     assert not place.is_symlink() and elsewhere.read_text() == "x"
 
 
 def test_an_earlier_dump_stays(place: Path) -> None:
-    keepalived._make_room()
+    ask._make_room()
     place.write_text("{}")
-    keepalived._make_room()
+    ask._make_room()
     assert place.read_text() == "{}"
 
 
@@ -49,8 +50,8 @@ def test_what_cannot_be_moved_is_told_in_a_sentence(
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(Path, "rename", refuse)
-    with pytest.raises(DumpError, match="in keepalived's way"):
-        keepalived._make_room()
+    with pytest.raises(DumpError, match="keeps keepalived from writing"):
+        ask._make_room()
 
 
 def test_a_keepalived_that_never_answers_is_asked_less_and_less() -> None:

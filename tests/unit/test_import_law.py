@@ -1,4 +1,4 @@
-"""The import law of DESIGN (Shape), read from the source and from a running interpreter."""
+"""The import law of docs/architecture.md, read from the source and from a running interpreter."""
 
 from __future__ import annotations
 
@@ -104,6 +104,89 @@ def test_what_every_verb_imports_loads_nothing_dear(module: str) -> None:
     assert not {top(name) for name in done.stdout.split()} & DEAR
 
 
+#: Which packages and modules of netvip each package may import, besides itself. Of core, where not
+#: all of it is meant, the modules.
+ROOMS = {
+    "core": {"const"},
+    "wire": set[str](),
+    "linux": {"core.model"},
+    "keepalived": {"const", "errors", "core.model", "linux"},
+    "sources": {
+        *("const", "errors", "keepalived", "linux", "wire"),
+        *("core.events", "core.model", "core.plan", "core.requests"),
+    },
+    "actuators": {
+        *("const", "errors", "keepalived", "linux", "wire"),
+        *("core.actions", "core.model", "core.requests"),
+    },
+    "checks": {
+        *("const", "linux", "wire"),
+        *("core.actions", "core.check", "core.events", "core.model"),
+    },
+    "control": {"const", "errors", "core", "__version__"},
+    "doctor": {"const", "errors", "core.model", "keepalived", "linux", "sources"},
+    "commands": {
+        *("config", "const", "errors", "core.model", "control", "daemon", "doctor"),
+        *("keepalived", "linux", "sources"),
+    },
+}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_package_imports_only_what_its_room_allows(room: str) -> None:
+    allowed = [f"netvip.{other}" for other in (room, *ROOMS[room])]
+    for path in under(room):
+        for module in imports(path):
+            assert not within(module, "netvip") or within(module, *allowed), (name(path), module)
+
+
+def test_every_package_has_a_room() -> None:
+    packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert packages == set(ROOMS)
+
+
 @pytest.mark.parametrize("path", MODULES, ids=name)
-def test_a_module_is_of_a_readable_size(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= 500
+def test_a_module_uses_no_private_part_of_another_object(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Attribute) and node.attr.startswith("_"):
+            special = node.attr.startswith("__") or node.attr == "_value2member_map_"
+            own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+            assert special or own, f"{name(path)}:{node.lineno}: {ast.unparse(node)}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_the_state_of_an_object_is_changed_by_its_own_methods_alone(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text())):
+        targets: list[ast.expr] = []
+        if isinstance(node, ast.Assign):
+            targets = node.targets
+        elif isinstance(node, (ast.AugAssign, ast.AnnAssign)):
+            targets = [node.target]
+        for target in targets:
+            for part in ast.walk(target):
+                if isinstance(part, ast.Attribute) and isinstance(part.ctx, ast.Store):
+                    own = isinstance(part.value, ast.Name) and part.value.id == "self"
+                    assert own, f"{name(path)}:{part.lineno}: {ast.unparse(part)}"
+
+
+def test_no_two_modules_import_each_other() -> None:
+    """No circle, not even one for type checkers alone."""
+    known = {module_of(path): path for path in MODULES}
+    arrows = {
+        module: {
+            target
+            for found in imports(path)
+            for target in (found, found.rpartition(".")[0])
+            if target in known and target != module
+        }
+        for module, path in known.items()
+    }
+    while leaves := [module for module, targets in arrows.items() if not targets & arrows.keys()]:
+        for module in leaves:
+            del arrows[module]
+    assert not arrows, sorted(arrows)
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)

@@ -19,7 +19,6 @@ from netvip.core.events import Event, Request, RequestKind
 from netvip.core.requests.holds import Hold, Holds
 from netvip.core.requests.parse import parse
 from netvip.errors import NetvipError
-from netvip.keepalived.declared import Declared
 from netvip.linux.outdated_services import outdated
 from netvip.sources.hooks import HookSource
 
@@ -44,21 +43,21 @@ def test_words_are_an_event(text: str, event: Request) -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ([], "no such event; known are hold, release"),
-        (["reboot"], "no such event"),
+        ([], "known requests: hold, release"),
+        (["reboot"], "unknown request"),
         (["hold"], "hold takes a reason"),
         (["hold", "a", "1", "2"], "hold takes a reason"),
-        (["hold", " "], "a reason is printable text"),
-        (["hold", "a\nb"], "a reason is printable text"),
+        (["hold", " "], "use printable text"),
+        (["hold", "a\nb"], "use printable text"),
         (["hold", "x" * 65], "at most 64 characters"),
-        (["hold", "a", "0"], "from 1 to 86400 seconds"),
-        (["hold", "a", "86401"], "from 1 to 86400 seconds"),
+        (["hold", "a", "0"], "use 1 to 86400 seconds"),
+        (["hold", "a", "86401"], "use 1 to 86400 seconds"),
         (["hold", "a", "1e3"], "a whole number of seconds"),
         (["hold", "a", "٣"], "a whole number of seconds"),
-        (["release"], "the reason that the hold was given"),
+        (["release"], "the reason of the hold"),
         (["apt-begins", "now"], "apt-begins takes no argument"),
         (["link", "ens160"], "link takes an interface and its state"),
-        (["yield", ""], "yield takes the name of a VRRP instance"),
+        (["yield", ""], "yield takes the name of one VRRP instance"),
     ],
 )
 def test_what_is_no_event_is_told_in_a_sentence(words: list[str], sentence: str) -> None:
@@ -171,12 +170,7 @@ def test_who_waits_is_answered_when_it_is_over(tmp_path: Path) -> None:
 def test_sources_are_listed_for_the_next_start(tmp_path: Path) -> None:
     path = tmp_path / "state" / "sources"
     sources = SourceList(path)
-    known = [
-        Declared(interface="ens160", source_ip="10.77.0.1"),
-        Declared(interface="ens160", source_ip="10.77.0.1"),
-        Declared(interface="ens192"),
-        Declared(),
-    ]
+    known = {("ens192", "any4"), ("ens160", "10.77.0.1")}
     sources.save(known)
     assert path.read_text() == "ens160 10.77.0.1\nens192 any4\n"
     written = path.stat().st_ino

@@ -1,4 +1,4 @@
-"""What an examination asks, and what it finds: plain values, times in seconds."""
+"""What a check asks, and what it finds: plain values, times in seconds."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from netvip.core.model import IP, Address, Role, Tri
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """An instance to be examined: in which role, and whom to ask."""
+    """An instance to check: in which role, and which hosts to ask."""
 
     instance: str
     role: Role
     vips: tuple[Address, ...]
-    #: Those of them that are here: echoes leave from them, services are asked at them.
+    #: The VIPs that are present: echoes leave from them, services are asked at them.
     sources: tuple[IP, ...] = ()
-    #: Who is asked to answer the VIPs: gateways, peers, configured hosts.
+    #: The hosts that are asked to answer the VIPs: gateways, peers, configured hosts.
     targets: tuple[IP, ...] = ()
-    #: The host's own addresses, to tell a target that is down from one that is misled.
+    #: The host's own addresses: a target that answers them, but not the VIP, sends the VIP's
+    #: packets elsewhere; one that answers neither is down.
     own: tuple[IP, ...] = ()
     #: Services at the VIPs, as configured.
     services: tuple[str, ...] = ()
@@ -26,8 +27,8 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who answered for an address on an interface: hardware addresses. `asked` is UNKNOWN where
-    nobody could be."""
+    """The hardware addresses that answered for an address on an interface. `asked` is UNKNOWN where
+    no question could be sent."""
 
     ifindex: int
     ip: IP
@@ -49,7 +50,7 @@ class Echo:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """Whether a service at a VIP did what it should; in words what it did instead."""
+    """Whether a service at a VIP did what it should, and what it did instead."""
 
     vip: IP
     service: str
@@ -60,7 +61,7 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """All that was found of one instance."""
+    """All that one check found of one instance."""
 
     instance: str
     role: Role

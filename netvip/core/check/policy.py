@@ -1,4 +1,4 @@
-"""How the operator wants the instances examined."""
+"""How the operator wants the instances checked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from netvip.core.model import IP
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What is asked besides what is known: hosts, and services as written; None where unsaid."""
+    """Hosts to ask besides the known ones, and services as written; None where not configured."""
 
     hosts: tuple[IP, ...] | None = None
     services: tuple[str, ...] | None = None
@@ -19,7 +19,7 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """interval in seconds, 0 for no examination but on demand."""
+    """interval in seconds; 0 checks on request only."""
 
     interval: float = CHECK_INTERVAL
     fall: int = CHECK_FALL
@@ -29,7 +29,7 @@ class Policy:
     own_wishes: Mapping[str, Wishes] = field(default_factory=dict)
 
     def hosts(self, instance: str) -> tuple[IP, ...]:
-        """Who is asked to answer an instance's VIPs besides those who are known."""
+        """The configured hosts that are asked to answer an instance's VIPs."""
         own = self.own_wishes.get(instance, self.wishes).hosts
         return (self.wishes.hosts if own is None else own) or ()
 

@@ -1,4 +1,4 @@
-"""The coordinated check: when it is made, of what, and what follows from it. One at a time."""
+"""The coordinated check: when it runs, on which instances, and what follows. One at a time."""
 
 from __future__ import annotations
 
@@ -6,49 +6,56 @@ from collections.abc import Collection, Iterable, Mapping
 from ipaddress import ip_address
 from math import ceil
 
-from netvip.const import COLLECT, EXAMINATION_LIMIT, VIPS_PER_INTERVAL
+from netvip.const import COLLECT, EXAMINATION_LIMIT, NEVER, VIPS_PER_INTERVAL
 from netvip.core.actions import Action, Level, Log, RunCheck
 from netvip.core.check.findings import Findings, Subject
 from netvip.core.check.history import History
 from netvip.core.check.policy import Policy
 from netvip.core.check.steps import steps, strangers
-from netvip.core.check.verdicts import REMEDIES, Problem, Remedy, Step, bad, by_fault
+from netvip.core.check.verdicts import REMEDIES, Problem, Remedy, Step, bad, by_problem
 from netvip.core.events import Advert, CheckFinished
-from netvip.core.instance.consequences import end_conflict, find_fit, find_unfit, meet_conflict
-from netvip.core.instance.instance import NEVER, Instance
+from netvip.core.instance.instance import Instance
 from netvip.core.mirror import Mirror
 from netvip.core.model import IP, Address, Role, Tri
 from netvip.core.plan import build
 
-#: More are no better evidence.
+#: More targets are no better evidence.
 MOST_TARGETS = 8
-#: A line in the journal is read by somebody who was asleep a minute ago.
+#: An operator reads a line of the journal at a glance.
 MOST_REASONS = 6
 
 
 class CheckSchedule:
-    """Has the instances examined, and draws the consequences."""
+    """Has the instances checked, and tells them what was found."""
 
     def __init__(self, mirror: Mirror, outbox: list[Action]) -> None:
-        self.policy = Policy()
-        #: The home node, asked like any host where its address is known.
-        self.home: IP | None = None
-        self.at_home = Tri.UNKNOWN
-        self.watches: dict[str, History] = {}
-        #: How often each fault was believed in since the start.
-        self.counts: dict[Problem, int] = {}
+        self._policy = Policy()
+        # The home node is asked like any host where its address is known.
+        self._home: IP | None = None
+        self._at_home = Tri.UNKNOWN
+        self._histories: dict[str, History] = {}
+        self._counts: dict[Problem, int] = {}
         self._mirror, self._out = mirror, outbox
         self._due = NEVER
         self._asked: float | None = None
 
-    def watch(self, instance: str) -> History:
-        """What is known of an instance."""
-        return self.watches.setdefault(instance, History())
+    def configure(self, policy: Policy) -> None:
+        """How the operator wants the instances checked."""
+        self._policy = policy
+
+    def history(self, instance: str) -> History:
+        """What was found of an instance so far."""
+        return self._histories.setdefault(instance, History())
+
+    @property
+    def counts(self) -> Mapping[Problem, int]:
+        """How often each problem was found to exist since the start."""
+        return self._counts
 
     # --- when -----------------------------------------------------------------------------------
 
     def want(self, now: float) -> None:
-        """Have one made now: triggers that come together make one."""
+        """Have a check run now; triggers that come together cause one check."""
         self._due = min(self._due, now + COLLECT)
 
     def due(self) -> float:
@@ -58,9 +65,9 @@ class CheckSchedule:
     def tick(
         self, now: float, instances: Mapping[str, Instance], acting_on: Collection[int]
     ) -> None:
-        """Begin an examination that is due, unless one is under way, or networkd acts."""
-        for name in self.watches.keys() - instances.keys():
-            del self.watches[name]
+        """Begin a check that is due, unless one is running, or networkd acts on an interface."""
+        for name in self._histories.keys() - instances.keys():
+            del self._histories[name]
         if not instances:
             self._asked, self._due = None, NEVER
         elif self._due == NEVER and self._asked is None:
@@ -69,7 +76,7 @@ class CheckSchedule:
             return
         self._asked, self._due = None, self._next(now, instances)
         if acting_on:
-            return  # its end asks for one
+            return  # the end of the window asks for a check
         found = (self._subject(now, instance) for instance in instances.values())
         subjects = tuple(subject for subject in found if subject is not None)
         if subjects:
@@ -78,30 +85,39 @@ class CheckSchedule:
 
     def _next(self, now: float, instances: Mapping[str, Instance]) -> float:
         vips = sum(len(instance.spec.vips) for instance in instances.values())
-        seldom = max(1, ceil(vips / VIPS_PER_INTERVAL))
-        return now + self.policy.interval * seldom if self.policy.interval else NEVER
+        factor = max(1, ceil(vips / VIPS_PER_INTERVAL))
+        return now + self._policy.interval * factor if self._policy.interval else NEVER
 
-    def examined(self, instances: Collection[str], since: float) -> bool:
-        """Whether all of these have been examined by probes that were sent since then."""
-        return all(self.watch(name).asked >= since for name in instances)
+    def checked(self, instances: Collection[str], since: float) -> bool:
+        """Whether all of these were checked by probes that were sent since then."""
+        return all(self.history(name).asked >= since for name in instances)
 
-    # --- of what --------------------------------------------------------------------------------
+    # --- on what --------------------------------------------------------------------------------
 
     def hear(self, instance: str, advert: Advert) -> None:
-        """An advert of another node's."""
+        """Another node's advert."""
         try:
             sender = ip_address(advert.sender)
         except ValueError:
             sender = None
-        self.watch(instance).hear(advert, sender)
+        self.history(instance).hear(advert, sender)
+
+    def home_found(self, address: IP | None, here: Tri) -> None:
+        """The home node's address, if it is known, and whether this node is it."""
+        self._home, self._at_home = address, here
+
+    @property
+    def at_home(self) -> Tri:
+        """Whether this node is the home node."""
+        return self._at_home
 
     def home_answers(self) -> Tri:
         """Whether the home node answered an echo when it was last asked."""
-        found = [watch.alive.get(self.home, Tri.UNKNOWN) for watch in self.watches.values()]
+        found = [history.is_alive(self._home) for history in self._histories.values()]
         return next((answer for answer in found if answer is not Tri.UNKNOWN), Tri.UNKNOWN)
 
     def _subject(self, now: float, instance: Instance) -> Subject | None:
-        spec, role = instance.spec, instance.mastership.role(now, instance.spec)
+        spec, role = instance.spec, instance.role(now)
         if role not in (Role.MASTER, Role.BACKUP) or instance.protection:
             return None
         keys = [instance.key(vip) for vip in spec.vips]
@@ -116,15 +132,15 @@ class CheckSchedule:
             tuple(key.ip for key in keys if self._mirror.get(key) is not None),
             self._targets(instance, {address.ip for address in own}),
             tuple(address.ip for address in own),
-            self.policy.services(spec.name),
+            self._policy.services(spec.name),
         )
 
     def _targets(self, instance: Instance, own: set[IP]) -> tuple[IP, ...]:
         routes = self._mirror.routes(instance.home)
         gateways = [r.gateway for r in routes if r.gateway and not r.destination.prefixlen]
-        peers = [*instance.spec.peers, *self.watch(instance.spec.name).peers]
-        home = [self.home] if self.home is not None else []
-        asked = dict.fromkeys([*home, *self.policy.hosts(instance.spec.name), *gateways, *peers])
+        peers = [*instance.spec.peers, *self.history(instance.name).peers]
+        home = [self._home] if self._home is not None else []
+        asked = dict.fromkeys([*home, *self._policy.hosts(instance.name), *gateways, *peers])
         return tuple(target for target in asked if target not in own)[:MOST_TARGETS]
 
     # --- what follows ---------------------------------------------------------------------------
@@ -132,93 +148,99 @@ class CheckSchedule:
     def take(
         self, event: CheckFinished, instances: Mapping[str, Instance], acting_on: Collection[int]
     ) -> None:
-        """The findings have come."""
+        """The findings of a check have come."""
         self._asked = None
-        for observed in event.observed:
-            instance = instances.get(observed.instance)
-            if instance is not None and self._current(event, observed, instance, acting_on):
-                self._judge(event, observed, instance)
+        for findings in event.findings:
+            instance = instances.get(findings.instance)
+            if instance is not None and _is_current(event, findings, instance, acting_on):
+                self._judge(event, findings, instance)
 
-    def _current(
-        self,
-        event: CheckFinished,
-        observed: Findings,
-        instance: Instance,
-        acting_on: Collection[int],
-    ) -> bool:
-        """Whether what was seen then says anything of now."""
-        same = instance.mastership.role(event.time, instance.spec) is observed.role
-        still = event.asked >= instance.moved_at and not instance.protection
-        return same and still and instance.home not in acting_on
-
-    def _judge(self, event: CheckFinished, observed: Findings, instance: Instance) -> None:
-        watch, now = self.watch(observed.instance), event.time
-        if watch.role is not observed.role:
-            watch.begin(observed.role)
-        watch.trust(observed)
-        watch.steps = steps(observed, instance, watch, self._mirror, now)
-        watch.asked, watch.at = event.asked, now
-        self._note_conflict(now, observed, instance, watch)
-        found = by_fault(observed.role, watch.steps)
-        told = {fault for fault, about in found.items() if _told(about)}
-        watch.learn(observed, {fault for fault in told if not bad(found[fault])})
-        for fault, about in found.items():
-            self._weigh(now, instance, watch, fault, about)
-        self._let_go_or_not(now, instance, watch, found)
+    def _judge(self, event: CheckFinished, findings: Findings, instance: Instance) -> None:
+        history, now = self.history(findings.instance), event.time
+        history.begin(findings.role)
+        history.note_answers(findings)
+        found_steps = steps(findings, instance, history, self._mirror, now)
+        history.note_steps(event.asked, now, found_steps)
+        self._judge_conflict(now, findings, instance, history)
+        found = by_problem(findings.role, found_steps)
+        known = [problem for problem, about in found.items() if _known(about)]
+        history.note_well(findings, [problem for problem in known if not bad(found[problem])])
+        for problem, about in found.items():
+            self._weigh(now, instance, history, problem, about)
+        self._judge_fitness(now, instance, history, found)
 
     def _weigh(
-        self, now: float, instance: Instance, watch: History, fault: Problem, about: list[Step]
+        self, now: float, instance: Instance, history: History, problem: Problem, about: list[Step]
     ) -> None:
-        remedy, lasting = REMEDIES[fault]
-        belief, now_bad = watch.belief(fault), bad(about)
-        fall = self.policy.fall if lasting else 1
-        changed = belief.take(about, fall, self.policy.rise)
+        remedy, lasting = REMEDIES[problem]
+        belief, now_bad = history.belief(problem), bad(about)
+        fall = self._policy.fall if lasting else 1
+        changed = belief.take(about, fall, self._policy.rise)
         if changed and belief.bad:
-            self.counts[fault] = self.counts.get(fault, 0) + 1
-        if changed and remedy is not Remedy.CONFLICT:  # which says more than that
-            self._say(instance, fault, belief.bad, now_bad)
-        if remedy is Remedy.ANNOUNCE and now_bad and now >= watch.announce_at:
-            watch.announce_at = now + watch.announcing.next(now)
+            self._counts[problem] = self._counts.get(problem, 0) + 1
+        if changed and remedy is not Remedy.CONFLICT:
+            self._report(instance, problem, belief.bad, now_bad)
+        if remedy is Remedy.ANNOUNCE and now_bad and history.may_announce(now):
             instance.announce(now)
 
-    def _say(self, instance: Instance, fault: Problem, there: bool, steps: list[Step]) -> None:
-        why = _sentence(map(str, steps))
-        level = Level.ERROR if there else Level.NOTICE
-        words = f"{fault.value}: {why}" if there else f"over: {fault.value}"
-        self._out.append(Log(level, f"{instance.spec.name}: {words}"))
-
-    def _let_go_or_not(
-        self, now: float, instance: Instance, watch: History, found: Mapping[Problem, list[Step]]
+    def _report(
+        self, instance: Instance, problem: Problem, exists: bool, steps: list[Step]
     ) -> None:
+        if exists:
+            words = f"check failed: {problem.value}: {_sentence(map(str, steps))}"
+        else:
+            words = f"check passed again; problem solved: {problem.value}"
+        level = Level.ERROR if exists else Level.NOTICE
+        self._out.append(Log(level, f"{instance.name}: {words}"))
+
+    def _judge_fitness(
+        self,
+        now: float,
+        instance: Instance,
+        history: History,
+        found: Mapping[Problem, list[Step]],
+    ) -> None:
+        """Whether the VIPs are of use here."""
         grave = [
-            fault
-            for fault, (remedy, _) in REMEDIES.items()
-            if remedy is Remedy.LET_GO and watch.belief(fault).bad and not watch.patient(now, fault)
+            problem
+            for problem, (remedy, _) in REMEDIES.items()
+            if remedy is Remedy.RELEASE
+            and history.belief(problem).bad
+            and not history.is_patient(now, problem)
         ]
-        reasons = [str(step) for fault in grave for step in bad(found.get(fault, []))]
-        if grave and watch.role is Role.MASTER:
-            find_unfit(now, instance, _sentence(reasons) or grave[0].value)
+        reasons = [str(step) for problem in grave for step in bad(found.get(problem, []))]
+        if grave and history.role is Role.MASTER:
+            instance.found_unfit(now, _sentence(reasons) or grave[0].value)
         elif not grave:
-            find_fit(now, instance)
+            instance.found_fit(now)
 
-    def _note_conflict(
-        self, now: float, observed: Findings, instance: Instance, watch: History
+    def _judge_conflict(
+        self, now: float, findings: Findings, instance: Instance, history: History
     ) -> None:
-        backup = observed.role is Role.BACKUP
-        asked = [h for h in observed.holders if h.asked is Tri.YES]
-        if not asked or (backup and not watch.mac):
+        backup = findings.role is Role.BACKUP
+        asked = [h for h in findings.holders if h.asked is Tri.YES]
+        if not asked or (backup and not history.mac):
             return
-        master = watch.mac if backup else b""
+        master = history.mac if backup else b""
         macs = frozenset(
             m for h in asked for m in strangers(h, self._mirror, instance.spec.vrid, master)
         )
         if macs:
-            meet_conflict(now, instance, macs, backup)
+            instance.conflict_found(now, macs, backup)
         else:
-            end_conflict(instance, self.policy.rise)
+            instance.conflict_not_found(self._policy.rise)
 
 
-def _told(about: Iterable[Step]) -> bool:
+def _is_current(
+    event: CheckFinished, findings: Findings, instance: Instance, acting_on: Collection[int]
+) -> bool:
+    """Whether what was found then is true now."""
+    same = instance.role(event.time) is findings.role
+    unmoved = event.asked >= instance.moved_at and not instance.protection
+    return same and unmoved and instance.home not in acting_on
+
+
+def _known(about: Iterable[Step]) -> bool:
     return any(step.finding is not Tri.UNKNOWN for step in about)
 
 

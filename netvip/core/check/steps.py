@@ -1,4 +1,4 @@
-"""The steps of an examination, in words: what was observed, against what ought to be."""
+"""The steps of a check: what was found, compared with what should be, with an explanation."""
 
 from __future__ import annotations
 
@@ -17,31 +17,33 @@ VIRTUAL_MAC = (bytes.fromhex("00005e0001"), bytes.fromhex("00005e0002"))
 
 
 def steps(
-    observed: Findings, instance: Instance, watch: History, mirror: Mirror, now: float
+    findings: Findings, instance: Instance, history: History, mirror: Mirror, now: float
 ) -> tuple[Step, ...]:
-    """Every step of one instance's examination."""
-    if observed.role is Role.MASTER:
+    """All steps of one instance's check."""
+    if findings.role is Role.MASTER:
         return (
             *_presence(instance, mirror),
-            *(_sole(holder, mirror, instance.spec.vrid) for holder in observed.holders),
-            *_reach(observed.echoes, watch),
+            *(_sole(holder, mirror, instance.spec.vrid) for holder in findings.holders),
+            *_reach(findings.echoes, history),
             *(
-                Step(Kind.SERVICE, s.service, s.finding, _served(s.finding, s.words, watch), s.took)
-                for s in observed.served
+                Step(
+                    Kind.SERVICE, s.service, s.finding, _served(s.finding, s.words, history), s.took
+                )
+                for s in findings.served
             ),
         )
-    fresh = now - watch.heard <= instance.spec.master_down
+    fresh = now - history.heard <= instance.spec.master_down
     return (
         *_absence(instance, mirror),
-        *(_answer(holder, fresh) for holder in observed.holders),
-        *(_sole(h, mirror, instance.spec.vrid, watch.mac, True) for h in observed.holders),
+        *(_answer(holder, fresh) for holder in findings.holders),
+        *(_sole(h, mirror, instance.spec.vrid, history.mac, True) for h in findings.holders),
     )
 
 
 def strangers(holder: Holder, mirror: Mirror, vrid: int, master: bytes) -> frozenset[bytes]:
-    """Who answers besides this host and the master, who may do so by the VRID's own address. A
-    master's adverts may leave from another interface than its VIPs are on: whoever answers alone
-    while it is master is it."""
+    """The hosts that answer besides this host and the master, which may answer by the VRID's own
+    hardware address. A master's adverts may leave by another interface than the one of its VIPs: a
+    single host that answers while there is a master is that master."""
     answering = holder.macs - {link.mac for link in mirror.links.values()}
     if master and len(answering) < 2:
         return frozenset()
@@ -57,16 +59,16 @@ def _presence(instance: Instance, mirror: Mirror) -> Iterator[Step]:
 def _as_it_was(present: Address | None, instance: Instance, vip: Vip) -> tuple[Tri, str]:
     if present is None:
         return Tri.NO, f"missing on {vip.interface}"
-    known = instance.memory.get(present.key, present)
+    known = instance.presence.memory.get(present.key, present)
     if difference := messages.difference(present, known):
-        return Tri.NO, f"on {vip.interface}, but not as it was: {difference}"
-    return Tri.YES, f"on {vip.interface}, as it was"
+        return Tri.NO, f"on {vip.interface} with other attributes: {difference}"
+    return Tri.YES, f"on {vip.interface}, unchanged"
 
 
 def _absence(instance: Instance, mirror: Mirror) -> Iterator[Step]:
     for vip in instance.spec.vips:
         here = mirror.get(instance.key(vip)) is not None
-        found = f"left on {vip.interface}" if here else f"not on {vip.interface}"
+        found = f"present on {vip.interface}" if here else f"not on {vip.interface}"
         yield Step(Kind.PRESENCE, _name(vip), Tri.of(not here), found)
 
 
@@ -75,15 +77,15 @@ def _sole(
 ) -> Step:
     name = str(holder.ip)
     if holder.asked is not Tri.YES:
-        return Step(Kind.OWNERSHIP, name, Tri.UNKNOWN, "nobody could be asked", holder.took)
+        return Step(Kind.OWNERSHIP, name, Tri.UNKNOWN, "no question could be sent", holder.took)
     if backup and not master:
         unknown = "no advert has told the master's hardware address"
         return Step(Kind.OWNERSHIP, name, Tri.UNKNOWN, unknown, holder.took)
     others = strangers(holder, mirror, vrid, master)
     if others:
-        told = f"{messages.macs(others)} answers for it as well"
+        told = f"another host ({messages.macs(others)}) answers for it"
         return Step(Kind.OWNERSHIP, name, Tri.NO, told, holder.took)
-    return Step(Kind.OWNERSHIP, name, Tri.YES, "nobody else answers for it", holder.took)
+    return Step(Kind.OWNERSHIP, name, Tri.YES, "no other host answers for it", holder.took)
 
 
 def _answer(holder: Holder, fresh: bool) -> Step:
@@ -92,21 +94,23 @@ def _answer(holder: Holder, fresh: bool) -> Step:
         told = f"answered by {messages.macs(holder.macs)}"
         return Step(Kind.ANSWER, name, Tri.YES, told, holder.took)
     if holder.asked is not Tri.YES or not fresh:
-        why = "there is no master's advert" if not fresh else "nobody could be asked"
+        why = "no master sends adverts" if not fresh else "no question could be sent"
         return Step(Kind.ANSWER, name, Tri.UNKNOWN, why, holder.took)
-    return Step(Kind.ANSWER, name, Tri.NO, "nobody answers, though its master adverts", holder.took)
+    return Step(
+        Kind.ANSWER, name, Tri.NO, "no host answers although a master sends adverts", holder.took
+    )
 
 
-def _reach(echoes: Iterable[Echo], watch: History) -> Iterator[Step]:
+def _reach(echoes: Iterable[Echo], history: History) -> Iterator[Step]:
     by_vip: dict[IP, list[Echo]] = {}
     for echo in echoes:
         by_vip.setdefault(echo.vip, []).append(echo)
         yield Step(Kind.REACH, f"{echo.vip} from {echo.target}", *_reached(echo), echo.took)
     for vip, asked in by_vip.items():
-        finding = _reached_at_all(asked, watch)
+        finding = _reached_at_all(asked, history)
         answered = sum(echo.answered is Tri.YES for echo in asked)
-        counted = f"{answered} of {len(asked)} answer it"
-        yield Step(Kind.REACH, str(vip), finding, counted, fault=Problem.UNREACHED)
+        counted = f"{answered} of {len(asked)} hosts answer it"
+        yield Step(Kind.REACH, str(vip), finding, counted, problem=Problem.UNREACHED)
 
 
 def _reached(echo: Echo) -> tuple[Tri, str]:
@@ -115,21 +119,21 @@ def _reached(echo: Echo) -> tuple[Tri, str]:
     if echo.answered is Tri.UNKNOWN:
         return Tri.UNKNOWN, "could not be asked"
     if echo.alive is Tri.YES:
-        return Tri.NO, "answers this host, but not the VIP: it sends the VIP's packets elsewhere"
-    return Tri.UNKNOWN, "does not answer at all, which tells nothing"
+        return Tri.NO, "answers this host but not the VIP; it sends the VIP's packets elsewhere"
+    return Tri.UNKNOWN, "answers neither the VIP nor this host, which proves nothing"
 
 
-def _reached_at_all(asked: list[Echo], watch: History) -> Tri:
+def _reached_at_all(asked: list[Echo], history: History) -> Tri:
     if any(echo.answered is Tri.YES for echo in asked):
         return Tri.YES
-    # Who has never answered the VIP may have its reasons: only who did and no longer does tells.
-    told = (e for e in asked if e.alive is Tri.YES and (e.vip, e.target) in watch.trusted)
+    # A host that never answered the VIP may filter it: only one that did before proves something.
+    told = (e for e in asked if e.alive is Tri.YES and history.has_answered(e.vip, e.target))
     return Tri.NO if any(echo.answered is Tri.NO for echo in told) else Tri.UNKNOWN
 
 
-def _served(finding: Tri, told: str, watch: History) -> str:
-    if finding is Tri.NO and Problem.DEAD not in watch.well:
-        return f"{told}; it has not answered once since this node is MASTER"
+def _served(finding: Tri, told: str, history: History) -> str:
+    if finding is Tri.NO and not history.has_worked(Problem.DEAD):
+        return f"{told}; it has not answered since this node is MASTER"
     return told
 
 

@@ -1,7 +1,7 @@
-"""The verdict: from the steps of an examination to what is wrong, and what follows. One table.
+"""The table of verdicts: which problem a bad step is, and what is done about it.
 
-A finding is YES (as it should be), NO, or UNKNOWN, and on UNKNOWN nothing follows: a gateway that
-is down tells nothing about the VIP.
+A finding is YES (as it should be), NO, or UNKNOWN. UNKNOWN has no consequence: a gateway that is
+down proves nothing about the VIP.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from netvip.core.model import Role, Tri
 
 
 class Kind(Enum):
-    """The steps of an examination; the value is what `netvip verify` calls it."""
+    """The kinds of steps; the value is the name in `netvip verify`."""
 
     PRESENCE = "presence"
     OWNERSHIP = "ownership"
@@ -25,43 +25,44 @@ class Kind(Enum):
 
 
 class Problem(Enum):
-    """What can be wrong."""
+    """What a check can find wrong."""
 
-    MISSING = "a VIP is missing, or not as it was"
-    CONFLICT = "somebody else answers for a VIP"
-    MISLED = "somebody who is up sends the VIP's packets elsewhere"
-    UNREACHED = "nobody who is up sends the VIP's packets here"
+    MISSING = "a VIP is missing or has other attributes"
+    CONFLICT = "another host answers for a VIP"
+    MISLED = "a host that is up sends the VIP's packets elsewhere"
+    UNREACHED = "no host that is up sends the VIP's packets here"
     DEAD = "the service does not answer"
-    LEFT_OVER = "a VIP is here, on a node that is not MASTER"
-    DARK = "nobody answers for a VIP though its master says that it has it"
+    LEFT_OVER = "a VIP is present on a node that is not MASTER"
+    DARK = "no host answers for a VIP although a MASTER sends adverts"
 
 
 class Remedy(Enum):
-    """What follows from a fault that has lasted for its number of examinations."""
+    """What is done about a problem that was found by its number of checks in a row."""
 
-    REPORT = "say so"
+    REPORT = "report it"
     ANNOUNCE = "announce the VIPs"
-    CONFLICT = "neither put back nor announce; yield once, then stay (Law 4)"
-    LET_GO = "let the VIPs go to the other node"
+    CONFLICT = "neither put back nor announce; hand over once, then stay (Law 4)"
+    RELEASE = "release the VIPs to the peer"
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One finding, in words, and the seconds it took."""
+    """One finding with its explanation, and the seconds it took."""
 
     kind: Kind
     subject: str
     finding: Tri
     words: str
     took: float = 0.0
-    #: The fault that a NO is, where it is not the kind's own.
-    fault: Problem | None = None
+    #: The problem that a NO is, where it is not the one of its kind in MEANING.
+    problem: Problem | None = None
 
     def __str__(self) -> str:
         return f"{self.subject}: {self.words}"
 
 
-#: What a NO means. A VIP that is missing on the MASTER is netlink's news, and a window's business.
+#: What a NO means. Netlink tells of a VIP that was deleted from a MASTER, and a window restores it;
+#: the check only reports it.
 MEANING: Final[dict[tuple[Role, Kind], Problem]] = {
     (Role.MASTER, Kind.PRESENCE): Problem.MISSING,
     (Role.MASTER, Kind.OWNERSHIP): Problem.CONFLICT,
@@ -72,42 +73,42 @@ MEANING: Final[dict[tuple[Role, Kind], Problem]] = {
     (Role.BACKUP, Kind.ANSWER): Problem.DARK,
 }
 
-#: What is done about it, and whether it has to last for `fall` examinations first.
+#: What is done about it, and whether `fall` checks in a row have to find it first.
 REMEDIES: Final[dict[Problem, tuple[Remedy, bool]]] = {
     Problem.MISSING: (Remedy.REPORT, False),
     Problem.CONFLICT: (Remedy.CONFLICT, False),
     Problem.MISLED: (Remedy.ANNOUNCE, False),
-    Problem.UNREACHED: (Remedy.LET_GO, True),
-    Problem.DEAD: (Remedy.LET_GO, True),
+    Problem.UNREACHED: (Remedy.RELEASE, True),
+    Problem.DEAD: (Remedy.RELEASE, True),
     Problem.LEFT_OVER: (Remedy.REPORT, True),
     Problem.DARK: (Remedy.REPORT, True),
 }
 
 
-def by_fault(role: Role, steps: Iterable[Step]) -> dict[Problem, list[Step]]:
-    """The steps that would show each fault."""
+def by_problem(role: Role, steps: Iterable[Step]) -> dict[Problem, list[Step]]:
+    """The steps that would show each problem."""
     found: dict[Problem, list[Step]] = {}
     for step in steps:
-        fault = step.fault or MEANING.get((role, step.kind))
-        if fault is not None:
-            found.setdefault(fault, []).append(step)
+        problem = step.problem or MEANING.get((role, step.kind))
+        if problem is not None:
+            found.setdefault(problem, []).append(step)
     return found
 
 
 def bad(steps: Iterable[Step]) -> list[Step]:
-    """Those that do show it."""
+    """Those that do show it: the steps with NO."""
     return [step for step in steps if step.finding is Tri.NO]
 
 
 class Damping:
-    """Bad after `fall` examinations in a row, good again after `rise`."""
+    """Bad after `fall` bad findings in a row, good again after `rise` good ones."""
 
     def __init__(self) -> None:
         self.bad = False
         self._row = 0
 
     def take(self, bad: bool, fall: int, rise: int) -> bool:
-        """Count one; whether that has changed what is believed."""
+        """Count one finding; whether it changed the state."""
         self._row = self._row + 1 if bad is not self.bad else 0
         if self._row < (fall if bad else rise):
             return False
@@ -116,20 +117,20 @@ class Damping:
 
 
 class Belief:
-    """What is believed of a fault: it is there while it is at any subject of it, as at a VIP. Each
-    is counted for itself: of many, some other one will always have lost a probe."""
+    """Whether a problem is believed to exist: it does while it exists for any subject (a VIP, a
+    service). Each subject is counted for itself: of many, some other one always loses its probe."""
 
     def __init__(self) -> None:
         self._subjects: dict[str, Damping] = {}
 
     @property
     def bad(self) -> bool:
-        """Whether it is there."""
+        """Whether it exists."""
         return any(damping.bad for damping in self._subjects.values())
 
     def take(self, steps: Iterable[Step], fall: int, rise: int) -> bool:
-        """Count an examination; whether that has changed what is believed. What is unknown counts
-        for nothing, and what is not asked any more is forgotten."""
+        """Count a check; whether it changed the belief. UNKNOWN does not count, and a subject that
+        is no longer checked is forgotten."""
         before, asked = self.bad, list(steps)
         known = {step.subject: self._subjects.get(step.subject, Damping()) for step in asked}
         self._subjects = known

@@ -1,19 +1,15 @@
-"""One VRRP instance on its way through the phases of states.py."""
+"""One VRRP instance on its way through the phases of states.py: the coordinator of its parts.
+
+presence knows the VIPs, mastership the evidence of MASTER, protection the shield and the bridge,
+restore what was lost and put back, release the FAULTs, conflict other hosts with the VIPs, refresh
+the announcements. Each part changes its own state; this file moves the phase and tells the parts.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 
-from netvip.const import (
-    CARRY_GRACE,
-    PACE_COUNT,
-    PACE_PERIOD,
-    RECHECK_GRACE,
-    RESTORE_LIMIT,
-    RETRACT_AFTER,
-    TAG,
-)
+from netvip.const import NEVER, PACE_COUNT, PACE_PERIOD, RESTORE_LIMIT
 from netvip.core.actions import (
     Action,
     Announce,
@@ -21,20 +17,22 @@ from netvip.core.actions import (
     Log,
     Plan,
     Prepare,
-    PutBack,
     Remove,
     RequestDump,
     SetTrackFile,
 )
-from netvip.core.instance import messages, restore
 from netvip.core.instance.conflict import Conflict
 from netvip.core.instance.mastership import Mastership
+from netvip.core.instance.presence import Presence
 from netvip.core.instance.protection import Protection
 from netvip.core.instance.refresh import Refresh
 from netvip.core.instance.release import Release
-from netvip.core.instance.states import IN_FAULT, PROTECTED, TABLE, Phase, Trigger, follow
+from netvip.core.instance.restore import Restore
+from netvip.core.instance.states import IN_FAULT, LEAVING, PROTECTED, TABLE, Phase, Trigger, follow
+from netvip.core.loss import Loss, Meaning
 from netvip.core.mirror import Mirror
 from netvip.core.model import (
+    IP,
     Address,
     AddressKey,
     Author,
@@ -44,75 +42,83 @@ from netvip.core.model import (
     Tri,
     Vip,
 )
-from netvip.core.pacing import Pace
 
-NEVER = float("inf")
-#: A VIP that goes back at once (IPv6, or no shield) may be taken again by the same act of
-#: networkd's; more often than this it is a quarrel.
-AT_ONCE_LIMIT = 5
 #: Two adverts, or a second dump, tell a new daemon whether this node is MASTER.
 UNKNOWN_FOR = 2.5
 
 
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """A VIP that was taken: when, and by whom."""
-
-    time: float
-    author: Author
-
-
 class Instance:
-    """The machine of one instance. It appends what is to be done to the outbox it was given."""
+    """The coordinator. It appends what is to be done to the outbox it was given.
 
-    def __init__(self, spec: InstanceSpec, mirror: Mirror, outbox: list[Action]) -> None:
-        self.spec = spec
-        self.phase = Phase.WATCHING
+    born is when the daemon first heard of the instance; blocked whether a packet filter makes a
+    shield do harm.
+    """
+
+    def __init__(
+        self,
+        spec: InstanceSpec,
+        mirror: Mirror,
+        outbox: list[Action],
+        born: float = float("-inf"),
+        blocked: bool = False,
+    ) -> None:
+        self._out, self._born = outbox, born
+        self._phase, self._moved_at = Phase.WATCHING, float("-inf")
+        self._prepared: Plan | None = None
+        self.presence = Presence(spec, mirror)
         self.mastership = Mastership()
-        self.memory: dict[AddressKey, Address] = {}
-        self.put_back: dict[AddressKey, Address] = {}
-        self.losses: dict[AddressKey, Loss] = {}
-        self.prepared: Plan | None = None
-        self.unfinished: frozenset[AddressKey] = frozenset()
-        #: Whether keepalived may have given the VIPs other attributes since they were noted.
-        self.look_anew = True
-        self.carry_until = NEVER
-        self.born = float("-inf")
-        self.release = Release(self._move, self.log)
-        self.conflict, self.refresh = Conflict(), Refresh()
-        self.protection = Protection(spec.name, outbox)
-        #: Why the node should not hold the VIPs though it has them; empty where nothing is wrong.
-        self.unfit = ""
-        self.moved_at = float("-inf")
-        self._mirror, self._out = mirror, outbox
-        self._pace = Pace(PACE_COUNT, PACE_PERIOD)
-        self._restore_by = self._check_by = self._retract_at = NEVER
-        self.put_at = self.dumped_at = float("-inf")
-        self._at_once_left = AT_ONCE_LIMIT
+        self.conflict, self._refresh = Conflict(), Refresh()
+        self.protection = Protection(spec.name, outbox, blocked)
+        self.restore = Restore(self.presence, self.mastership, self.conflict, outbox)
+        self.release = Release()
 
-    # --- what it has ----------------------------------------------------------------------------
+    # --- how it stands --------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The instance's name."""
+        return self.spec.name
+
+    @property
+    def spec(self) -> InstanceSpec:
+        """The configuration that keepalived runs."""
+        return self.presence.spec
+
+    @property
+    def phase(self) -> Phase:
+        """Where it stands in the table of states.py."""
+        return self._phase
+
+    @property
+    def moved_at(self) -> float:
+        """When it last changed its phase."""
+        return self._moved_at
 
     @property
     def home(self) -> int:
         """Number of the interface that the VIPs are on; 0 while there is none of that name."""
-        return self._mirror.index(self.spec.vips[0].interface if self.spec.vips else "")
+        return self.presence.home
 
     @property
     def places(self) -> frozenset[int]:
-        """Numbers of all the interfaces that it has VIPs on."""
-        return frozenset({self.home, *(key.ifindex for key in self.vip_keys())} - {0})
+        """Numbers of all interfaces that it has VIPs on."""
+        return self.presence.places
 
     def key(self, vip: Vip) -> AddressKey:
         """Where the kernel has this VIP."""
-        return AddressKey(self._mirror.index(vip.interface), vip.ip, vip.prefixlen)
+        return self.presence.key(vip)
 
     def vip_keys(self) -> frozenset[AddressKey]:
         """Where the kernel has the VIPs."""
-        return frozenset(map(self.key, self.spec.vips))
+        return self.presence.keys()
 
     def missing(self) -> list[Vip]:
         """The VIPs that are not on their interface."""
-        return [vip for vip in self.spec.vips if self._mirror.get(self.key(vip)) is None]
+        return self.presence.missing()
+
+    def role(self, now: float) -> Role:
+        """The role as far as it is known."""
+        return self.mastership.role(now, self.spec)
 
     def master(self, now: float) -> Tri:
         """Whether this node is MASTER, by fresh evidence."""
@@ -121,371 +127,417 @@ class Instance:
     @property
     def protected(self) -> bool:
         """Whether shield and bridge are wanted."""
-        return self.phase in PROTECTED
+        return self._phase in PROTECTED
 
-    def remember(self) -> None:
-        """Note what the VIPs look like while nobody touches them. What somebody else makes of one
-        that keepalived has added is not what it ought to be."""
-        for present in self.here():
-            if self.look_anew or present.key not in self.memory:
-                self.memory[present.key] = present
-        self.look_anew = self.look_anew and bool(self.missing())
+    def keeps_vips(self, now: float) -> bool:
+        """Whether keepalived has its VIPs on the interface now, and has not released them."""
+        holds = self.protected or self.master(now) is Tri.YES
+        return holds and self._phase not in LEAVING
 
-    def recall(self, known: Iterable[Address], put_back: Iterable[Address]) -> None:
-        """Take over what an earlier daemon knew of the VIPs, and what it left undone."""
-        keys = self.vip_keys()
-        self.memory.update({a.key: a for a in known if a.key in keys})
-        self.put_back.update({a.key: a for a in put_back if a.key in keys})
-        missing = {key for key in self.memory if self._mirror.get(key) is None}
-        self.unfinished = frozenset(k for k in missing if restore.restorable(self, k))
+    def is_shielded_by(self, ip: IP) -> bool:
+        """Whether this address on lo is part of its shield."""
+        plan = self._prepared if self.protected else None
+        return plan is not None and any(a.ip == ip for a in (*plan.vips, *plan.own))
 
-    def take_unfinished(self) -> frozenset[AddressKey]:
-        """What an earlier daemon left undone; asked once, as a later absence is keepalived's."""
-        unfinished, self.unfinished = self.unfinished, frozenset()
-        return unfinished
+    @property
+    def why_failed(self) -> str:
+        """What went wrong, in a sentence; empty unless the phase says that something did."""
+        return self.release.why if self._phase in (Phase.FAILED, *IN_FAULT) else ""
+
+    def held(self, now: float) -> bool:
+        """Whether keepalived's checks should pass although a VIP is missing: netvip works on it, a
+        daemon that has just started may be about to, or no peer would take the VIP over."""
+        in_vain = self.release.in_vain(now) or self.conflict.confirmed
+        if self.protected or (self._phase is Phase.FAILED and in_vain):
+            return True
+        return now < self._born + UNKNOWN_FOR and self.master(now) is Tri.UNKNOWN
+
+    def changes_at(self, now: float) -> float:
+        """When master() or held() may next change although nothing happens."""
+        times = (self.mastership.expires(self.spec) + 0.001, self._born + UNKNOWN_FOR)
+        return min((moment for moment in times if moment > now), default=NEVER)
+
+    # --- its plan -------------------------------------------------------------------------------
+
+    def prepare(self, plan: Plan) -> None:
+        """Have another plan ready, where it differs from the last."""
+        if plan != self._prepared:
+            self._prepared = plan
+            self._out.append(Prepare(self.name, plan))
 
     def unplanned(self) -> bool:
         """Whether there is a VIP on its interface that the plan does not have."""
-        if self.prepared is None and self.memory:
-            return True
-        return any(
-            key not in self.memory and self._mirror.get(key) is not None for key in self.vip_keys()
-        )
+        planned = self._prepared is not None or not self.presence.memory
+        return not planned or self.presence.unknown()
+
+    def recall(self, known: Iterable[Address], put_back: Iterable[Address]) -> None:
+        """Take over what an earlier daemon knew of the VIPs, and what it left undone."""
+        self.presence.recall(known)
+        self.restore.recall(put_back)
 
     def reconfigure(self, spec: InstanceSpec) -> None:
-        """keepalived runs another configuration; what it no longer holds is forgotten."""
-        self.look_anew = self.look_anew or spec.vips != self.spec.vips
-        self.spec = spec
-        keys = self.vip_keys()
-        for key in [key for key in self.memory if key not in keys]:
-            del self.memory[key]
-        self.put_back = {key: a for key, a in self.put_back.items() if key in keys}
-        self.losses = {key: loss for key, loss in self.losses.items() if key in keys}
+        """keepalived runs another configuration."""
+        self.presence.reconfigure(spec)
+        self.restore.reconfigured()
 
-    # --- what happens to it ---------------------------------------------------------------------
+    # --- the kernel's news ----------------------------------------------------------------------
 
     def threaten(self, now: float) -> None:
-        """networkd is about to act, or has acted: be shielded, if MASTER."""
-        if (self.phase, Trigger.THREAT) not in TABLE or self.master(now) is not Tri.YES:
+        """networkd is about to act, or has acted: protect the VIPs, if MASTER."""
+        if (self._phase, Trigger.THREAT) not in TABLE or self.master(now) is not Tri.YES:
             return
-        if not self.spec.vips:
+        if not self.spec.vips or not self.presence.has_carrier:
             return
-        if not self.spec_has_carrier():
-            return
-        self._at_once_left = AT_ONCE_LIMIT
+        self.restore.begin_window()
         self._move(Trigger.THREAT, now)
-        self.log(Level.INFO, f"shield and bridge up for {self.spec.words} ({self.spec.mode})")
+        self.log(Level.INFO, f"shield and bridge put up for {self.spec.words} ({self.spec.mode})")
 
-    def spec_has_carrier(self) -> bool:
-        """Whether the interface can send and receive at all."""
-        link = self._mirror.links.get(self.home)
-        return link is not None and link.carrier
-
-    def announce(self, now: float) -> None:
-        """Tell the neighbours where the VIPs are, if they are here and nobody else's."""
-        if (here := self.here()) and self.master(now) is Tri.YES and not self.conflict.suspected:
-            self._out.append(Announce(here))
-
-    def here(self) -> tuple[Address, ...]:
-        """The VIPs that are on their interface."""
-        found = (self._mirror.get(self.key(vip)) for vip in self.spec.vips)
-        return tuple(address for address in found if address is not None)
-
-    def vip_lost(self, now: float, address: Address, author: Author) -> None:
-        """A VIP was deleted while MASTER, or while protected."""
-        self.losses[address.key] = Loss(now, author)
-        self.put_back.pop(address.key, None)
-        if self.phase is Phase.CHECKING:
-            self._move(Trigger.LOST_AGAIN, now)
-        if self.phase in (Phase.WATCHING, Phase.FAILED):
-            self.threaten(now)
-        self._out.append(RequestDump())
-        self.log(Level.NOTICE, f"{address} taken from {self._name(address)} by {author}")
-
-    def allows(self, now: float, author: Author) -> bool:
-        """Whether a deletion outside a window is to be made good (Law 6)."""
-        if author.kind is AuthorKind.NETWORKD or self._pace.allow(now):
+    def accepts(self, loss: Loss) -> bool:
+        """Whether it protects itself against a loss (Law 6): deletions by processes other than
+        networkd, outside a window, are restored a few times a minute at most."""
+        if loss.meaning is not Meaning.VIP or self.restore.allows(loss):
             return True
-        if self.phase is not Phase.FAILED:
-            why = (
-                f"taken {PACE_COUNT + 1} times in {PACE_PERIOD:.0f} s, last by "
-                f"{author}: somebody means it, not made good any more"
-            )
-            self.fail(Trigger.PACED, now, why)
+        if self._phase is not Phase.FAILED:
+            count = f"{PACE_COUNT + 1} times in {PACE_PERIOD:.0f} s"
+            why = f"deleted {count}, last by {loss.author}; no longer restoring it"
+            self._fail(Trigger.PACED, loss.time, f"{loss.address} {why}")
         return False
 
-    def restore_at_once(self, now: float, address: Address) -> None:
-        """Put back what a shield cannot stand in for: IPv6, or where a filter is in the way."""
-        if self.phase is not Phase.SHIELDED or self._at_once_left == 0 or self.conflict.confirmed:
-            return
-        if not restore.restorable(self, address.key):
-            return
-        if self.master(now) is Tri.YES:
-            self._at_once_left -= 1
-            self._send_back([address.key], now)
+    def lose(self, loss: Loss) -> None:
+        """React to a loss that it accepts."""
+        if loss.meaning is Meaning.SHIELD:
+            self.protection.renew()
+        elif loss.meaning is Meaning.HOST_ADDRESS:
+            self.threaten(loss.time)
+        elif loss.meaning is Meaning.VIP:
+            self._lose_vip(loss)
+
+    def _lose_vip(self, loss: Loss) -> None:
+        self.restore.lost(loss)
+        if self._phase is Phase.CHECKING:
+            self._move(Trigger.LOST_AGAIN, loss.time)
+        if self._phase in (Phase.WATCHING, Phase.FAILED):
+            self.threaten(loss.time)
+        self._out.append(RequestDump())
+        interface = self.presence.name(loss.address.ifindex)
+        self.log(Level.NOTICE, f"{loss.address} deleted from {interface} by {loss.author}")
+
+    def restore_at_once(self, loss: Loss) -> None:
+        """Put back what a shield cannot stand in for: IPv6, or where a packet filter blocks it."""
+        immediate = loss.address.ip.version == 6 or self.protection.blocked
+        if loss.meaning is Meaning.VIP and immediate and self._phase is Phase.SHIELDED:
+            self.restore.put_back_at_once(loss)
 
     def seen(self, now: float, author: Author) -> None:
-        """A VIP is on its interface (again), or changed: networkd's deletion of a primary address
-        makes the kernel promote a secondary, which is no return."""
+        """A VIP is on its interface (again), or changed. networkd's deletion of a primary address
+        makes the kernel promote a secondary one: that VIP did not return."""
         if self.missing():
             return
-        if self.phase is Phase.RESTORING:
-            self._restored(now)
-        elif self.phase is Phase.CARRYING and author.kind is not AuthorKind.NETWORKD:
-            self.log(Level.NOTICE, f"keepalived has {self.spec.words} back")
+        if self._phase is Phase.RESTORING:
+            self._move(Trigger.RESTORED, now)
+            self._begin_confirmation(now)
+        elif self._phase is Phase.CARRYING and author.kind is not AuthorKind.NETWORKD:
+            self.log(Level.NOTICE, f"keepalived added {self.spec.words} again")
             self._move(Trigger.VIPS_BACK, now)
         else:
-            self.made_good(now)
-
-    def advert(self, now: float, own: bool, priority: int, sender: str) -> None:
-        """An advert of this instance on the wire."""
-        self.mastership.advert(now, own, priority)
-        if own and not priority:
-            self._left(now, "keepalived released it (priority 0)")
-        elif not own and priority:
-            self._other_master(now, sender)
-        elif own:
-            self._first_own_advert(now)
-            self._confirm(now)
-
-    def dumped(self, asked: float, now: float, role: Role) -> None:
-        """keepalived's own word."""
-        self.dumped_at = asked
-        self.mastership.dump(asked, role)
-        if self.master(now) is Tri.NO:
-            self._left(now, f"keepalived says {role.name}")
-        self._confirm(now)
-
-    def told(self, now: float, role: Role, origin: str) -> None:
-        """keepalived said that it changed its state."""
-        self.mastership.told(now, role, origin)
-        if role is Role.MASTER:
-            self._confirm(now)
-        else:
-            self._left(now, f"keepalived says {role.name}")
-
-    def keepalived_gone(self, now: float) -> None:
-        """keepalived ended."""
-        self._move(Trigger.KEEPALIVED_GONE, now)
-        self.mastership.keepalived_gone(now)
-        self._left(now, "keepalived ended")
+            self._made_good(now)
 
     def link_down(self, now: float) -> None:
-        """The interface lost its carrier: there is nothing to shield."""
+        """The interface lost its carrier: there is nothing to protect."""
         if self.protected:
             self._move(Trigger.LINK_DOWN, now)
-            self.log(Level.WARNING, "no carrier: shield and bridge down")
+            self.log(Level.WARNING, "the interface has no carrier; shield and bridge removed")
 
     def settle(self, now: float, expired: bool) -> None:
-        """The dust has settled on the interface, or the window is over."""
-        if self.phase is not Phase.SHIELDED:
+        """The interface is quiet, or the window has expired."""
+        if self._phase is not Phase.SHIELDED:
             return
         missing = self.missing()
         if not missing:
             self._settle_whole(now)
-        elif restore.may_restore(now, self, map(self.key, missing)):
+        elif self.restore.may(now, map(self.key, missing)):
             self._move(Trigger.SETTLED_MISSING, now)
-            self._restore_by = now + RESTORE_LIMIT
-            order = [key for key in self.memory if key in set(map(self.key, missing))]
-            self._send_back(order, now)
+            self.restore.put_back_missing(now)
         elif expired:
-            why = f"still away, and netvip may not put it back: {messages.why_not(self, now)}"
-            self.fail(Trigger.NOT_OURS_TO_RESTORE, now, f"{self.spec.words} {why}")
+            why = f"still missing; netvip cannot put it back: {self.restore.why_not(now)}"
+            self._fail(Trigger.NOT_OURS_TO_RESTORE, now, f"{self.spec.words} {why}")
 
-    def tick(self, now: float) -> None:
-        """Do what has become due."""
-        if self.protected and now > self.mastership.expires(self.spec):
-            self._left(now, "no advert of its own any more")
-        if self.phase is Phase.CARRYING and now >= self.carry_until:
-            self._move(Trigger.CARRIED_LONG_ENOUGH, now)
-            self.log(Level.WARNING, "carried for the master-down interval: shield and bridge down")
-        if self.phase is Phase.RESTORING and now >= self._restore_by:
-            self.fail(Trigger.REFUSED, now, f"{self.spec.words} could not be put back")
-        if self.phase is Phase.CHECKING and now >= self._check_by:
-            why = "put back, but no advert confirmed that this node is MASTER"
-            self.fail(Trigger.UNCONFIRMED, now, why)
-        if self.phase is Phase.FAILED and self.master(now) is Tri.YES:
-            self._let_go(now)
-        self.release.tick(now, self.phase, self.spec, self.spec_has_carrier())
-        if now >= self.refresh.due:
-            self.refresh.next(now, self.spec.refreshes is not Tri.YES)
-            self.announce(now)
-        if now >= self._retract_at:
-            self._retract(now)
-        self.protection.tick(now)
-
-    def _let_go(self, now: float) -> None:
-        if not self.missing() and not self.unfit:
+    def _settle_whole(self, now: float) -> None:
+        if self.restore.answers_every_loss:
+            self._move(Trigger.SETTLED_RESTORED, now)
+            self._begin_confirmation(now)
             return
-        if self.conflict.confirmed and not self.conflict.may_yield(now):
-            return  # whoever else answers would do so on the other node as well
-        if self.release.possible(now, self.spec) and self.conflict.confirmed:
-            self.conflict.yielded(now)
-        self.release.failed(now, self.spec)
+        self._move(Trigger.SETTLED_WHOLE, now)
+        story = "is present again" if self.restore.any_lost else "was not deleted"
+        self.restore.forget_losses()
+        self.log(Level.INFO, f"{self.spec.words} {story}; shield and bridge removed")
 
-    def deadline(self) -> float:
-        """When tick() has something to do."""
-        return min(self._phase_due(), self.refresh.due, self.protection.due)
+    def announced_by_other(self, ip: IP) -> None:
+        """Another node announced an address on the interface."""
+        self.protection.announced_by_other(ip)
 
-    def _phase_due(self) -> float:
-        due = [self._retract_at]
-        if self.protected:
-            due.append(self.mastership.expires(self.spec) + 0.001)
-        if self.phase is Phase.CARRYING:
-            due = [self._retract_at, self.carry_until]
-        elif self.phase is Phase.YIELDING:
-            due = [self._retract_at, self._let_go_due()]
-        elif self.phase is Phase.RESTORING:
-            due.append(self._restore_by)
-        elif self.phase is Phase.CHECKING:
-            due.append(self._check_by)
-        elif self.phase in IN_FAULT:
-            due.append(self._let_go_due())
-        return min(due)
+    def block_shield(self, blocked: bool) -> None:
+        """A packet filter was found that makes a shield do harm, or is gone."""
+        self.protection.block(blocked)
 
-    def _let_go_due(self) -> float:
-        return self.release.due(self.phase, self.spec, self.spec_has_carrier())
+    # --- keepalived's news ----------------------------------------------------------------------
 
-    def prepare(self, plan: Plan) -> None:
-        """Have another plan ready, where it differs from the last."""
-        if plan != self.prepared:
-            self.prepared = plan
-            self._out.append(Prepare(self.spec.name, plan))
+    def advert(self, now: float, own: bool, priority: int, sender: str) -> bool:
+        """An advert of this instance on the wire; whether this node became MASTER by it."""
+        before = self.master(now)
+        self.mastership.advert(now, own, priority)
+        if own and not priority:
+            self._left(now, "keepalived released the VIPs (advert with priority 0)")
+        elif not own and priority:
+            self._other_master(now, sender)
+        elif own:
+            if self.master(now) is not Tri.YES:
+                self._out.append(RequestDump())
+            self._confirm(now)
+        return self._became_master(now, before)
+
+    def dumped(self, asked: float, now: float, role: Role) -> bool:
+        """keepalived's dump, true as of when it was asked for; whether this node became MASTER."""
+        before = self.master(now)
+        self.mastership.dump(asked, role)
+        if self.master(now) is Tri.NO:
+            self._left(now, f"keepalived reports {role.name}")
+        self._confirm(now)
+        return self._became_master(now, before)
+
+    def reported(self, now: float, role: Role, origin: str) -> bool:
+        """keepalived reported a change of its state; whether this node became MASTER."""
+        before = self.master(now)
+        self.mastership.reported(now, role, origin)
+        if role is Role.MASTER:
+            self._confirm(now)
+        else:
+            self._left(now, f"keepalived reports {role.name}")
+        return self._became_master(now, before)
+
+    def keepalived_reloaded(self) -> None:
+        """keepalived may have read another configuration."""
+        self.presence.expire()
+
+    def keepalived_gone(self, now: float) -> None:
+        """keepalived stopped."""
+        self._move(Trigger.KEEPALIVED_GONE, now)
+        self.mastership.keepalived_gone(now)
+        self._left(now, "keepalived stopped")
 
     def end(self, now: float) -> None:
         """keepalived no longer has this instance."""
         self._move(Trigger.OTHER_MASTER, now)
         self.protection.down()
 
+    def remove_leftovers(self, sender: str) -> None:
+        """keepalived is not running and another node is MASTER: remove its VIPs (Law 7)."""
+        left = self.presence.present()
+        if left:
+            self._out.append(Remove(left))
+            why = (
+                f"left behind by keepalived, which is not running, and {sender} is MASTER; removed"
+            )
+            self.log(Level.NOTICE, f"{_list(left)} {why}")
+
+    def _became_master(self, now: float, before: Tri) -> bool:
+        if before is Tri.YES or self.master(now) is not Tri.YES:
+            return False
+        self.presence.expire()
+        self.conflict.forget()
+        return True
+
+    # --- the check's news -----------------------------------------------------------------------
+
+    def announce(self, now: float) -> None:
+        """Announce the VIPs, if they are present and no other host has them."""
+        present, master = self.presence.present(), self.master(now) is Tri.YES
+        if present and master and not self.conflict.suspected:
+            self._out.append(Announce(present))
+
+    def hand_over(self, now: float, why: str = "hand-over requested") -> bool:
+        """Let the peer take over, if there is something to hand over and a way to; whether there
+        was."""
+        if self._phase is not Phase.WATCHING or self.master(now) is not Tri.YES:
+            return False
+        ready = self._prepared is not None and not self.missing()
+        if not ready or not self.release.possible(now, self.spec):
+            return False
+        self._move(Trigger.YIELD, now)
+        self.release.begin_hand_over(now, self.spec, why)
+        self.log(Level.NOTICE, f"setting FAULT so that the peer takes over: {why}")
+        return True
+
+    def conflict_found(self, now: float, macs: frozenset[bytes], backup: bool) -> None:
+        """Another host answers for a VIP (Law 4): hand over once, and no more."""
+        if self.conflict.seen(now, macs, self.spec, backup):
+            self.log(*self.conflict.sentence(backup))
+        why = f"another host ({self.conflict.words}) answers for the VIPs"
+        if not backup and self.conflict.may_yield(now) and self.hand_over(now, why):
+            self.conflict.yielded(now)
+
+    def conflict_not_found(self, rise: int) -> None:
+        """No other host answers for a VIP; rise such checks in a row end a conflict."""
+        if self.conflict.clean(rise):
+            self.log(Level.NOTICE, "conflict over: no other host answers for the VIPs")
+
+    def found_unfit(self, now: float, why: str) -> None:
+        """MASTER, and the VIPs are of no use here."""
+        self.release.found_unfit(why)
+        if (self._phase, Trigger.UNFIT) in TABLE:
+            self._fail(Trigger.UNFIT, now, why)
+
+    def found_fit(self, now: float) -> None:
+        """The VIPs are of use here."""
+        self.release.found_fit()
+        self._made_good(now)
+
+    # --- time -----------------------------------------------------------------------------------
+
+    def tick(self, now: float) -> None:
+        """Do what has become due."""
+        if self.protected and now > self.mastership.expires(self.spec):
+            self._left(now, "no own advert for the master-down interval")
+        if self._phase is Phase.CARRYING and now >= self.protection.carry_until:
+            self._move(Trigger.CARRIED_LONG_ENOUGH, now)
+            why = "no master within the master-down interval and one second"
+            self.log(Level.WARNING, f"{why}; shield and bridge removed")
+        if self._phase is Phase.RESTORING and now >= self.restore.add_by:
+            why = f"the kernel did not add {self.spec.words} within {RESTORE_LIMIT * 1000:.0f} ms"
+            self._fail(Trigger.REFUSED, now, why)
+        if self._phase is Phase.CHECKING and now >= self.restore.confirm_by:
+            why = f"{self.spec.words} put back, but nothing confirmed that this node is MASTER"
+            self._fail(Trigger.UNCONFIRMED, now, why)
+        if self._phase is Phase.FAILED and self.master(now) is Tri.YES:
+            self._release(now)
+        self._end_fault(now)
+        if now >= self._refresh.due:
+            self._refresh.next(now, self.spec.refreshes is not Tri.YES)
+            self.announce(now)
+        if now >= self.restore.remove_at and (removed := self.restore.remove_again()):
+            self.log(Level.WARNING, f"{_list(removed)} removed: this node is no longer MASTER")
+        self.protection.tick(now)
+
+    def deadline(self) -> float:
+        """When tick() has something to do."""
+        return min(self._phase_due(), self._refresh.due, self.protection.due)
+
+    def _phase_due(self) -> float:
+        due = [self.restore.remove_at]
+        if self._phase is Phase.CARRYING:
+            due.append(self.protection.carry_until)
+        elif self._phase in IN_FAULT:
+            due.append(self.release.due(self._phase, self.spec, self.presence.has_carrier))
+        elif self.protected:
+            due.append(self.mastership.expires(self.spec) + 0.001)
+        if self._phase is Phase.RESTORING:
+            due.append(self.restore.add_by)
+        elif self._phase is Phase.CHECKING:
+            due.append(self.restore.confirm_by)
+        return min(due)
+
     # --- steps ----------------------------------------------------------------------------------
 
     def _move(self, trigger: Trigger, now: float) -> None:
-        before, self.phase = self.phase, follow(self.phase, trigger)
-        self.moved_at = now if before is not self.phase else self.moved_at
-        if before not in PROTECTED and self.phase in PROTECTED:
+        before, self._phase = self._phase, follow(self._phase, trigger)
+        if before is self._phase:
+            return
+        self._moved_at = now
+        if before not in PROTECTED and self.protected:
             self.protection.up(now)
-        elif before in PROTECTED and self.phase not in PROTECTED:
+        elif before in PROTECTED and not self.protected:
             if trigger is Trigger.OTHER_MASTER:
                 self.protection.pass_on(now, (vip.ip for vip in self.spec.vips))
             else:
                 self.protection.down()
-        if before is not self.phase is Phase.CARRYING:
-            self.carry_until = now + self.spec.master_down + CARRY_GRACE
-        if (before in IN_FAULT) is not (self.phase in IN_FAULT):
-            self._out.append(SetTrackFile(self.spec.name, self.phase in IN_FAULT))
+        if self._phase is Phase.CARRYING:
+            self.protection.carry(now, self.spec.master_down)
+        if (before in IN_FAULT) is not (self._phase in IN_FAULT):
+            self._out.append(SetTrackFile(self.name, self._phase in IN_FAULT))
 
-    def fail(self, trigger: Trigger, now: float, why: str) -> None:
-        """Something is wrong, and netvip cannot make it good."""
+    def _fail(self, trigger: Trigger, now: float, why: str) -> None:
+        """Something is wrong, and netvip cannot repair it."""
         self._move(trigger, now)
-        self.release.why = why
+        self.release.failed(why)
         self.log(Level.ERROR, why)
 
-    @property
-    def why_failed(self) -> str:
-        """What went wrong, in a sentence; empty unless the phase says that something did."""
-        return self.release.why if self.phase in (Phase.FAILED, *IN_FAULT) else ""
-
-    def held(self, now: float) -> bool:
-        """Whether a missing VIP is dealt with, or is about to be by a daemon that has just come, or
-        nobody else would take it: a check of keepalived's should not fail for it then."""
-        in_vain = self.release.in_vain(now) or self.conflict.confirmed
-        if self.protected or (self.phase is Phase.FAILED and in_vain):
-            return True
-        return now < self.born + UNKNOWN_FOR and self.master(now) is Tri.UNKNOWN
-
-    def _settle_whole(self, now: float) -> None:
-        if self.put_at >= max((loss.time for loss in self.losses.values()), default=NEVER):
-            self._move(Trigger.SETTLED_RESTORED, now)
-            self._begin_check(now)
+    def _release(self, now: float) -> None:
+        if not self.missing() and not self.release.unfit:
             return
-        self._move(Trigger.SETTLED_WHOLE, now)
-        story = "came back by itself" if self.losses else "was never touched"
-        self.losses.clear()
-        self.log(Level.INFO, f"{self.spec.words} {story}; shield and bridge down")
+        if self.conflict.confirmed and not self.conflict.may_yield(now):
+            return  # the other host would answer for the VIPs on the peer as well
+        if not self.release.possible(now, self.spec):
+            return
+        if self.conflict.confirmed:
+            self.conflict.yielded(now)
+        self._move(Trigger.RELEASE, now)
+        self.release.begin(now, self.spec)
+        self.log(Level.ERROR, f"setting FAULT so that the peer takes over: {self.release.why}")
 
-    def _send_back(self, keys: list[AddressKey], now: float) -> None:
-        self.put_at = now
-        addresses = [replace(self.memory[key], proto=TAG) for key in keys]
-        self.put_back.update({address.key: address for address in addresses})
-        self._out.append(PutBack(tuple(addresses)))
+    def _end_fault(self, now: float) -> None:
+        trigger = self.release.end(now, self._phase, self.spec, self.presence.has_carrier)
+        if trigger is None:
+            return
+        self._move(trigger, now)
+        if trigger is Trigger.NOBODY_CAME:
+            self.log(Level.ERROR, "no peer took over; FAULT cleared")
+        else:
+            self.log(Level.NOTICE, "FAULT cleared; this node can become BACKUP")
 
-    def _restored(self, now: float) -> None:
-        self._move(Trigger.RESTORED, now)
-        self._begin_check(now)
-
-    def _begin_check(self, now: float) -> None:
-        self._check_by = now + self.spec.advert_interval + RECHECK_GRACE
+    def _begin_confirmation(self, now: float) -> None:
+        self.restore.expect_confirmation(now)
         if not self.conflict.suspected:
-            self._out.append(Announce(tuple(self.put_back.values())))
-            self.refresh.begin(now)
+            self._out.append(Announce(tuple(self.restore.put_back.values())))
+            self._refresh.begin(now)
         self._out.append(RequestDump())
 
     def _confirm(self, now: float) -> None:
-        self.made_good(now)
-        if self.phase is not Phase.CHECKING or not self.mastership.confirmed_since(self.put_at):
-            return
-        if self.missing():
+        self._made_good(now)
+        confirmed = self._phase is Phase.CHECKING and self.restore.confirmed
+        if not confirmed or self.missing():
             return
         self._move(Trigger.CHECKED, now)
+        away = f"put back after {self.restore.milliseconds_away(now)} ms off the interface"
         self.log(
             Level.NOTICE,
-            f"{self.spec.words} put back after {messages.away(self, now)} ms off the "
-            "interface, present and MASTER; shield and bridge down",
+            f"{self.spec.words} {away}, MASTER confirmed; shield and bridge removed",
         )
-        self.losses.clear()
+        self.restore.forget_losses()
 
-    def made_good(self, now: float) -> None:
+    def _made_good(self, now: float) -> None:
         """What was wrong may be so no more."""
-        if self.phase is not Phase.FAILED or self.unfit:
+        if self._phase is not Phase.FAILED or self.release.unfit:
             return
         if self.master(now) is Tri.YES and not self.missing():
             self._move(Trigger.MADE_GOOD, now)
 
-    def _first_own_advert(self, now: float) -> None:
-        if self.master(now) is not Tri.YES:
-            self._out.append(RequestDump())
-
     def _left(self, now: float, why: str) -> None:
-        self._plan_retraction(now)
+        self.restore.left_master(now)
         self._no_longer_master()
-        before = self.phase
+        before = self._phase
         self._move(Trigger.LEFT_MASTER, now)
-        if before is not self.phase is Phase.CARRYING:
-            self.log(Level.NOTICE, f"{why}; the shield carries on until there is a master")
+        if before is not self._phase is Phase.CARRYING:
+            self.log(Level.NOTICE, f"{why}; shield and bridge stay until a master takes over")
 
     def _no_longer_master(self) -> None:
-        self.refresh.end()
-        self.unfit = ""
+        self._refresh.end()
+        self.release.found_fit()
 
     def _other_master(self, now: float, sender: str) -> None:
-        if self.put_back:
-            self._out.append(RequestDump())  # which has what was put back taken away, or not
+        if self.restore.put_back:
+            self._out.append(RequestDump())  # which tells whether what was put back has to go
         self._no_longer_master()
         if self.protected:
-            self.log(Level.NOTICE, f"{sender} is master now: shield and bridge down")
-        self.release.other_master(now, self.phase, sender)
+            self.log(Level.NOTICE, f"{sender} is MASTER now; shield and bridge removed")
+        if self.release.other_master(now, self._phase):
+            self.log(Level.NOTICE, f"{sender} took over as MASTER")
         self._move(Trigger.OTHER_MASTER, now)
-        self.losses.clear()
-
-    def _plan_retraction(self, now: float) -> None:
-        if self.put_back and self._retract_at == NEVER:
-            self._retract_at = now + RETRACT_AFTER
-
-    def _retract(self, now: float) -> None:
-        self._retract_at = NEVER
-        if not self.mastership.left:
-            return  # keepalived itself has not said so: its dump will, if it has
-        left = tuple(a for a in self.put_back.values() if self._mirror.get(a.key) is not None)
-        self.put_back.clear()
-        if left:
-            self._out.append(Remove(left))
-            self.log(Level.WARNING, f"{', '.join(map(str, left))} taken away again: not MASTER")
-
-    # --- words ----------------------------------------------------------------------------------
-
-    def _name(self, address: Address) -> str:
-        return self._mirror.name(address.ifindex)
+        self.restore.forget_losses()
 
     def log(self, level: Level, text: str) -> None:
-        """A line about this instance."""
-        self._out.append(Log(level, f"{self.spec.name}: {text}"))
+        """A line of the journal about this instance."""
+        self._out.append(Log(level, f"{self.name}: {text}"))
+
+
+def _list(addresses: Iterable[Address]) -> str:
+    return ", ".join(map(str, addresses))

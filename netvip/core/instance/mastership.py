@@ -1,4 +1,4 @@
-"""Is this node MASTER of an instance? Answered from adverts and dumps, and only while fresh."""
+"""Whether this node is MASTER of an instance: told by adverts, dumps and reports, while fresh."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ class Mastership:
 
     def __init__(self) -> None:
         self._role = Role.UNKNOWN
-        self._since = self._word_at = float("-inf")
+        self._since = self._reported_at = float("-inf")
         #: Where the newest evidence comes from: advert, dump, fifo, D-Bus.
         self.origin = ""
         self._own_in_a_row = 0
-        self.last_own = float("-inf")
-        #: Whether keepalived itself said last that it is not MASTER. Another's advert says so too,
-        #: but it may be a stranger's that keepalived heeds as little as we should.
+        #: When the newest dump was asked for.
+        self.dumped_at = float("-inf")
+        #: Whether keepalived itself reported last that it is not MASTER. Another node's advert
+        #: tells so too, but keepalived may ignore it, and then netvip has to ignore it as well.
         self.left = False
 
     def advert(self, time: float, own: bool, priority: int) -> None:
@@ -25,41 +26,43 @@ class Mastership:
             self._own_advert(time)
         elif own or priority:
             self._own_in_a_row = 0
-            self._word_at = time if own else self._word_at
+            self._reported_at = time if own else self._reported_at
             self.left = self.left or own
-            if own or self._role is not Role.FAULT:  # in which it hears a master as well
+            if own or self._role is not Role.FAULT:  # a node in FAULT hears a master as well
                 self._set(Role.BACKUP, time, "advert")
 
     def _own_advert(self, time: float) -> None:
-        # One advert may be the last word of two masters at odds; a second one in a row is not,
-        # as the one with the lower priority falls silent at the first it hears (RFC 5798 6.4.3).
+        # Of two masters, the one with the lower priority sends no advert after the first that it
+        # hears (RFC 5798 6.4.3): two own adverts in a row prove MASTER, one does not.
         self._own_in_a_row += 1
-        self.last_own = self._word_at = time
+        self._reported_at = time
         self.left = False
         if self._role is Role.MASTER or self._own_in_a_row >= 2:
             self._set(Role.MASTER, time, "advert")
 
-    def told(self, time: float, role: Role, origin: str) -> None:
-        """keepalived's own word, given as it changed its state."""
+    def reported(self, time: float, role: Role, origin: str) -> None:
+        """keepalived reported a change of its state."""
         if role is not Role.MASTER:
             self._own_in_a_row = 0
-        self._word_at = time
+        self._reported_at = time
         self.left = role is not Role.MASTER
         self._set(role, time, origin)
 
     def dump(self, asked: float, role: Role) -> None:
-        """keepalived's own word, as of when it was asked; adverts seen since then are newer. But
-        another's advert says only that this node is not MASTER: not that it is not in FAULT."""
-        if asked > self._word_at:
+        """keepalived's dump, true as of when it was asked for; adverts seen since then are newer.
+        Another node's advert tells only that this node is not MASTER, not that it is not in FAULT.
+        """
+        self.dumped_at = asked
+        if asked > self._reported_at:
             self.left = role is not Role.MASTER
         if asked > self._since:
             self._set(role, asked, "dump")
-        elif role is Role.FAULT and self._role is Role.BACKUP and asked > self._word_at:
+        elif role is Role.FAULT and self._role is Role.BACKUP and asked > self._reported_at:
             self._set(role, self._since, "dump")
-        self._word_at = max(self._word_at, asked)
+        self._reported_at = max(self._reported_at, asked)
 
     def keepalived_gone(self, time: float) -> None:
-        """keepalived ended: whoever is MASTER now, it is not this node."""
+        """keepalived stopped: this node is not MASTER."""
         self._own_in_a_row, self.left = 0, False
         self._set(Role.UNKNOWN, time, "process")
 

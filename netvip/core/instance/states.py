@@ -18,7 +18,7 @@ class Phase(Enum):
     RESTORING = "restoring"
     CHECKING = "checking"
     FAILED = "failed"
-    LETTING_GO = "letting go"
+    RELEASING = "releasing"
     YIELDING = "yielding"
     AWAY = "away"
 
@@ -26,29 +26,29 @@ class Phase(Enum):
 class Trigger(Enum):
     """What moves an instance from one phase to another."""
 
-    THREAT = "MASTER, and a window is open or an address was lost"
+    THREAT = "MASTER, and a window is open or an address was deleted"
     LEFT_MASTER = "keepalived left MASTER"
-    OTHER_MASTER = "another master's advert was seen"
-    VIPS_BACK = "keepalived has its VIPs on the interface again"
+    OTHER_MASTER = "another node's advert was seen"
+    VIPS_BACK = "keepalived has added its VIPs again"
     CARRIED_LONG_ENOUGH = "the master-down interval and one second have passed"
-    SETTLED_WHOLE = "the dust has settled, every VIP is present"
-    SETTLED_MISSING = "the dust has settled, VIPs are missing, still MASTER"
-    SETTLED_RESTORED = "the dust has settled, what was put back at once is present"
-    NOT_OURS_TO_RESTORE = "the window ended without the VIPs, and they may not be put back"
-    UNFIT = "what the VIPs are for does not work here"
-    PACED = "deleted too often by others than networkd"
+    SETTLED_WHOLE = "interface quiet, every VIP present"
+    SETTLED_MISSING = "interface quiet, VIPs missing, still MASTER"
+    SETTLED_RESTORED = "interface quiet, the VIPs that were put back at once are present"
+    NOT_OURS_TO_RESTORE = "the window ended without the VIPs, and netvip may not put them back"
+    UNFIT = "the check found that the VIPs are of no use here"
+    PACED = "processes other than networkd deleted a VIP too often"
     RESTORED = "the kernel has every VIP again"
-    LOST_AGAIN = "a VIP was taken again"
-    REFUSED = "the kernel did not take them back in time"
-    CHECKED = "present, and MASTER by evidence newer than the put-back"
+    LOST_AGAIN = "a VIP was deleted again"
+    REFUSED = "the kernel did not add the VIPs in time"
+    CHECKED = "VIPs present, and MASTER by evidence newer than the put-back"
     UNCONFIRMED = "no evidence of MASTER came after the put-back"
     LINK_DOWN = "the interface has no carrier"
-    MADE_GOOD = "every VIP is present, and works"
-    LET_GO = "MASTER, and cannot be made good: keepalived is told FAULT"
-    YIELD = "asked to hand the VIPs over: keepalived is told FAULT, behind the shield"
-    NOBODY_CAME = "no other master's advert was seen: the FAULT is taken back"
-    WELL_AGAIN = "the node could carry the VIPs: the FAULT is taken back"
-    KEEPALIVED_GONE = "keepalived ended"
+    MADE_GOOD = "every VIP is present and works"
+    RELEASE = "MASTER, but the VIPs cannot be served here: FAULT is set"
+    YIELD = "asked to hand the VIPs over: FAULT is set, the shield stays up"
+    NOBODY_CAME = "no peer sent an advert: FAULT is cleared"
+    WELL_AGAIN = "this node can serve the VIPs again: FAULT is cleared"
+    KEEPALIVED_GONE = "keepalived stopped"
 
 
 _P, _T = Phase, Trigger
@@ -61,10 +61,10 @@ TABLE: Final[dict[tuple[Phase, Trigger], Phase]] = {
     (_P.FAILED, _T.MADE_GOOD): _P.WATCHING,
     (_P.FAILED, _T.LEFT_MASTER): _P.WATCHING,
     (_P.FAILED, _T.OTHER_MASTER): _P.WATCHING,
-    (_P.FAILED, _T.LET_GO): _P.LETTING_GO,
-    (_P.LETTING_GO, _T.OTHER_MASTER): _P.AWAY,
-    (_P.LETTING_GO, _T.NOBODY_CAME): _P.WATCHING,
-    (_P.LETTING_GO, _T.KEEPALIVED_GONE): _P.WATCHING,
+    (_P.FAILED, _T.RELEASE): _P.RELEASING,
+    (_P.RELEASING, _T.OTHER_MASTER): _P.AWAY,
+    (_P.RELEASING, _T.NOBODY_CAME): _P.WATCHING,
+    (_P.RELEASING, _T.KEEPALIVED_GONE): _P.WATCHING,
     (_P.WATCHING, _T.YIELD): _P.YIELDING,
     (_P.YIELDING, _T.OTHER_MASTER): _P.AWAY,
     (_P.YIELDING, _T.NOBODY_CAME): _P.CARRYING,
@@ -97,13 +97,13 @@ TABLE: Final[dict[tuple[Phase, Trigger], Phase]] = {
 #: The phases in which shield and bridge are up.
 PROTECTED: Final = frozenset({_P.SHIELDED, _P.CARRYING, _P.RESTORING, _P.CHECKING, _P.YIELDING})
 
-#: The phases in which keepalived takes its VIPs away and the shield goes on.
+#: The phases in which keepalived removes its VIPs and the shield stays up.
 LEAVING: Final = frozenset({_P.CARRYING, _P.YIELDING})
 
 #: The phases in which keepalived's track file says FAULT.
-IN_FAULT: Final = frozenset({_P.LETTING_GO, _P.AWAY, _P.YIELDING})
+IN_FAULT: Final = frozenset({_P.RELEASING, _P.AWAY, _P.YIELDING})
 
 
 def follow(phase: Phase, trigger: Trigger) -> Phase:
-    """The phase that follows; a trigger that means nothing in a phase leaves it as it is."""
+    """The phase that follows; a trigger without an entry for a phase leaves the phase unchanged."""
     return TABLE.get((phase, trigger), phase)

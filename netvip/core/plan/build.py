@@ -1,4 +1,4 @@
-"""What shields an instance: computed while all is quiet, so that it is ready when needed."""
+"""Building a plan: the shield and the bridge of an instance, so that they are ready when needed."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from netvip.core.actions import Numbers, Plan
 from netvip.core.mirror import Mirror
 from netvip.core.model import IP, SCOPE_UNIVERSE, Address, AddressKey, Route
 
-#: linux/rtnetlink.h: routing daemons put whole tables here, and look after them themselves.
+#: linux/rtnetlink.h: protocol numbers of routing daemons, which restore their routes themselves.
 ROUTING_DAEMONS = frozenset({8, 9, 10, 11, 12, 42, 186, 187, 188, 189, 192})
-#: The lookup of main keeps the last preference before it: behind the operator's own rules.
+#: netvip's rules stand directly before and after the one that leads to main, behind the operator's.
 BEFORE_MAIN, AFTER_MAIN = -1, +1
 
 
 def first_number(taken: Iterable[int]) -> int | None:
-    """The first block of table and nexthop numbers that nobody uses; None if there is none."""
+    """The first block of table and nexthop numbers that is not in use; None if there is none."""
     used = {number // NUMBER_BLOCK for number in taken}
     blocks = range(NUMBER_FIRST // NUMBER_BLOCK, NUMBER_LAST // NUMBER_BLOCK)
     return next((block * NUMBER_BLOCK for block in blocks if block not in used), None)
@@ -46,7 +46,7 @@ def own_addresses(mirror: Mirror, ifindex: int, vips: frozenset[AddressKey]) -> 
 
 
 def bridged_routes(mirror: Mirror, ifindex: int) -> tuple[Route, ...]:
-    """The interface's routes that a bridge carries; of a router's table only the essential ones."""
+    """The interface's routes that a bridge keeps; of a large table only the essential ones."""
     routes = [r for r in mirror.routes(ifindex) if r.protocol not in ROUTING_DAEMONS]
     if len(routes) > BRIDGE_ROUTES:
         routes = [r for r in routes if r.gateway is None or r.destination.prefixlen == 0]
@@ -62,7 +62,7 @@ def _prefs(mirror: Mirror, families: Iterable[int]) -> tuple[tuple[int, int, int
     found = ((family, mains.get(family)) for family in sorted(families))
     return tuple(
         (family, main + BEFORE_MAIN, main + AFTER_MAIN) for family, main in found if main
-    )  # no unconditional lookup of main: where the bridge would stand is the operator's secret
+    )  # without an unconditional rule to main, netvip does not know where its rules would stand
 
 
 def family_of(ip: IP) -> int:
@@ -77,14 +77,15 @@ def build(
     all_vips: frozenset[AddressKey],
     where: Numbers | None,
 ) -> Plan:
-    """The shield and bridge of one instance whose VIPs are at home on `ifindex`.
+    """The shield and the bridge of one instance whose VIPs are on `ifindex`.
 
-    The host's own address is shielded in IPv4 alone: an IPv6 one on lo is not answered for.
+    The host's own address is shielded in IPv4 only: the kernel does not answer for an IPv6 address
+    on lo.
     """
     families = {family_of(vip.ip) for vip in vips}
     own = [a for a in own_addresses(mirror, ifindex, all_vips) if a.ip.version == 4]
     routes = [r for r in bridged_routes(mirror, ifindex) if r.destination.version in _ip(families)]
-    on_lo = {  # the operator's own; a shield has a lifetime
+    on_lo = {  # put there by the operator; a shield's address has a lifetime
         a.ip for a in mirror.addresses(mirror.index("lo")) if not a.dynamic
     }
     return Plan(

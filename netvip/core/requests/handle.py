@@ -1,10 +1,10 @@
-"""What those who come in mean to the node: holds are kept here, the rest is announcements."""
+"""What a request means for the node: a hold, a hand-over, or an announcement of networkd's acts."""
 
 from __future__ import annotations
 
 from enum import Enum
 
-from netvip.const import HOLD_LEASE
+from netvip.const import HOLD_LEASE, HOLDS_MOST
 from netvip.core.actions import Action, Level, Log, SaveHolds
 from netvip.core.events import ChangeExpected, Request, RequestKind
 from netvip.core.mirror import Mirror
@@ -25,7 +25,7 @@ ANNOUNCED = {
 
 
 class AptPolicy(Enum):
-    """What an apt run means: stay and be ready, hand the VIPs over first, or nothing."""
+    """What an apt run means: be ready, hand the VIPs over first, or nothing."""
 
     HOLD = "hold"
     YIELD = "yield"
@@ -33,22 +33,27 @@ class AptPolicy(Enum):
 
 
 class RequestHandler:
-    """Keeps the holds. A hold arms, and freezes nothing: failover goes on working in it."""
+    """Keeps the holds. A hold has plans made and stops nothing: failover works as without it."""
 
     def __init__(self, mirror: Mirror, outbox: list[Action]) -> None:
         self.holds = Holds()
-        self.apt = AptPolicy.HOLD
+        self._apt = AptPolicy.HOLD
         self._mirror, self._out = mirror, outbox
 
+    def configure(self, apt: AptPolicy) -> None:
+        """What an apt run means."""
+        self._apt = apt
+
     def take(self, event: Request) -> None:
-        """Take or release a hold, if that is what was asked. Whoever comes, the machine looks
-        again at what there is."""
-        heeded = self.apt is not AptPolicy.IGNORE
+        """Take or release a hold, if the request is one."""
+        heeded = self._apt is not AptPolicy.IGNORE
         match event.kind:
             case RequestKind.HOLD:
                 self._hold(event.time, event.subject, event.seconds)
             case RequestKind.UPGRADED:
-                self._log(Level.INFO, "files of systemd or keepalived were replaced: looking again")
+                self._log(
+                    Level.INFO, "systemd or keepalived was upgraded; reading their state again"
+                )
             case RequestKind.RELEASE:
                 self._release(event.subject)
             case RequestKind.APT_BEGINS if heeded:
@@ -59,9 +64,9 @@ class RequestHandler:
     def announced(self, event: Request, networkd: Tri) -> ChangeExpected | None:
         """The announcement that an event is, if it is one."""
         if event.kind is RequestKind.LINK:
-            # The dispatcher is slow: with the bus at hand it says nothing new.
+            # The dispatcher is slow: where the bus is reachable it reports nothing new.
             if event.state == CONFIGURING and networkd is not Tri.YES:
-                reason, ifindex = "networkd-dispatcher says configuring", self.ifindex(event)
+                reason, ifindex = "networkd-dispatcher reports configuring", self.ifindex(event)
                 return ChangeExpected(event.time, reason, ifindex) if ifindex else None
             return None
         said = ANNOUNCED.get(event.kind)
@@ -74,27 +79,27 @@ class RequestHandler:
     def yields(self, event: Request, instance: str) -> bool:
         """Whether an instance is asked to hand its VIPs over."""
         if event.kind is RequestKind.APT_BEGINS:
-            return self.apt is AptPolicy.YIELD
+            return self._apt is AptPolicy.YIELD
         return event.kind is RequestKind.YIELD and event.subject == instance
 
     def tick(self, now: float) -> None:
-        """End the leases that are over."""
+        """End the holds whose leases have expired."""
         over = self.holds.expired(now)
         for hold in over:
-            self._log(Level.WARNING, f"hold for {hold.reason}: never released, its lease is over")
+            self._log(Level.WARNING, f"hold '{hold.reason}' expired: it was never released")
         if over:
             self._save()
 
     def _hold(self, now: float, reason: str, seconds: float) -> None:
         if not self.holds.take(reason, now + seconds):
-            self._log(Level.WARNING, f"hold for {reason} refused: there are too many holds")
+            self._log(Level.WARNING, f"hold '{reason}' refused: {HOLDS_MOST} holds exist already")
             return
-        self._log(Level.INFO, f"hold for {reason}, for {seconds:.0f} s at most")
+        self._log(Level.INFO, f"hold '{reason}' taken for at most {seconds:.0f} s")
         self._save()
 
     def _release(self, reason: str) -> None:
         if self.holds.release(reason):  # else its lease was over, or it was never taken
-            self._log(Level.INFO, f"hold for {reason} released")
+            self._log(Level.INFO, f"hold '{reason}' released")
             self._save()
 
     def _save(self) -> None:

@@ -1,13 +1,11 @@
-"""Holds: somebody is at work on this machine. By reason, counted, each with a lease."""
+"""Holds: an operator or apt works on this machine. By reason, counted, each with a lease."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from netvip.const import HOLDS_MOST
-
-NEVER = float("inf")
+from netvip.const import HOLDS_MOST, NEVER
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,26 @@
+"""The track files that keepalived follows: FAULT, or not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from netvip.actuators.files import write_atomically
+from netvip.const import RUN
+from netvip.keepalived.names import file_name
+
+
+class TrackFiles:
+    """The files below /run/netvip/track, one for each instance. None is ever removed: keepalived
+    takes a track file that is missing for a failure (FACTS 5)."""
+
+    def __init__(self, run: Path = Path(RUN)) -> None:
+        self._directory = run / "track"
+
+    def set(self, instance: str, fault: bool) -> None:
+        """Have keepalived put the instance into FAULT, or no longer."""
+        write_atomically(self._directory / file_name(instance), f"{int(fault)}\n", 0o644)
+
+    def clear(self) -> None:
+        """End every FAULT of netvip's, in all track files (Law 3)."""
+        for path in self._directory.glob("*"):
+            write_atomically(path, "0\n", 0o644)

@@ -1,0 +1,154 @@
+"""Asking keepalived for its state: the version, the signal, the dump that it writes to a file.
+
+Nothing changes in keepalived's configuration. One dump at a time: the file has a fixed name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import signal
+import stat
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from netvip.const import DUMP_LIMIT
+from netvip.core.model import InstanceSpec, Role, Tri
+from netvip.errors import DumpError
+from netvip.keepalived import dump
+from netvip.keepalived.declared import Declaration, declaration
+from netvip.keepalived.process import configuration_id, parent
+from netvip.linux.programs import output
+
+DUMP_FILE = Path("/tmp/keepalived.json")
+#: SIGJSON of keepalived (SIGRTMIN + 2). A keepalived without JSON is killed by it (FACTS 5).
+SIGJSON = signal.SIGRTMIN + 2
+#: keepalived writes the file in pieces, and no event tells that it is complete.
+REREAD_EVERY = 0.005
+VERSION = re.compile(r"Keepalived v(\d+(?:\.\d+)*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """The keepalived that is installed: its version, empty where unknown, and whether it was built
+    with JSON."""
+
+    version: tuple[int, ...] = ()
+    json: Tri = Tri.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """keepalived's instances with their roles, and what its configuration files declare."""
+
+    instances: tuple[tuple[InstanceSpec, Role], ...]
+    declaration: Declaration
+
+
+async def installed() -> Build:
+    """What `keepalived -v` tells."""
+    program = shutil.which("keepalived", path="/usr/sbin:/usr/local/sbin:/sbin:/usr/bin")
+    text = (await output(program, "-v") or "") if program else ""
+    found = VERSION.search(text)
+    # The text lists what was built in; only a text that was read can lack a word.
+    version = tuple(map(int, found[1].split("."))) if found else ()
+    return Build(version, Tri.of("JSON" in text) if found else Tri.UNKNOWN)
+
+
+async def ask(pid: int, handle: int, build: Build, configuration: Path) -> Answer:
+    """Have the keepalived with this process number write a dump, and read it. handle is a pidfd of
+    it. Raises DumpError."""
+    text = await _dump(handle, build)
+    declared = declaration(configuration, configuration_id(pid), build.version)
+    return Answer(dump.parse(text, build.version, declared.instances), declared)
+
+
+async def ask_once(configuration: Path) -> tuple[InstanceSpec, ...]:
+    """The instances of the keepalived that is running, for a command. Raises DumpError."""
+    pid = parent()
+    if pid is None:
+        raise DumpError("keepalived is not running")
+    handle = os.pidfd_open(pid)
+    try:
+        answer = await ask(pid, handle, await installed(), configuration)
+    finally:
+        os.close(handle)
+    return tuple(spec for spec, _ in answer.instances)
+
+
+async def _dump(handle: int, build: Build) -> str:
+    if build.json is not Tri.YES:
+        raise DumpError(
+            "this keepalived was built without JSON, or its version is unknown; "
+            "install a build with JSON (Debian's has it)"
+        )
+    _make_room()
+    before = _identity()
+    try:
+        signal.pidfd_send_signal(handle, SIGJSON)
+    except PermissionError as problem:
+        raise DumpError("no permission to signal keepalived; netvip must run as root") from problem
+    except ProcessLookupError as problem:
+        raise DumpError("keepalived has just stopped") from problem
+    return await _read_new(before)
+
+
+async def _read_new(before: tuple[int, int] | None) -> str:
+    deadline = time.monotonic() + DUMP_LIMIT
+    while time.monotonic() < deadline:
+        await asyncio.sleep(REREAD_EVERY)
+        text = _read(before)
+        if text is not None:
+            DUMP_FILE.unlink(missing_ok=True)  # it may hold auth_data in clear text
+            return text
+    raise DumpError(
+        f"keepalived wrote no dump to {DUMP_FILE} within {DUMP_LIMIT:.0f} s; "
+        "does its unit set PrivateTmp=yes or TMPDIR?"
+    )
+
+
+def _make_room() -> None:
+    """Move aside what keeps keepalived from writing: any user may write to /tmp, and keepalived
+    does not replace a directory or another user's file."""
+    try:
+        status = DUMP_FILE.lstat()
+        if status.st_uid != os.geteuid() or not stat.S_ISREG(status.st_mode):
+            DUMP_FILE.rename(f"{DUMP_FILE}.{time.time_ns()}")
+    except FileNotFoundError:
+        pass
+    except OSError as problem:
+        raise DumpError(
+            f"{DUMP_FILE} is not a regular file of root's and keeps keepalived from writing its "
+            f"dump: remove it ({problem.strerror})"
+        ) from problem
+
+
+def _identity() -> tuple[int, int] | None:
+    try:
+        status = DUMP_FILE.lstat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
+def _read(before: tuple[int, int] | None) -> str | None:
+    """The dump, once it is complete, newer than `before`, and root's own regular file."""
+    try:
+        file = os.open(DUMP_FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return None
+    with open(file, encoding="utf-8", errors="replace") as stream:
+        status = os.fstat(file)
+        if status.st_uid != os.geteuid() or not stat.S_ISREG(status.st_mode):
+            return None
+        if (status.st_ino, status.st_mtime_ns) == before:
+            return None
+        text = stream.read()
+    return text if text.rstrip().endswith(("]", "}")) and _balanced(text) else None
+
+
+def _balanced(text: str) -> bool:
+    return text.count("{") == text.count("}") and text.count("[") == text.count("]")
