@@ -126,6 +126,12 @@ class Pair:
         for node in self.nodes:
             assert node.violations == []
             self._no_shield_outlives_mastership(node)
+            self._no_check_fails_under_protection(node)
+
+    def _no_check_fails_under_protection(self, node: Peer) -> None:
+        known = node.machine.instances.get("VI_1") if node.machine is not None else None
+        if known is not None and known.protected:
+            assert not node.check_fails, f"law 10: {node.log}"
 
     def _never_on_both(self) -> None:
         now = self.a.now
@@ -250,4 +256,5 @@ def _all_is_calm(pair: Pair) -> None:
         assert [key for key in node.addresses if key.ifindex == LO] == []
         assert node.has(OWN)
         assert not node.fault, node.log
+        assert not node.published_window and not node.check_fails, node.log
         assert node.role is Role.MASTER or not node.has(VIP), node.log
