@@ -42,21 +42,21 @@ from netvip.sources.netlink import KernelSource
 
 #: A stop waits this long for what is under way; the unit's TimeoutStopSec= is longer.
 STOP_LIMIT = 8.0
-#: Who comes for a hand-over waits until it is over; whoever else comes meanwhile does not.
+#: A hook with one of these requests waits until the hand-over is over.
 HANDING_OVER = frozenset({RequestKind.APT_BEGINS, RequestKind.YIELD})
-#: What a disk that is full, or mounted read-only, answers to a write.
+#: The errors of a write to a disk that is full, or mounted read-only.
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
-#: How often to look where to listen: an instance that has just appeared has its dump till then.
+#: How often to look whether a pipe was replaced, in seconds.
 FOLLOW_EVERY = 1.0
 
 
 def log(level: int, text: str) -> None:
-    """One line for the journal, with its severity (sd-daemon(3))."""
+    """Write one line to the journal, with its severity (sd-daemon(3))."""
     print(f"<{level}>{text}", file=sys.stderr, flush=True)
 
 
 class Daemon:
-    """Wires the parts together; knows nothing of what they mean."""
+    """Connects sources, core and actuators; it decides nothing."""
 
     def __init__(
         self, settings: config.Config, problem: str, loop: asyncio.AbstractEventLoop
@@ -93,7 +93,7 @@ class Daemon:
     # --- the one queue --------------------------------------------------------------------------
 
     def feed(self, event: events.Event) -> None:
-        """Take an event. It is dealt with before this returns, in the order of arrival."""
+        """Take an event. The events are handled in the order of arrival, before this returns."""
         self._queue.append(event)
         if self._consuming:
             return
@@ -117,7 +117,7 @@ class Daemon:
                     self._do(action)
             if isinstance(event, events.CheckFinished):
                 self._examined.set()
-        for word in words:  # after the deeds: a line to the journal takes longer than a shield
+        for word in words:  # last: a line to the journal takes longer than a shield
             log(word.level, word.text)
 
     def _do(self, action: actions.Action) -> None:
@@ -255,7 +255,7 @@ class Daemon:
     # --- life -----------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Serve until asked to stop; what is under way is finished first."""
+        """Run until asked to stop; what is under way is finished first."""
         self._loop.set_exception_handler(self._failed)
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._stop)
@@ -288,7 +288,7 @@ class Daemon:
         self._tasks.append(self._loop.create_task(work))
 
     def _once(self, work: Coroutine[Any, Any, None]) -> None:
-        """Something that ends; what is spawned does not."""
+        """Run work that ends; a task that _spawn() runs does not."""
         task = self._loop.create_task(work)
         self._chores.add(task)
         task.add_done_callback(self._chores.discard)
@@ -303,7 +303,7 @@ class Daemon:
 
     def _failed(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         problem = context.get("exception") or RuntimeError(context["message"])
-        if "handle" not in context:  # a task of the bus's that nobody waits for any more
+        if "handle" not in context:  # a task of the bus library that nothing awaits
             log(actions.Level.WARNING, f"{context['message']}: {problem!r}")
         elif not self._failure.done():
             # An error in a reader or a timer would be logged and forgotten, and its event lost.
@@ -335,7 +335,7 @@ class Daemon:
         await self._control.close()
 
     async def _pulse(self) -> None:
-        """Everything that is due by the clock, in one waking: these cost more than the work."""
+        """All periodic work in one wake-up: a wake-up costs more than the work."""
         interval = watchdog_interval()
         watchdog = follow = float("-inf")
         while True:
@@ -411,4 +411,4 @@ def sweep_leftovers() -> None:
     commands.read_answers()
     TrackFiles().clear()
     if os.environ.get("SERVICE_RESULT", "success") != "success":  # systemd.exec(5)
-        PublishedFiles().crashed()  # it was killed: the next one is there in a moment, and finishes
+        PublishedFiles().crashed()  # systemd starts the next one, which finishes its work

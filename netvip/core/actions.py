@@ -21,7 +21,7 @@ class Level(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Something to do."""
+    """Something to be done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +35,20 @@ class Numbers:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that shields one instance: prepared beforehand, sent in one piece (FACTS 2)."""
+    """Shield and bridge of one instance: built beforehand, sent in one message (FACTS 2)."""
 
     ifindex: int
     vips: tuple[Address, ...]
     own: tuple[Address, ...] = ()
     routes: tuple[Route, ...] = ()
     numbers: Numbers | None = None
-    #: Preference of our rules ahead of main, and of the one behind it, by family.
+    #: By family, the preferences of netvip's rules before main and of the one behind it.
     prefs: tuple[tuple[int, int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Prepare(Action):
-    """Have the instance's shield and bridge ready to be sent."""
+    """Keep the instance's shield and bridge ready to be sent."""
 
     instance: str
     plan: Plan
@@ -56,21 +56,21 @@ class Prepare(Action):
 
 @dataclass(frozen=True, slots=True)
 class Protect(Action):
-    """Put the prepared shield and bridge up, now."""
+    """Put up the prepared shield and bridge."""
 
     instance: str
 
 
 @dataclass(frozen=True, slots=True)
 class Renew(Action):
-    """Renew the leases of the instance's shield, and put back what was taken from it."""
+    """Renew the leases of the instance's shield, and add what was deleted from it."""
 
     instance: str
 
 
 @dataclass(frozen=True, slots=True)
 class Unprotect(Action):
-    """Take the instance's shield and bridge down."""
+    """Remove the instance's shield and bridge."""
 
     instance: str
 
@@ -84,7 +84,7 @@ class PutBack(Action):
 
 @dataclass(frozen=True, slots=True)
 class Remove(Action):
-    """Remove addresses that netvip had put back."""
+    """Remove VIPs that netvip had put back, or that a dead keepalived left behind."""
 
     addresses: tuple[Address, ...]
 
@@ -98,7 +98,8 @@ class Announce(Action):
 
 @dataclass(frozen=True, slots=True)
 class RunCheck(Action):
-    """Probe what is known only by asking: who answers, who reaches us, whether it serves."""
+    """Send a check's probes: which hosts answer for the VIPs, which hosts the VIPs reach, whether
+    the services answer."""
 
     subjects: tuple[Subject, ...]
 
@@ -122,19 +123,19 @@ class Listen(Action):
 
 @dataclass(frozen=True, slots=True)
 class RestartKeepalived(Action):
-    """Have systemd restart a keepalived that does not find its way out of FAULT."""
+    """Have systemd restart a keepalived that stays in FAULT."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestDump(Action):
-    """Ask keepalived for its state; `again`, a second time soon: its reload may not be over."""
+    """Ask keepalived for its dump; `again`: ask a second time soon, as a reload may not be over."""
 
     again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SetTrackFile(Action):
-    """Tell keepalived through the instance's track file: FAULT, or nothing amiss."""
+    """Set FAULT in the instance's track file, or clear it."""
 
     instance: str
     fault: bool
@@ -148,7 +149,7 @@ class PublishInstance(Action):
     state: str
     verdict: str
     why: str
-    #: Whether a missing VIP is netvip's business for the moment, and no reason to fail.
+    #: Whether netvip restores a missing VIP for the moment, so that the check must not fail for it.
     held: bool
     #: Interface and address of every VIP that was seen on its interface.
     vips: tuple[tuple[str, str], ...]
@@ -160,7 +161,7 @@ class PublishInstance(Action):
 
 @dataclass(frozen=True, slots=True)
 class WithdrawInstance(Action):
-    """keepalived no longer has this instance: what was published of it goes."""
+    """keepalived no longer has this instance: remove what was published of it."""
 
     instance: str
 
@@ -198,7 +199,7 @@ class QueryLinks(Action):
 
 @dataclass(frozen=True, slots=True)
 class SaveSnapshot(Action):
-    """Write down what a new daemon needs to finish our work."""
+    """Write down what the next daemon needs to finish this one's work."""
 
     addresses: tuple[Address, ...]
     put_back: tuple[Address, ...]
@@ -206,14 +207,14 @@ class SaveSnapshot(Action):
 
 @dataclass(frozen=True, slots=True)
 class SaveHolds(Action):
-    """Write down the holds for a next daemon."""
+    """Write down the holds for the next daemon."""
 
     holds: tuple[Hold, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Log(Action):
-    """One line for the journal, for an operator at 3 a.m."""
+    """One line of the journal (Law 11)."""
 
     level: Level
     text: str

@@ -1,4 +1,5 @@
-"""What can happen. Every event carries its time: CLOCK_MONOTONIC seconds."""
+"""What can happen. Every event carries its time in seconds of CLOCK_MONOTONIC, never older than
+the event before."""
 
 from __future__ import annotations
 
@@ -31,12 +32,12 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Tick(Event):
-    """The time that the core asked to be woken at has come."""
+    """The time has come at which the core asked to be woken."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stop(Event):
-    """The daemon was asked to end: finish what is under way, begin nothing."""
+    """The daemon was asked to stop: finish what is under way, begin nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ class NetworkdRunning(Event):
 
 @dataclass(frozen=True, slots=True)
 class LinkState(Event):
-    """networkd's state of a link: whether it has done with it."""
+    """networkd reports the state of a link: whether it has finished with it."""
 
     ifindex: int
     final: Tri
@@ -139,13 +140,13 @@ class Advert(Event):
     own: bool
     sender: str = ""
     mac: bytes = b""
-    #: The VIPs that it is about; keepalived leaves out those of virtual_ipaddress_excluded.
+    #: The VIPs in it; keepalived omits those of virtual_ipaddress_excluded.
     addresses: tuple[IP, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class AddressAnnounced(Event):
-    """Another node said on the wire, unasked, that an address is at its interface."""
+    """Another node announced an address on the wire (gratuitous ARP, unsolicited NA)."""
 
     ifindex: int
     ip: IP
@@ -176,14 +177,14 @@ class KeepalivedLookedFor(Event):
 
 @dataclass(frozen=True, slots=True)
 class DumpFailed(Event):
-    """keepalived gave no account of itself."""
+    """keepalived wrote no dump, or one that cannot be read."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class KeepalivedRunning(Event):
-    """keepalived started (YES) or ended (NO)."""
+    """keepalived started (YES) or stopped (NO)."""
 
     running: Tri
 
@@ -195,7 +196,7 @@ class KeepalivedReloaded(Event):
 
 @dataclass(frozen=True, slots=True)
 class StateReported(Event):
-    """keepalived said, by its fifo or its notify script, that an instance changed its state."""
+    """keepalived reported by its fifo that an instance changed its state."""
 
     instance: str
     role: Role
@@ -204,7 +205,7 @@ class StateReported(Event):
 
 @dataclass(frozen=True, slots=True)
 class StateSignalled(Event):
-    """keepalived said so on D-Bus, where an instance is an interface's label, a VRID, a family."""
+    """keepalived reported it on D-Bus, which names an instance by interface, VRID and family."""
 
     interface: str
     vrid: int
@@ -214,7 +215,7 @@ class StateSignalled(Event):
 
 @dataclass(frozen=True, slots=True)
 class SnapshotLoaded(Event):
-    """What an earlier daemon knew: its VIPs, those it had put back, and the holds on it."""
+    """What an earlier daemon saved: its VIPs, those that it had put back, and its holds."""
 
     addresses: tuple[Address, ...]
     put_back: tuple[Address, ...] = ()
@@ -231,7 +232,7 @@ class ShieldBlocked(Event):
 
 @dataclass(frozen=True, slots=True)
 class KernelRefused(Event):
-    """The kernel refused what an action asked for."""
+    """The kernel refused what an action requested."""
 
     what: str
     why: str
@@ -239,7 +240,7 @@ class KernelRefused(Event):
 
 @dataclass(frozen=True, slots=True)
 class CheckFinished(Event):
-    """What was found, by probes that were sent after `asked`."""
+    """The findings of a check whose probes were sent after `asked`."""
 
     asked: float
     findings: tuple[Findings, ...]
@@ -247,14 +248,14 @@ class CheckFinished(Event):
 
 @dataclass(frozen=True, slots=True)
 class HomeNode(Event):
-    """The node where the VIPs belong: its address if it is known, and whether it is this one."""
+    """The home node of netvip.conf: its address if it is known, and whether this node is it."""
 
     address: IP | None
     here: Tri
 
 
 class RequestKind(Enum):
-    """What others tell or ask; the value is its word."""
+    """The kinds of requests; the value is the word that hooks and commands send."""
 
     HOLD = "hold"
     RELEASE = "release"
@@ -272,8 +273,8 @@ class RequestKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Request(Event):
-    """Somebody came in: a hook, a command, a maintainer script. subject: a hold's reason, an
-    instance, an interface with its state; seconds: a hold's lease."""
+    """A request of a hook, a command or a maintainer script. subject: a hold's reason, an instance,
+    or an interface with its state; seconds: a hold's lease."""
 
     kind: RequestKind
     subject: str = ""

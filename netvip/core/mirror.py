@@ -1,4 +1,4 @@
-"""The kernel's addresses, links, routes and rules, kept in step by events."""
+"""The kernel's addresses, links, routes and rules, as its notifications tell them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from netvip.core.model import IP, Address, AddressKey, Kernel, Link, Route, Rule
 
 
 class Mirror:
-    """What the kernel has, as far as it told."""
+    """A copy of the kernel's state, changed by events."""
 
     def __init__(self) -> None:
         self.links: dict[int, Link] = {}
@@ -70,7 +70,7 @@ class Mirror:
         return self._index.get(name, 0)
 
     def name(self, ifindex: int) -> str:
-        """The interface's name, for a reader."""
+        """The interface's name, for the journal."""
         link = self.links.get(ifindex)
         return link.name if link else f"interface {ifindex}"
 

@@ -1,4 +1,4 @@
-"""What netvip knows of the kernel and of keepalived, as plain values."""
+"""Addresses, routes, links and VRRP instances as plain values."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FOREVER = 0xFFFFFFFF
 
 
 class Tri(Enum):
-    """An observation: unknown is neither yes nor no, and nothing is changed upon it."""
+    """An observation. UNKNOWN is neither yes nor no, and netvip changes nothing because of it."""
 
     YES = "yes"
     NO = "no"
@@ -44,7 +44,7 @@ class Role(Enum):
 
 
 class AuthorKind(Enum):
-    """Who asked the kernel for a change (FACTS: the netlink port of the request)."""
+    """Which program requested a change: told by the netlink port of the request (FACTS 4)."""
 
     NETWORKD = "networkd"
     NETVIP = "netvip"
@@ -54,10 +54,10 @@ class AuthorKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """The author of an address change; IPv6 notifications name nobody."""
+    """The author of an address change; the kernel names none for IPv6."""
 
     kind: AuthorKind = AuthorKind.UNKNOWN
-    name: str = "somebody"
+    name: str = "an unknown process"
 
     def __str__(self) -> str:
         return self.name
@@ -65,7 +65,7 @@ class Author:
 
 @dataclass(frozen=True, slots=True)
 class AddressKey:
-    """What identifies an address to the kernel."""
+    """What identifies an address in the kernel."""
 
     ifindex: int
     ip: IP
@@ -74,7 +74,7 @@ class AddressKey:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An address of an interface with all that a put-back has to restore (Law 5)."""
+    """An address of an interface with all attributes that a put-back has to restore (Law 5)."""
 
     ifindex: int
     ip: IP
@@ -127,7 +127,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The routing policy of a family: where main is consulted, and what is consulted before it."""
+    """The routing policy of a family: where main is consulted, and which rules come before."""
 
     #: Preference of the unconditional rule that leads to main; None if there is none.
     main: int | None = 32766
@@ -135,7 +135,7 @@ class Rules:
     ahead: tuple[tuple[int, Network | None], ...] = ()
 
     def steer(self, ip: IP) -> bool:
-        """Whether a rule of the operator's decides about packets from this address."""
+        """Whether a rule of the operator's matches packets from this address."""
         return any(src is None or ip in src for _, src in self.ahead)
 
 
@@ -161,16 +161,16 @@ class InstanceSpec:
     priority: int = 100
     advert_interval: float = 1.0
     source_configured: Tri = Tri.UNKNOWN
-    #: Whether keepalived follows a track file of ours, so that it can be told to let go.
+    #: Whether keepalived follows netvip's track file, so that netvip can release the VIPs.
     track_file: Tri = Tri.UNKNOWN
-    #: keepalived before 2.0 neither watches its VIPs nor its source address.
+    #: keepalived before 2.0 watches neither its VIPs nor its source address.
     watches_addresses: bool = True
     #: Its unicast peers.
     peers: tuple[IP, ...] = ()
     #: Whether keepalived repeats its gratuitous ARPs while it is MASTER.
     refreshes: Tri = Tri.UNKNOWN
-    #: The configured source whose absence at the start may keep this keepalived in FAULT for good,
-    #: with nothing else in the configuration that could; None where that cannot happen.
+    #: The configured source address whose absence at the start may keep this keepalived in FAULT
+    #: for ever, where nothing else in the configuration can; None where that cannot happen.
     sticks_without: IP | None = None
 
     @property
@@ -180,7 +180,8 @@ class InstanceSpec:
 
     @property
     def guarded(self) -> bool:
-        """Whether a reload by networkd leaves this instance MASTER, so that netvip may put back."""
+        """Whether this instance stays MASTER when networkd deletes its VIPs, so that netvip puts
+        them back."""
         if not self.watches_addresses:
             return True
         untracked = bool(self.vips) and not any(vip.tracked for vip in self.vips)
@@ -193,7 +194,7 @@ class InstanceSpec:
 
     @property
     def words(self) -> str:
-        """The VIPs, for a reader."""
+        """The VIPs, for the journal."""
         return ", ".join(f"{vip.ip}/{vip.prefixlen}" for vip in self.vips)
 
     @property
@@ -203,7 +204,7 @@ class InstanceSpec:
 
     @property
     def master_down(self) -> float:
-        """RFC 5798 6.1: after this silence, in seconds, a backup takes over."""
+        """RFC 5798 6.1: a backup takes over after so many seconds without an advert."""
         return 3 * self.advert_interval + self.skew
 
 
@@ -225,5 +226,5 @@ class Kernel:
     links: tuple[Link, ...] = ()
     routes: tuple[Route, ...] = ()
     rules: Mapping[int, Rules] = field(default_factory=dict)
-    #: Table and nexthop numbers that somebody uses.
+    #: Table and nexthop numbers that are in use.
     taken: frozenset[int] = frozenset()

@@ -15,7 +15,8 @@ from netvip.core.model import Author, AuthorKind, Kernel, Network, Rules
 from netvip.core.plan.build import ROUTING_DAEMONS
 from netvip.linux import rtnl
 
-#: A burst at boot or a thousand VIPs must not overflow; an overflow is healed by a new dump.
+#: A burst at boot, or of a thousand VIPs, must not overflow it; after an overflow the source dumps
+#: the kernel's state again.
 RECEIVE_BUFFER = 4 << 20
 DATAGRAM = 1 << 17
 SO_RCVBUFFORCE = 33
@@ -114,7 +115,7 @@ class KernelSource:
         if port == self._own_port:
             return Author(AuthorKind.NETVIP, "netvip")
         if port == 0:
-            return Author(AuthorKind.UNKNOWN, "somebody (the kernel does not say who)")
+            return Author(AuthorKind.UNKNOWN, "an unknown process (the kernel does not name it)")
         comm = "" if port == SOCKET_ACTIVATED else _comm(port)
         if port == SOCKET_ACTIVATED or comm == NETWORKD_COMM:
             return Author(AuthorKind.NETWORKD, "systemd-networkd")
