@@ -45,6 +45,8 @@ lint: venv
 docs: venv
 	$(VENV)/bin/python docs/draw.py > docs/states.md
 	$(VENV)/bin/python docs/sequence.py > docs/sequence.md
+	$(VENV)/bin/python docs/rooms.py > docs/architecture.new
+	mv docs/architecture.new docs/architecture.md
 
 record: packages deb
 	$(VENV)/bin/python -m tests.lab.record > docs/sequence.new

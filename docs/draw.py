@@ -11,8 +11,8 @@ from netvip.core.instance.states import PROTECTED, TABLE, Phase, Trigger
 
 HEAD = """# The life of a VRRP instance under netvip
 
-Drawn by `make docs` from the table in `netvip/core/states.py`; a test compares the two. In the
-phases with a double border shield and bridge are up.
+`make docs` draws this page from the table in `netvip/core/instance/states.py`; a test compares the
+two. In the phases with a thick border shield and bridge are up.
 """
 
 

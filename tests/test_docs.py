@@ -11,7 +11,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.mark.parametrize(("script", "page"), [("draw", "states"), ("sequence", "sequence")])
+@pytest.mark.parametrize(
+    ("script", "page"), [("draw", "states"), ("sequence", "sequence"), ("rooms", "architecture")]
+)
 def test_what_is_drawn_is_drawn_anew_from_its_source(script: str, page: str) -> None:
     drawn = subprocess.run(
         [sys.executable, ROOT / f"docs/{script}.py"],
