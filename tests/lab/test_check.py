@@ -52,8 +52,8 @@ def test_verify_shows_each_step_with_its_finding_and_time(guarded: Pair) -> None
     shown = shell(guarded.a, "netvip verify; echo $?")
     assert shown.splitlines()[0].startswith("VI_1: MASTER, ") and shown.endswith("\n0"), shown
     for words in (
-        f"{VIP}/24: on {INTERFACE}, as it was",
-        f"{VIP}: nobody else answers for it",
+        f"{VIP}/24: on {INTERFACE}, unchanged",
+        f"{VIP}: no other host answers for it",
         f"{VIP} from {GATEWAY}: answers",
     ):
         assert words in shown, shown
