@@ -8,7 +8,8 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from netvip.linux import rtnl
+from netvip.linux import netlink_messages, rtnl
+from netvip.linux.netlink_messages import Message
 
 #: What is wanted is so already, or what is to go has gone.
 ALREADY_SO = frozenset(
@@ -92,12 +93,12 @@ class Commands:
                 if problem.errno != errno.ENOBUFS:
                     raise
                 continue  # answers were lost; the notifications tell what came of it
-            for message in rtnl.split(datagram):
+            for message in netlink_messages.split(datagram):
                 self._answer(message)
 
-    def _answer(self, message: rtnl.Message) -> None:
-        if message.kind != rtnl.NLMSG_ERROR:
+    def _answer(self, message: Message) -> None:
+        if message.kind != netlink_messages.NLMSG_ERROR:
             return
-        code = rtnl.error_of(message)
+        code = netlink_messages.error_of(message)
         if code not in ALREADY_SO:
             self._refused(self._what.get(message.sequence, "a request"), rtnl.why(code))

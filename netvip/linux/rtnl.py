@@ -1,7 +1,9 @@
-"""rtnetlink messages to and from the core's values. The only module that knows pyroute2.
+"""Converts rtnetlink messages to the core's values and back (rtnetlink(7)).
 
-Nexthop objects, RTA_NH_ID and IFA_PROTO are unknown to the pyroute2 of Debian 12 and 13, so their
-messages are declared here, from linux/nexthop.h, linux/rtnetlink.h and linux/if_addr.h.
+It decodes with struct alone: netvip reacts to a deletion only after it has decoded it. It encodes
+with pyroute2, and no other module imports pyroute2. Nexthop objects, RTA_NH_ID and IFA_PROTO are
+unknown to the pyroute2 of Debian 12 and 13, so their messages are declared here, from
+linux/nexthop.h, linux/rtnetlink.h and linux/if_addr.h.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Iterator
+import sys
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -18,11 +20,11 @@ from typing import Any
 from pyroute2.netlink import nlmsg
 from pyroute2.netlink.rtnl.fibmsg import fibmsg
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
-from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg_base
 
 from netvip.core.model import (
     CHOSEN_FLAGS,
+    FOREVER,
     IP,
     SCOPE_LINK,
     Address,
@@ -30,15 +32,26 @@ from netvip.core.model import (
     Network,
     Route,
 )
+from netvip.linux.netlink_messages import (
+    HEADER,
+    IFA_ADDRESS,
+    IFA_LOCAL,
+    IFADDRMSG,
+    NLM_F_ACK,
+    NLM_F_CREATE,
+    NLM_F_DUMP,
+    NLM_F_EXCL,
+    NLM_F_REPLACE,
+    NLM_F_REQUEST,
+    Message,
+    attributes,
+)
 
-NLMSG_ERROR, NLMSG_DONE, NLMSG_OVERRUN = 2, 3, 4
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
 RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
 RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
 RTM_NEWRULE, RTM_DELRULE, RTM_GETRULE = 32, 33, 34
 RTM_NEWNEXTHOP, RTM_DELNEXTHOP, RTM_GETNEXTHOP = 104, 105, 106
-NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP = 0x1, 0x4, 0x300
-NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE = 0x100, 0x200, 0x400
 ADD = NLM_F_CREATE | NLM_F_EXCL
 SET = NLM_F_CREATE | NLM_F_REPLACE
 
@@ -54,18 +67,41 @@ GROUPS = (
     GROUP_IPV6_ROUTE,
     GROUP_IPV6_RULE,
 )
-NETLINK_ADD_MEMBERSHIP, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK = 1, 11, 12
+NETLINK_ADD_MEMBERSHIP = 1
 SOL_NETLINK = 270
 
-RT_TABLE_DEFAULT, RT_TABLE_MAIN, RT_TABLE_LOCAL = 253, 254, 255
+RT_TABLE_MAIN, RT_TABLE_LOCAL = 254, 255
 RTN_UNICAST = 1
 RTPROT_KERNEL = 2
 RTM_F_CLONED = 0x200
 RTNH_F_ONLINK = 4
 FR_ACT_TO_TBL = 1
 FIB_RULE_INVERT = 2
+#: FRA_SUPPRESS_PREFIXLEN is -1 where no prefix is suppressed.
+UNSUPPRESSED = 0xFFFFFFFF
 IFF_UP, IFF_LOWER_UP = 0x1, 0x10000
-HEADER = struct.Struct("=IHHII")
+
+#: linux/if_addr.h
+IFA_LABEL, IFA_BROADCAST, IFA_CACHEINFO, IFA_FLAGS, IFA_RT_PRIORITY, IFA_PROTO = 3, 4, 6, 8, 9, 11
+#: linux/if_link.h
+IFLA_ADDRESS, IFLA_IFNAME = 1, 3
+#: linux/rtnetlink.h
+RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC = 1, 4, 5, 6, 7
+RTA_MULTIPATH, RTA_TABLE, RTA_NH_ID = 9, 15, 30
+#: linux/nexthop.h
+NHA_ID, NHA_OIF, NHA_GATEWAY = 1, 5, 6
+#: linux/fib_rules.h
+FRA_DST, FRA_SRC, FRA_IIFNAME, FRA_GOTO, FRA_PRIORITY = 1, 2, 3, 4, 6
+FRA_FWMARK, FRA_TUN_ID, FRA_SUPPRESS_PREFIXLEN, FRA_TABLE = 10, 12, 14, 15
+FRA_OIFNAME, FRA_L3MDEV, FRA_UID_RANGE = 17, 19, 20
+FRA_PROTOCOL, FRA_IP_PROTO, FRA_SPORT_RANGE, FRA_DPORT_RANGE = 21, 22, 23, 24
+
+#: struct ifa_cacheinfo, ifinfomsg, rtmsg, nhmsg and fib_rule_hdr.
+CACHEINFO = struct.Struct("=IIII")
+IFINFOMSG = struct.Struct("=BxHiII")
+RTMSG = struct.Struct("=BBBBBBBBI")
+NHMSG = struct.Struct("=BBBBI")
+RULE_HEADER = struct.Struct("=BBBBBxxBI")
 
 
 class AddressMessage(nlmsg):  # type: ignore[misc]
@@ -114,14 +150,6 @@ class RuleMessage(fibmsg):  # type: ignore[misc]
     """struct fib_rule_hdr."""
 
 
-class LinkMessage(nlmsg):  # type: ignore[misc]
-    """struct ifinfomsg, and of its attributes what netvip reads."""
-
-    prefix = "IFLA_"
-    fields = ifinfmsg.fields
-    nla_map = ((1, "IFLA_ADDRESS", "hex"), (3, "IFLA_IFNAME", "asciiz"))
-
-
 @dataclass(frozen=True, slots=True)
 class Rule:
     """A routing rule, as far as netvip reads rules."""
@@ -134,150 +162,124 @@ class Rule:
     unconditional: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A netlink message's header and its undecoded whole."""
-
-    kind: int
-    flags: int
-    sequence: int
-    author: int
-    data: bytes
-
-
-def split(datagram: bytes) -> Iterator[Message]:
-    """The messages of a datagram."""
-    offset, end = 0, len(datagram)
-    while offset + HEADER.size <= end:
-        length, kind, flags, sequence, author = HEADER.unpack_from(datagram, offset)
-        if length < HEADER.size or offset + length > end:
-            return  # cut short
-        yield Message(kind, flags, sequence, author, datagram[offset : offset + length])
-        offset += (length + 3) & ~3
-
-
-def error_of(message: Message) -> int:
-    """The errno of an NLMSG_ERROR; 0 is an acknowledgement."""
-    return -int(struct.unpack_from("=i", message.data, HEADER.size)[0])
-
-
 # --- decoding -----------------------------------------------------------------------------------
 
 
-def _decoded(kind: type[Any], message: Message) -> tuple[Any, dict[str, Any]]:
-    decoder = kind(message.data)
-    decoder.decode()
-    return decoder, dict(decoder["attrs"])
-
-
-def _ip(value: str | None) -> IP | None:
+def _ip(value: bytes | None) -> IP | None:
     return ip_address(value) if value else None
 
 
+def _number(value: bytes | None, default: int = 0) -> int:
+    """A number in the byte order and of the size that the kernel gave it."""
+    return default if value is None else int.from_bytes(value, sys.byteorder)
+
+
+def _name(value: bytes) -> str:
+    return value.rstrip(b"\0").decode(errors="surrogateescape")
+
+
 def address(message: Message) -> Address | None:
-    """The address of an RTM_NEWADDR or RTM_DELADDR."""
-    body, attrs = _decoded(AddressMessage, message)
-    ip = _ip(attrs.get("IFA_LOCAL") or attrs.get("IFA_ADDRESS"))
+    """The address of an RTM_NEWADDR or RTM_DELADDR; None if the message has none."""
+    _, prefixlen, flags, scope, index = IFADDRMSG.unpack_from(message.data, HEADER.size)
+    attrs = attributes(message.data, HEADER.size + IFADDRMSG.size)
+    peer = _ip(attrs.get(IFA_ADDRESS))
+    ip = _ip(attrs.get(IFA_LOCAL)) or peer
     if ip is None:
         return None
-    peer, lifetime = _ip(attrs.get("IFA_ADDRESS")), attrs.get("IFA_CACHEINFO", {})
-    forever = 0xFFFFFFFF
+    preferred, valid = FOREVER, FOREVER
+    if (lifetimes := attrs.get(IFA_CACHEINFO)) is not None:
+        preferred, valid, _, _ = CACHEINFO.unpack_from(lifetimes)
     return Address(
-        body["index"],
+        index,
         ip,
-        body["prefixlen"],
-        body["scope"],
-        attrs.get("IFA_LABEL", ""),
+        prefixlen,
+        scope,
+        _name(attrs.get(IFA_LABEL, b"")),
         peer if peer != ip else None,
-        _ip(attrs.get("IFA_BROADCAST")),
-        attrs.get("IFA_FLAGS", body["flags"]),
-        lifetime.get("ifa_valid", forever),
-        lifetime.get("ifa_preferred", forever),
-        attrs.get("IFA_RT_PRIORITY", 0),
-        attrs.get("IFA_PROTO", 0),
+        _ip(attrs.get(IFA_BROADCAST)),
+        _number(attrs.get(IFA_FLAGS), flags),
+        valid,
+        preferred,
+        _number(attrs.get(IFA_RT_PRIORITY)),
+        _number(attrs.get(IFA_PROTO)),
     )
 
 
 def link(message: Message) -> Link:
     """The interface of an RTM_NEWLINK."""
-    body, attrs = _decoded(LinkMessage, message)
-    mac = bytes.fromhex(attrs.get("IFLA_ADDRESS", "").replace(":", ""))
-    carrier = body["flags"] & (IFF_UP | IFF_LOWER_UP) == IFF_UP | IFF_LOWER_UP
-    return Link(body["index"], attrs.get("IFLA_IFNAME", ""), mac, carrier)
+    _, _, index, flags, _ = IFINFOMSG.unpack_from(message.data, HEADER.size)
+    attrs = attributes(message.data, HEADER.size + IFINFOMSG.size)
+    carrier = flags & (IFF_UP | IFF_LOWER_UP) == IFF_UP | IFF_LOWER_UP
+    return Link(index, _name(attrs.get(IFLA_IFNAME, b"")), attrs.get(IFLA_ADDRESS, b""), carrier)
 
 
 def ifindex(message: Message) -> int:
     """The interface number of a link message."""
-    return int(struct.unpack_from("=i", message.data, HEADER.size + 4)[0])
-
-
-def route_table(message: Message) -> int:
-    """The table of a route message without decoding it, where the number fits a byte."""
-    return message.data[HEADER.size + 4]
+    return int(IFINFOMSG.unpack_from(message.data, HEADER.size)[2])
 
 
 def route(message: Message) -> Route | None:
     """A unicast route of the main table through one interface; None for all others."""
-    body, attrs = _decoded(RouteMessage, message)
-    oif = attrs.get("RTA_OIF")
-    if body["type"] != RTN_UNICAST or body["flags"] & RTM_F_CLONED or oif is None:
+    fields = RTMSG.unpack_from(message.data, HEADER.size)
+    family, prefixlen, _, _, table, protocol, _, kind, flags = fields
+    attrs = attributes(message.data, HEADER.size + RTMSG.size)
+    if kind != RTN_UNICAST or flags & RTM_F_CLONED or RTA_OIF not in attrs:
         return None
-    if attrs.get("RTA_TABLE", body["table"]) != RT_TABLE_MAIN or "RTA_MULTIPATH" in attrs:
+    if _number(attrs.get(RTA_TABLE), table) != RT_TABLE_MAIN or RTA_MULTIPATH in attrs:
         return None
-    anywhere = "0.0.0.0" if body["family"] == socket.AF_INET else "::"
-    destination = ip_network(f"{attrs.get('RTA_DST', anywhere)}/{body['dst_len']}", strict=False)
+    destination = attrs.get(RTA_DST, bytes(4 if family == socket.AF_INET else 16))
     return Route(
-        oif,
-        destination,
-        _ip(attrs.get("RTA_GATEWAY")),
-        _ip(attrs.get("RTA_PREFSRC")),
-        attrs.get("RTA_PRIORITY", 0),
-        body["proto"],
+        _number(attrs[RTA_OIF]),
+        ip_network((destination, prefixlen), strict=False),
+        _ip(attrs.get(RTA_GATEWAY)),
+        _ip(attrs.get(RTA_PREFSRC)),
+        _number(attrs.get(RTA_PRIORITY)),
+        protocol,
     )
-
-
-def table_of(message: Message) -> int:
-    """The table of any route."""
-    body, attrs = _decoded(RouteMessage, message)
-    return int(attrs.get("RTA_TABLE", body["table"]))
 
 
 def nexthop_id(message: Message) -> int:
     """The number of a nexthop object."""
-    return int(_decoded(NexthopMessage, message)[1].get("NHA_ID", 0))
+    return _number(attributes(message.data, HEADER.size + NHMSG.size).get(NHA_ID))
 
 
 _CONDITIONS = frozenset(
     [
-        "FRA_DST",
-        "FRA_SRC",
-        "FRA_IIFNAME",
-        "FRA_OIFNAME",
-        "FRA_FWMARK",
-        "FRA_TUN_ID",
-        "FRA_UID_RANGE",
-        "FRA_IP_PROTO",
-        "FRA_SPORT_RANGE",
-        "FRA_DPORT_RANGE",
-        "FRA_L3MDEV",
-        "FRA_GOTO",
+        FRA_DST,
+        FRA_SRC,
+        FRA_IIFNAME,
+        FRA_OIFNAME,
+        FRA_FWMARK,
+        FRA_TUN_ID,
+        FRA_UID_RANGE,
+        FRA_IP_PROTO,
+        FRA_SPORT_RANGE,
+        FRA_DPORT_RANGE,
+        FRA_L3MDEV,
+        FRA_GOTO,
     ]
 )
 
 
 def rule(message: Message) -> Rule:
     """A routing rule."""
-    body, attrs = _decoded(RuleMessage, message)
-    source = attrs.get("FRA_SRC")
-    conditional = bool(_CONDITIONS & attrs.keys()) or body["flags"] & FIB_RULE_INVERT
-    conditional = conditional or body["action"] != FR_ACT_TO_TBL or body["tos"]
-    conditional = conditional or attrs.get("FRA_SUPPRESS_PREFIXLEN", 0xFFFFFFFF) != 0xFFFFFFFF
+    fields = RULE_HEADER.unpack_from(message.data, HEADER.size)
+    family, _, source_length, tos, table, action, flags = fields
+    attrs = attributes(message.data, HEADER.size + RULE_HEADER.size)
+    unconditional = (
+        not _CONDITIONS & attrs.keys()
+        and not flags & FIB_RULE_INVERT
+        and action == FR_ACT_TO_TBL
+        and not tos
+        and _number(attrs.get(FRA_SUPPRESS_PREFIXLEN), UNSUPPRESSED) == UNSUPPRESSED
+    )
+    source = attrs.get(FRA_SRC)
     return Rule(
-        body["family"],
-        attrs.get("FRA_PRIORITY", 0),
-        attrs.get("FRA_TABLE", body["table"]),
-        ip_network(f"{source}/{body['src_len']}", strict=False) if source else None,
-        not conditional,
+        family,
+        _number(attrs.get(FRA_PRIORITY)),
+        _number(attrs.get(FRA_TABLE), table),
+        ip_network((source, source_length), strict=False) if source else None,
+        unconditional,
     )
 
 
@@ -383,18 +385,11 @@ def set_rule(
     return _encoded(message, kind, ADD if kind == RTM_NEWRULE else 0, attrs)
 
 
-def dump_request(kind: int, family: int = 0) -> bytes:
+def dump_request(kind: int) -> bytes:
     """A request for all objects of a kind (RTM_GET...)."""
-    if kind == RTM_GETNEXTHOP:
-        body = struct.pack("=BBBBI", family, 0, 0, 0, 0)
-    elif kind == RTM_GETLINK:
-        body = struct.pack("=BxHiII", family, 0, 0, 0, 0)
-    elif kind == RTM_GETADDR:
-        body = struct.pack("=BBBBI", family, 0, 0, 0, 0)
-    else:
-        body = struct.pack("=BBBBBBBBI", family, 0, 0, 0, 0, 0, 0, 0, 0)
-    flags = NLM_F_REQUEST | NLM_F_DUMP
-    return HEADER.pack(HEADER.size + len(body), kind, flags, 1, 0) + body
+    layouts = {RTM_GETNEXTHOP: NHMSG, RTM_GETLINK: IFINFOMSG, RTM_GETADDR: IFADDRMSG}
+    body = bytes(layouts.get(kind, RTMSG).size)
+    return HEADER.pack(HEADER.size + len(body), kind, NLM_F_REQUEST | NLM_F_DUMP, 1, 0) + body
 
 
 def number(messages: list[bytes], first: int) -> bytes:

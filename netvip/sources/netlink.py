@@ -13,7 +13,8 @@ from pathlib import Path
 from netvip.core import events
 from netvip.core.model import Author, AuthorKind, Kernel, Network, Rules
 from netvip.core.plan.build import ROUTING_DAEMONS
-from netvip.linux import rtnl
+from netvip.linux import netlink_messages, rtnl
+from netvip.linux.netlink_messages import Message
 
 #: A burst at boot, or of a thousand VIPs, must not overflow it; after an overflow the source dumps
 #: the kernel's state again.
@@ -69,10 +70,10 @@ class KernelSource:
                     raise
                 self.resync()
                 continue
-            for message in rtnl.split(datagram):
+            for message in netlink_messages.split(datagram):
                 self._take(message, time.monotonic())
 
-    def _take(self, message: rtnl.Message, now: float) -> None:
+    def _take(self, message: Message, now: float) -> None:
         kind = message.kind
         if kind in (rtnl.RTM_NEWADDR, rtnl.RTM_DELADDR):
             self._take_address(message, now)
@@ -84,7 +85,7 @@ class KernelSource:
             for family, rules in _rules().items():
                 self._emit(events.RulesSeen(now, family, rules))
 
-    def _take_address(self, message: rtnl.Message, now: float) -> None:
+    def _take_address(self, message: Message, now: float) -> None:
         address = rtnl.address(message)
         if address is None:
             return
@@ -95,7 +96,7 @@ class KernelSource:
         else:
             self._emit(events.AddressSeen(now, address, author))
 
-    def _take_route(self, message: rtnl.Message, now: float) -> None:
+    def _take_route(self, message: Message, now: float) -> None:
         if not _of_interest(message):
             return
         route = rtnl.route(message)
@@ -103,8 +104,8 @@ class KernelSource:
             gone = message.kind == rtnl.RTM_DELROUTE
             self._emit((events.RouteLost if gone else events.RouteSeen)(now, route))
 
-    def _take_link(self, message: rtnl.Message, now: float) -> None:
-        if message.data[rtnl.HEADER.size] != socket.AF_UNSPEC:
+    def _take_link(self, message: Message, now: float) -> None:
+        if message.data[netlink_messages.HEADER.size] != socket.AF_UNSPEC:
             return  # a bridge's or IPv6's own news about a link
         if message.kind == rtnl.RTM_DELLINK:
             self._emit(events.LinkLost(now, rtnl.ifindex(message)))
@@ -139,7 +140,7 @@ def _open() -> socket.socket:
     return sock
 
 
-def _of_interest(message: rtnl.Message) -> bool:
+def _of_interest(message: Message) -> bool:
     """Whether a route may be one that a bridge carries; told from four bytes, not decoded."""
     _, table, protocol, _, kind = message.data[19:24]
     main = table == rtnl.RT_TABLE_MAIN
@@ -149,15 +150,15 @@ def _of_interest(message: rtnl.Message) -> bool:
 # --- dumps --------------------------------------------------------------------------------------
 
 
-def _dump(kind: int) -> Iterator[rtnl.Message]:
+def _dump(kind: int) -> Iterator[Message]:
     with _open() as sock:
         sock.send(rtnl.dump_request(kind))
         while True:
-            for message in rtnl.split(sock.recv(DATAGRAM)):
-                if message.kind == rtnl.NLMSG_DONE:
+            for message in netlink_messages.split(sock.recv(DATAGRAM)):
+                if message.kind == netlink_messages.NLMSG_DONE:
                     return
-                if message.kind == rtnl.NLMSG_ERROR:
-                    code = rtnl.error_of(message)
+                if message.kind == netlink_messages.NLMSG_ERROR:
+                    code = netlink_messages.error_of(message)
                     raise OSError(code, os.strerror(code))
                 yield message
 
