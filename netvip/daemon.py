@@ -17,7 +17,7 @@ from typing import Any
 from netvip import config
 from netvip.actuators import announce, holds_file, objects, run_directory, snapshot
 from netvip.actuators.hook_reply import HookReply
-from netvip.actuators.netlink import Commands
+from netvip.actuators.netlink import NetlinkSender
 from netvip.actuators.protect import Protector, sweep
 from netvip.actuators.published import PublishedFiles
 from netvip.actuators.source_list import SourceList
@@ -72,10 +72,10 @@ class Daemon:
         self._tasks: list[asyncio.Task[None]] = []
         self._chores: set[asyncio.Task[None]] = set()
         self._no_room: set[str | None] = set()
-        self._commands = Commands(self._refused)
-        self._protection = Protector(self._commands)
+        self._sender = NetlinkSender(self._refused)
+        self._protection = Protector(self._sender)
         self._adverts = AdvertSource(self.feed, loop)
-        self._kernel = KernelSource(self.feed, self._commands.port, self._adverts.drain)
+        self._kernel = KernelSource(self.feed, self._sender.port, self._adverts.drain)
         self._keepalived = KeepalivedSource(self.feed, settings.keepalived_conf)
         self._filters = FilterSource(self.feed)
         self._fifo = FifoSource(self.feed, loop)
@@ -175,11 +175,11 @@ class Daemon:
 
     @_act.register
     def _(self, action: actions.PutBack) -> None:
-        objects.put_back(self._commands, action.addresses)
+        objects.put_back(self._sender, action.addresses)
 
     @_act.register
     def _(self, action: actions.Remove) -> None:
-        objects.take_away(self._commands, action.addresses)
+        objects.remove(self._sender, action.addresses)
 
     @_act.register
     def _(self, action: actions.LookForKeepalived) -> None:
@@ -268,11 +268,11 @@ class Daemon:
             await self._end()
 
     def _begin(self) -> None:
-        sweep(self._commands)
+        sweep(self._sender)
         run_directory.prepare()
         self._track_files.clear()
         self._published.hold_till_known()
-        self._commands.start(self._loop)
+        self._sender.start(self._loop)
         self.feed(events.SnapshotLoaded(time.monotonic(), *snapshot.load(), holds_file.load()))
         self._kernel.start(self._loop)
         self._spawn(self._keepalived.run())
@@ -323,7 +323,7 @@ class Daemon:
             task.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
         self._protection.take_all_down()
-        self._commands.read_answers()
+        self._sender.read_answers()
         self._published.dead()
         self._track_files.clear()
         self._fifo.close()
@@ -331,7 +331,7 @@ class Daemon:
         self._adverts.close()
         self._runner.close()
         self._kernel.close(self._loop)
-        self._commands.close(self._loop)
+        self._sender.close(self._loop)
         await self._control.close()
 
     async def _pulse(self) -> None:
@@ -406,9 +406,9 @@ async def serve(settings: config.Config, problem: str = "") -> None:
 
 def sweep_leftovers() -> None:
     """Remove the bridge of a daemon that was killed (ExecStopPost=)."""
-    commands = Commands(lambda what, why: log(actions.Level.ERROR, f"refused: {what}: {why}"))
-    sweep(commands)
-    commands.read_answers()
+    sender = NetlinkSender(lambda what, why: log(actions.Level.ERROR, f"refused: {what}: {why}"))
+    sweep(sender)
+    sender.read_answers()
     TrackFiles().clear()
     if os.environ.get("SERVICE_RESULT", "success") != "success":  # systemd.exec(5)
         PublishedFiles().crashed()  # systemd starts the next one, which finishes its work

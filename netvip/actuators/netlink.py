@@ -1,4 +1,4 @@
-"""The socket that asks the kernel for changes; its port tells netvip's own changes from others'."""
+"""Sends requests to the kernel's rtnetlink; its port tells netvip's own changes from others'."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from netvip.linux import netlink_messages, rtnl
-from netvip.linux.netlink_messages import Message
+from netvip.linux import rtnl
+from netvip.linux.netlink_messages import NLMSG_ERROR, Message, error_of
+from netvip.linux.netlink_socket import open_socket, receive
 
-#: What is wanted is so already, or what is to go has gone.
+#: These errors mean that an object to add exists already, or that one to delete is gone already.
 ALREADY_SO = frozenset(
     {0, errno.EEXIST, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL, errno.ENODEV}
 )
-#: A batch for a thousand VIPs, and an answer to each of its messages.
+#: Bytes: a batch for a thousand VIPs, and an answer to each of its messages.
 BUFFER = 1 << 20
-#: What the kernel may answer at once: an acknowledgement for each message of a batch.
-DATAGRAM = 1 << 16
-#: For so many requests a refusal can be named in words; far more than can be under way.
+#: The descriptions of so many requests are kept, to name one that the kernel refuses. Far fewer are
+#: unanswered at any time.
 REMEMBERED = 50_000
 
 
 @dataclass(frozen=True, slots=True)
 class NetlinkRequest:
-    """One encoded message, and what it does, in words."""
+    """An encoded message, and a description of it for the journal."""
 
     data: bytes
     what: str
@@ -33,31 +33,28 @@ class NetlinkRequest:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Messages ready to go in one send."""
+    """Encoded messages that go to the kernel in one send."""
 
     data: bytes = b""
 
 
-class Commands:
-    """Sends batches; refusals come back through `refused(what, why)`."""
+class NetlinkSender:
+    """Sends batches; calls `refused(what, why)` for each request that the kernel refuses."""
 
     def __init__(self, refused: Callable[[str, str], None]) -> None:
         self._refused = refused
         self._next = 1
         self._what: dict[int, str] = {}
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
-        self._socket.bind((0, 0))
-        for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
-            self._socket.setsockopt(socket.SOL_SOCKET, option, BUFFER)
-        self._socket.setblocking(False)
+        self._socket = open_socket(BUFFER)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
 
     @property
     def port(self) -> int:
-        """The netlink port that marks our own changes."""
+        """The netlink port that the kernel's notifications of netvip's own changes carry."""
         return int(self._socket.getsockname()[0])
 
     def prepare(self, requests: Sequence[NetlinkRequest]) -> Batch:
-        """Make a batch that can be sent at any time, more than once."""
+        """Make a batch that can be sent later, and more than once."""
         first, self._next = self._next, self._next + len(requests)
         self._what.update({first + i: request.what for i, request in enumerate(requests)})
         for number in list(self._what)[: len(self._what) - REMEMBERED]:
@@ -65,40 +62,31 @@ class Commands:
         return Batch(rtnl.number([request.data for request in requests], first))
 
     def send(self, batch: Batch) -> None:
-        """Have the kernel carry out a batch, in order; done when this returns."""
+        """Send a batch. The kernel has carried it out, in order, when this returns."""
         if batch.data:
             self._socket.send(batch.data)
 
     def do(self, requests: Sequence[NetlinkRequest]) -> None:
-        """Prepare and send at once."""
+        """Prepare a batch and send it."""
         self.send(self.prepare(requests))
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Read the answers as they come."""
+        """Read answers as they arrive."""
         loop.add_reader(self._socket, self.read_answers)
 
     def close(self, loop: asyncio.AbstractEventLoop) -> None:
-        """End."""
+        """Close the socket."""
         loop.remove_reader(self._socket)
         self._socket.close()
 
     def read_answers(self) -> None:
-        """Take every answer that is there; report what was refused."""
-        while True:
-            try:
-                datagram = self._socket.recv(DATAGRAM)
-            except BlockingIOError:
-                return
-            except OSError as problem:
-                if problem.errno != errno.ENOBUFS:
-                    raise
-                continue  # answers were lost; the notifications tell what came of it
-            for message in netlink_messages.split(datagram):
-                self._answer(message)
+        """Read every answer that has arrived, and report what the kernel refused."""
+        # If answers were lost, the notifications still tell what the kernel did.
+        receive(self._socket, self._answer, lambda: None)
 
     def _answer(self, message: Message) -> None:
-        if message.kind != netlink_messages.NLMSG_ERROR:
+        if message.kind != NLMSG_ERROR:
             return
-        code = netlink_messages.error_of(message)
+        code = error_of(message)
         if code not in ALREADY_SO:
             self._refused(self._what.get(message.sequence, "a request"), rtnl.why(code))

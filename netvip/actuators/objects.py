@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from netvip.actuators.netlink import Commands, NetlinkRequest
+from netvip.actuators.netlink import NetlinkRequest, NetlinkSender
 from netvip.core.model import Address
 from netvip.linux import rtnl
 
 
-def put_back(commands: Commands, addresses: Iterable[Address]) -> None:
+def put_back(sender: NetlinkSender, addresses: Iterable[Address]) -> None:
     """Add addresses in this order, in one send; one that is there already is left as it is."""
-    commands.do(
+    sender.do(
         [
             NetlinkRequest(rtnl.set_address(address, rtnl.ADD), f"the put-back of {address}")
             for address in addresses
@@ -19,9 +19,9 @@ def put_back(commands: Commands, addresses: Iterable[Address]) -> None:
     )
 
 
-def take_away(commands: Commands, addresses: Iterable[Address]) -> None:
+def remove(sender: NetlinkSender, addresses: Iterable[Address]) -> None:
     """Remove addresses that netvip had put back."""
-    commands.do(
+    sender.do(
         [
             NetlinkRequest(rtnl.delete_address(address), f"the removal of {address}")
             for address in addresses

@@ -9,7 +9,7 @@ from typing import Any
 
 from netvip.actuators import bridge, shield
 from netvip.actuators.files import write_atomically
-from netvip.actuators.netlink import Batch, Commands
+from netvip.actuators.netlink import Batch, NetlinkSender
 from netvip.const import BRIDGE_FILE
 from netvip.core.actions import Plan
 
@@ -17,8 +17,8 @@ from netvip.core.actions import Plan
 class Protector:
     """What is prepared, and what is up."""
 
-    def __init__(self, commands: Commands) -> None:
-        self._commands = commands
+    def __init__(self, sender: NetlinkSender) -> None:
+        self._sender = sender
         self._lo = socket.if_nametoindex("lo")
         self._plans: dict[str, Plan] = {}
         self._up: dict[str, Batch] = {}
@@ -31,21 +31,21 @@ class Protector:
         """Encode an instance's shield and bridge, and record what a sweep would have to remove."""
         self._plans[instance] = plan
         shields = shield.up((*plan.vips, *plan.own), self._lo)
-        self._renewal[instance] = self._commands.prepare(shields)
-        self._up[instance] = self._commands.prepare(shields + bridge.up(plan))
+        self._renewal[instance] = self._sender.prepare(shields)
+        self._up[instance] = self._sender.prepare(shields + bridge.up(plan))
         plans = [*self._plans.values(), *self.active.values()]
         write_atomically(Path(BRIDGE_FILE), json.dumps(bridge.record(plans)))
 
     def protect(self, instance: str) -> None:
         """Put shield and bridge up: one send."""
-        self._commands.send(self._up.get(instance, Batch()))
+        self._sender.send(self._up.get(instance, Batch()))
         if (plan := self._plans.get(instance)) is not None:
             self.active[instance] = plan
             self._built.setdefault(plan.ifindex, []).append(plan)
 
     def renew(self, instance: str) -> None:
         """Renew the shield's leases, putting back what is gone of it."""
-        self._commands.send(self._renewal.get(instance, Batch()))
+        self._sender.send(self._renewal.get(instance, Batch()))
 
     def unprotect(self, instance: str) -> None:
         """Take shield and bridge down, but what other instances of the interface still need."""
@@ -58,19 +58,19 @@ class Protector:
         requests = bridge.down(plan)
         if not others:
             requests += bridge.down_shared(self._built.pop(plan.ifindex, ()))
-        self._commands.do(requests + shield.down(gone, self._lo))
+        self._sender.do(requests + shield.down(gone, self._lo))
 
-    def take_all_down(self) -> None:
+    def unprotect_all(self) -> None:
         """Leave nothing behind."""
         for instance in list(self.active):
             self.unprotect(instance)
 
 
-def sweep(commands: Commands) -> None:
+def sweep(sender: NetlinkSender) -> None:
     """Remove the bridge of a daemon that was killed. Its shield ends by its own lease."""
     try:
         recorded: dict[str, Any] = json.loads(Path(BRIDGE_FILE).read_text())
         requests = bridge.sweep(recorded)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return  # nothing recorded means nothing built: the record is written first
-    commands.do(requests)
+    sender.do(requests)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from netvip.actuators import objects, protect
-from netvip.actuators.netlink import Commands
+from netvip.actuators.netlink import NetlinkSender
 from netvip.const import TAG
 from netvip.core.actions import Plan
 from netvip.core.mirror import Mirror
@@ -24,13 +24,13 @@ class Kernel:
 
     def __init__(self) -> None:
         self.refused: list[tuple[str, str]] = []
-        self.commands = Commands(lambda what, why: self.refused.append((what, why)))
-        self.protection = protect.Protector(self.commands)
+        self.sender = NetlinkSender(lambda what, why: self.refused.append((what, why)))
+        self.protection = protect.Protector(self.sender)
 
     def close(self) -> None:
-        self.commands.read_answers()
+        self.sender.read_answers()
         loop = asyncio.new_event_loop()
-        self.commands.close(loop)
+        self.sender.close(loop)
         loop.close()
 
 
@@ -171,7 +171,7 @@ def test_a_sweep_removes_the_bridge_of_a_killed_daemon(lan: int, kernel: Kernel)
     kernel.protection.protect("VI_1")
     kernel.close()
     successor = Kernel()
-    protect.sweep(successor.commands)
+    protect.sweep(successor.sender)
     left = [line for line in everything().splitlines() if line not in before]
     assert left and all("dynamic lo" in line or "table local" in line for line in left), left
     successor.close()
@@ -181,7 +181,7 @@ def test_a_sweep_removes_the_bridge_of_a_killed_daemon(lan: int, kernel: Kernel)
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"rules": 1}'])
 def test_a_damaged_record_is_passed_over(kernel: Kernel, tmp_path: Path, content: str) -> None:
     (tmp_path / "bridge.json").write_text(content)
-    protect.sweep(kernel.commands)
+    protect.sweep(kernel.sender)
 
 
 def test_the_record_is_there_before_the_first_object(
@@ -210,14 +210,14 @@ def test_an_address_is_put_back_exactly_as_it_was(lan: int, kernel: Kernel) -> N
     )
     [before] = vips(mirrored(), lan)
     ip("address", "delete", "10.77.0.10/24", "dev", "ens160")
-    objects.put_back(kernel.commands, [before])
+    objects.put_back(kernel.sender, [before])
     assert vips(mirrored(), lan) == [before]
     kernel.close()
     assert kernel.refused == []
 
 
 def test_a_refusal_is_reported_in_words(lan: int, kernel: Kernel) -> None:
-    objects.put_back(kernel.commands, [Address(lan, mirrored().addresses(lan)[0].ip, 33)])
+    objects.put_back(kernel.sender, [Address(lan, mirrored().addresses(lan)[0].ip, 33)])
     kernel.close()
     assert kernel.refused == [("the put-back of 10.77.0.1/33", "Invalid argument (EINVAL)")]
 

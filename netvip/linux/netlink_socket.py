@@ -1,0 +1,65 @@
+"""Netlink sockets of the daemon: open one, read what it received, dump what the kernel has."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Callable, Iterable, Iterator
+
+from netvip.linux.netlink_messages import NLMSG_DONE, NLMSG_ERROR, Message, error_of, split
+
+#: The kernel puts at most 32 KiB of a dump, and one acknowledgement, into a datagram.
+DATAGRAM = 1 << 17
+#: include/uapi/asm-generic/socket.h and linux/netlink.h; the socket module has none of them.
+SO_RCVBUFFORCE = 33
+SOL_NETLINK, NETLINK_ADD_MEMBERSHIP = 270, 1
+
+
+def open_socket(receive_buffer: int, groups: Iterable[int] = ()) -> socket.socket:
+    """A NETLINK_ROUTE socket that does not block and has joined these multicast groups.
+
+    receive_buffer is in bytes. With CAP_NET_ADMIN net.core.rmem_max does not limit it (socket(7)).
+    """
+    sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
+    sock.bind((0, 0))
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, receive_buffer)
+    except PermissionError:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    for group in groups:
+        sock.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group)
+    sock.setblocking(False)
+    return sock
+
+
+def receive(
+    sock: socket.socket, take: Callable[[Message], None], overflowed: Callable[[], None]
+) -> None:
+    """Pass every message that has arrived to `take`; call `overflowed` where some were lost."""
+    while True:
+        try:
+            datagram = sock.recv(DATAGRAM)
+        except BlockingIOError:
+            return
+        except OSError as problem:
+            if problem.errno != errno.ENOBUFS:
+                raise
+            overflowed()
+            continue
+        for message in split(datagram):
+            take(message)
+
+
+def dump(request: bytes) -> Iterator[Message]:
+    """The kernel's answer to a dump request. Raises OSError with the error that it answers."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0) as sock:
+        sock.send(request)
+        while True:
+            for message in split(sock.recv(DATAGRAM)):
+                if message.kind == NLMSG_DONE:
+                    return
+                if message.kind == NLMSG_ERROR:
+                    code = error_of(message)
+                    raise OSError(code, os.strerror(code))
+                yield message
