@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -13,14 +11,13 @@ from pathlib import Path
 from netvip.core import events
 from netvip.core.model import Author, AuthorKind, Kernel, Network, Rules
 from netvip.core.plan.build import ROUTING_DAEMONS
-from netvip.linux import netlink_messages, rtnl
-from netvip.linux.netlink_messages import Message
+from netvip.linux import rtnl
+from netvip.linux.netlink_messages import HEADER, Message
+from netvip.linux.netlink_socket import dump, open_socket, receive
 
 #: A burst at boot, or of a thousand VIPs, must not overflow it; after an overflow the source dumps
 #: the kernel's state again.
 RECEIVE_BUFFER = 4 << 20
-DATAGRAM = 1 << 17
-SO_RCVBUFFORCE = 33
 #: networkd's socket is made by PID 1 (systemd-networkd.socket), so its port is 1 (FACTS 4).
 SOCKET_ACTIVATED = 1
 NETWORKD_COMM = "systemd-network"
@@ -40,10 +37,7 @@ class KernelSource:
         before_loss: Callable[[], None] = lambda: None,
     ) -> None:
         self._emit, self._own_port, self._before_loss = emit, own_port, before_loss
-        self._socket = _open()
-        for group in rtnl.GROUPS:
-            self._socket.setsockopt(rtnl.SOL_NETLINK, rtnl.NETLINK_ADD_MEMBERSHIP, group)
-        self._socket.setblocking(False)
+        self._socket = open_socket(RECEIVE_BUFFER, rtnl.GROUPS)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Report what there is, then every change."""
@@ -60,18 +54,7 @@ class KernelSource:
         self._emit(events.Resync(time.monotonic(), snapshot()))
 
     def _readable(self) -> None:
-        while True:
-            try:
-                datagram = self._socket.recv(DATAGRAM)
-            except BlockingIOError:
-                return
-            except OSError as problem:
-                if problem.errno != errno.ENOBUFS:
-                    raise
-                self.resync()
-                continue
-            for message in netlink_messages.split(datagram):
-                self._take(message, time.monotonic())
+        receive(self._socket, lambda message: self._take(message, time.monotonic()), self.resync)
 
     def _take(self, message: Message, now: float) -> None:
         kind = message.kind
@@ -105,7 +88,7 @@ class KernelSource:
             self._emit((events.RouteLost if gone else events.RouteSeen)(now, route))
 
     def _take_link(self, message: Message, now: float) -> None:
-        if message.data[netlink_messages.HEADER.size] != socket.AF_UNSPEC:
+        if message.data[HEADER.size] != socket.AF_UNSPEC:
             return  # a bridge's or IPv6's own news about a link
         if message.kind == rtnl.RTM_DELLINK:
             self._emit(events.LinkLost(now, rtnl.ifindex(message)))
@@ -130,16 +113,6 @@ def _comm(pid: int) -> str:
         return ""
 
 
-def _open() -> socket.socket:
-    sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
-    sock.bind((0, 0))
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
-    except PermissionError:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-    return sock
-
-
 def _of_interest(message: Message) -> bool:
     """Whether a route may be one that a bridge carries; told from four bytes, not decoded."""
     _, table, protocol, _, kind = message.data[19:24]
@@ -151,16 +124,7 @@ def _of_interest(message: Message) -> bool:
 
 
 def _dump(kind: int) -> Iterator[Message]:
-    with _open() as sock:
-        sock.send(rtnl.dump_request(kind))
-        while True:
-            for message in netlink_messages.split(sock.recv(DATAGRAM)):
-                if message.kind == netlink_messages.NLMSG_DONE:
-                    return
-                if message.kind == netlink_messages.NLMSG_ERROR:
-                    code = netlink_messages.error_of(message)
-                    raise OSError(code, os.strerror(code))
-                yield message
+    return dump(rtnl.dump_request(kind))
 
 
 def snapshot() -> Kernel:
