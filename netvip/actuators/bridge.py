@@ -1,5 +1,7 @@
-"""The bridge: rules, tables and nexthop objects by which answers find their way while networkd has
-the host's own address. All of it is `protocol kernel`, which networkd leaves alone (FACTS 2)."""
+"""The bridge: nexthop objects, routes and rules that keep routes alive during a window.
+
+All of them have `protocol kernel`, which networkd does not delete (FACTS 2).
+"""
 
 from __future__ import annotations
 
@@ -10,16 +12,16 @@ from typing import Any
 
 from netvip.actuators.netlink import NetlinkRequest
 from netvip.core.actions import Plan
-from netvip.core.model import IP, Route
+from netvip.core.model import AF_INET, AF_INET6, IP, Route, family_of
 from netvip.linux import rtnl
 
-#: Nexthops that a family may use of an interface's numbers: the device, and three gateways.
+#: Nexthops of one family and interface: one without a gateway, and three gateways.
 NEXTHOPS_PER_FAMILY = 4
 
 
 @dataclass(frozen=True, slots=True)
 class RuleKey:
-    """One of our rules: enough to add it, and to remove exactly it."""
+    """A rule of netvip's: all that is needed to add it, and to delete it and no other."""
 
     family: int
     pref: int
@@ -28,7 +30,7 @@ class RuleKey:
     suppress_default: bool = False
 
     def request(self, kind: int) -> NetlinkRequest:
-        """Add (RTM_NEWRULE) or remove (RTM_DELRULE) it."""
+        """The request to add (RTM_NEWRULE) or delete (RTM_DELRULE) the rule."""
         source = ip_address(self.source) if self.source else None
         data = rtnl.set_rule(
             kind, self.family, self.pref, self.table, source, self.suppress_default
@@ -37,13 +39,14 @@ class RuleKey:
 
 
 def vip_rules(plan: Plan) -> list[RuleKey]:
-    """Ahead of main, for packets from the VIPs: main's more specific routes first, then ours."""
+    """Two rules for each VIP, before the lookup of main, for packets from the VIP: the first looks
+    up main without its default route, the second looks up netvip's table."""
     if plan.numbers is None:
         return []
     rules: list[RuleKey] = []
     prefs = {family: before for family, before, _ in plan.prefs}
     for vip in plan.vips:
-        family = _family(vip.ip)
+        family = family_of(vip.ip)
         if (before := prefs.get(family)) is not None:
             main = RuleKey(family, before, rtnl.RT_TABLE_MAIN, str(vip.ip), True)
             rules += [main, RuleKey(family, before, plan.numbers.vip_table, str(vip.ip))]
@@ -51,11 +54,12 @@ def vip_rules(plan: Plan) -> list[RuleKey]:
 
 
 def host_rules(plan: Plan) -> list[RuleKey]:
-    """Behind main, for the host's own connections, where its own address is shielded."""
+    """The rule after the lookup of main, for the host's own connections; none unless the shield has
+    an address of the host."""
     if plan.numbers is None or not plan.own:
         return []
     table = plan.numbers.host_table
-    return [RuleKey(family, after, table) for family, _, after in plan.prefs if family == 2]
+    return [RuleKey(family, after, table) for family, _, after in plan.prefs if family == AF_INET]
 
 
 def nexthops(plan: Plan) -> dict[tuple[int, IP | None], int]:
@@ -63,8 +67,11 @@ def nexthops(plan: Plan) -> dict[tuple[int, IP | None], int]:
     found: dict[tuple[int, IP | None], int] = {}
     if plan.numbers is None:
         return found
-    for family, base in ((2, plan.numbers.nexthop), (10, plan.numbers.nexthop + 4)):
-        routes = [r for r in plan.routes if _family(r.destination.network_address) == family]
+    for family, base in (
+        (AF_INET, plan.numbers.nexthop),
+        (AF_INET6, plan.numbers.nexthop + NEXTHOPS_PER_FAMILY),
+    ):
+        routes = [r for r in plan.routes if family_of(r.destination.network_address) == family]
         gateways = dict.fromkeys(route.gateway for route in routes)
         for offset, gateway in enumerate(list(gateways)[:NEXTHOPS_PER_FAMILY]):
             found[family, gateway] = base + offset
@@ -72,14 +79,15 @@ def nexthops(plan: Plan) -> dict[tuple[int, IP | None], int]:
 
 
 def up(plan: Plan) -> list[NetlinkRequest]:
-    """Build the bridge: nexthops, then the routes over them, then the rules that lead there."""
+    """Add the bridge: nexthop objects, then the routes that use them, then the rules that look up
+    these routes."""
     numbered = nexthops(plan)
     requests = [
         NetlinkRequest(rtnl.add_nexthop(number, family, plan.ifindex, gateway), f"nexthop {number}")
         for (family, gateway), number in numbered.items()
     ]
     for route in plan.routes:
-        number = numbered.get((_family(route.destination.network_address), route.gateway))
+        number = numbered.get((family_of(route.destination.network_address), route.gateway))
         requests += _routes(plan, route, number) if number is not None else []
     rules = [*vip_rules(plan), *host_rules(plan)]
     return requests + [rule.request(rtnl.RTM_NEWRULE) for rule in rules]
@@ -99,25 +107,27 @@ def _routes(plan: Plan, route: Route, number: int) -> list[NetlinkRequest]:
 
 
 def down(plan: Plan) -> list[NetlinkRequest]:
-    """Remove what is one instance's alone: its VIPs' rules."""
+    """Delete the rules of one instance's VIPs; no other instance uses them."""
     return [rule.request(rtnl.RTM_DELRULE) for rule in vip_rules(plan)]
 
 
 def down_shared(plans: Iterable[Plan]) -> list[NetlinkRequest]:
-    """Remove what the instances of an interface shared: the host's rules, and the nexthops, with
-    which the routes go."""
+    """Delete what the instances of an interface shared: the host's rule and the nexthop objects.
+    With a nexthop object the kernel deletes the routes that use it."""
     built = list(plans)
     rules = {rule for plan in built for rule in host_rules(plan)}
-    gone = {number for plan in built for number in nexthops(plan).values()}
-    return [rule.request(rtnl.RTM_DELRULE) for rule in rules] + list(map(_without, sorted(gone)))
+    numbers = {number for plan in built for number in nexthops(plan).values()}
+    return [rule.request(rtnl.RTM_DELRULE) for rule in rules] + [
+        _delete_nexthop(number) for number in sorted(numbers)
+    ]
 
 
-def _without(number: int) -> NetlinkRequest:
+def _delete_nexthop(number: int) -> NetlinkRequest:
     return NetlinkRequest(rtnl.delete_nexthop(number), f"the removal of nexthop {number}")
 
 
 def record(plans: list[Plan]) -> dict[str, Any]:
-    """What a sweep has to remove after a daemon that did not."""
+    """What a sweep has to delete if the daemon is killed."""
     rules = {rule for plan in plans for rule in (*vip_rules(plan), *host_rules(plan))}
     return {
         "rules": [[r.family, r.pref, r.table, r.source, r.suppress_default] for r in rules],
@@ -126,10 +136,6 @@ def record(plans: list[Plan]) -> dict[str, Any]:
 
 
 def sweep(recorded: dict[str, Any]) -> list[NetlinkRequest]:
-    """Remove what an earlier daemon recorded."""
+    """Delete what an earlier daemon recorded."""
     rules = [RuleKey(*fields).request(rtnl.RTM_DELRULE) for fields in recorded["rules"]]
-    return rules + [_without(int(number)) for number in recorded["nexthops"]]
-
-
-def _family(ip: IP) -> int:
-    return 2 if ip.version == 4 else 10
+    return rules + [_delete_nexthop(int(number)) for number in recorded["nexthops"]]

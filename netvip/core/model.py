@@ -9,6 +9,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 IP = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
+#: As Linux numbers the address families (linux/socket.h).
+AF_INET, AF_INET6 = 2, 10
 
 #: linux/rtnetlink.h
 SCOPE_UNIVERSE, SCOPE_LINK, SCOPE_HOST = 0, 253, 254
@@ -18,6 +20,11 @@ IFA_F_NOPREFIXROUTE, IFA_F_MCAUTOJOIN = 0x200, 0x400
 #: Flags of an address that its creator chose; the others are the kernel's findings.
 CHOSEN_FLAGS = IFA_F_NODAD | IFA_F_HOMEADDRESS | IFA_F_NOPREFIXROUTE | IFA_F_MCAUTOJOIN
 FOREVER = 0xFFFFFFFF
+
+
+def family_of(ip: IP) -> int:
+    """AF_INET or AF_INET6."""
+    return AF_INET if ip.version == 4 else AF_INET6
 
 
 class Tri(Enum):

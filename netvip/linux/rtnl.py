@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
 import struct
 import sys
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg_base
 
 from netvip.core.model import (
+    AF_INET,
     CHOSEN_FLAGS,
     FOREVER,
     IP,
@@ -31,6 +31,7 @@ from netvip.core.model import (
     Link,
     Network,
     Route,
+    family_of,
 )
 from netvip.linux.netlink_messages import (
     HEADER,
@@ -225,7 +226,7 @@ def route(message: Message) -> Route | None:
         return None
     if _number(attrs.get(RTA_TABLE), table) != RT_TABLE_MAIN or RTA_MULTIPATH in attrs:
         return None
-    destination = attrs.get(RTA_DST, bytes(4 if family == socket.AF_INET else 16))
+    destination = attrs.get(RTA_DST, bytes(4 if family == AF_INET else 16))
     return Route(
         _number(attrs[RTA_OIF]),
         ip_network((destination, prefixlen), strict=False),
@@ -296,10 +297,6 @@ def _text(ip: IP | None) -> str | None:
     return None if ip is None else str(ip)
 
 
-def _family(ip: IP) -> int:
-    return socket.AF_INET if ip.version == 4 else socket.AF_INET6
-
-
 def set_address(address: Address, flags: int) -> bytes:
     """RTM_NEWADDR that gives an address all its attributes."""
     return _address(RTM_NEWADDR, flags, address)
@@ -312,7 +309,7 @@ def delete_address(address: Address) -> bytes:
 
 def _address(kind: int, flags: int, address: Address) -> bytes:
     message = AddressMessage()
-    message["family"], message["index"] = _family(address.ip), address.ifindex
+    message["family"], message["index"] = family_of(address.ip), address.ifindex
     message["prefixlen"], message["scope"] = address.prefixlen, address.scope
     chosen = address.flags & CHOSEN_FLAGS
     lifetime = {"ifa_preferred": address.preferred, "ifa_valid": address.valid}
@@ -346,7 +343,7 @@ def delete_nexthop(number: int) -> bytes:
 def add_route(route: Route, table: int, nexthop: int, source: IP | None) -> bytes:
     """RTM_NEWROUTE over a nexthop object, in a table of our own."""
     message = RouteMessage()
-    message["family"] = _family(route.destination.network_address)
+    message["family"] = family_of(route.destination.network_address)
     message["dst_len"], message["type"] = route.destination.prefixlen, RTN_UNICAST
     message["proto"] = RTPROT_KERNEL
     message["scope"] = SCOPE_LINK if route.gateway is None and message["family"] == 2 else 0

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from netvip.core import events
-from netvip.core.model import Role
+from netvip.core.model import AF_INET, AF_INET6, Role
 from netvip.linux import bus
 
 NAME = "org.keepalived.Vrrp1"
@@ -19,7 +19,7 @@ RULES = (
 )
 #: The bus is restarted at an upgrade of its own; whoever wants more says so in the log already.
 RECONNECT_EVERY = 5.0
-FAMILIES = {"4": 2, "6": 10}  # AF_INET and AF_INET6 (socket.h)
+FAMILIES = {"4": AF_INET, "6": AF_INET6}
 
 
 class KeepalivedBusSource:

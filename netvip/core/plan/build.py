@@ -14,7 +14,7 @@ from netvip.const import (
 )
 from netvip.core.actions import Numbers, Plan
 from netvip.core.mirror import Mirror
-from netvip.core.model import IP, SCOPE_UNIVERSE, Address, AddressKey, Route
+from netvip.core.model import SCOPE_UNIVERSE, Address, AddressKey, Route, family_of
 
 #: linux/rtnetlink.h: protocol numbers of routing daemons, which restore their routes themselves.
 ROUTING_DAEMONS = frozenset({8, 9, 10, 11, 12, 42, 186, 187, 188, 189, 192})
@@ -63,11 +63,6 @@ def _prefs(mirror: Mirror, families: Iterable[int]) -> tuple[tuple[int, int, int
     return tuple(
         (family, main + BEFORE_MAIN, main + AFTER_MAIN) for family, main in found if main
     )  # without an unconditional rule to main, netvip does not know where its rules would stand
-
-
-def family_of(ip: IP) -> int:
-    """AF_INET or AF_INET6, as Linux numbers them."""
-    return 2 if ip.version == 4 else 10
 
 
 def build(
