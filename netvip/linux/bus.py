@@ -1,4 +1,4 @@
-"""The system bus. The only module that knows dbus_next."""
+"""The D-Bus system bus. No other module imports dbus_next."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from dbus_next.message import Message
 from dbus_next.signature import Variant
 
 DAEMON = ("org.freedesktop.DBus", "/org/freedesktop/DBus")
-#: An answer that has not come by then is none: the bus or its peer hangs.
+#: Seconds to wait for a reply. After this time the bus or the called process hangs.
 CALL_LIMIT = 5.0
-#: What a bus that is not there, goes away, or says no, raises.
+#: What a connection raises if there is no bus, the bus ends it, or the bus refuses it.
 FAILURES = (OSError, EOFError, AuthError, InvalidAddressError, TimeoutError)
 
 
 class BusError(Exception):
-    """A call was answered with an error, or not at all."""
+    """A method call returned an error, or the connection ended before its reply."""
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """A signal, or a method call that a monitor overheard. The bus vouches for the sender."""
+    """A signal, or a method call that a monitor received. The bus sets the sender, so that another
+    process cannot forge it."""
 
     sender: str
     path: str
@@ -36,7 +37,7 @@ class Signal:
 
 
 class Bus:
-    """A connection that makes calls and hears signals."""
+    """A connection that calls methods and receives signals."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
@@ -56,8 +57,11 @@ class Bus:
         signature: str = "",
         body: Sequence[Any] = (),
     ) -> list[Any]:
-        """Call a method; return the reply's body, variants unwrapped. Never starts the callee: a
-        networkd that somebody stopped stays stopped."""
+        """Call a method; return the body of the reply, with variants unwrapped. Raises BusError or
+        one of FAILURES.
+
+        The call does not start a service: a networkd that an operator stopped stays stopped.
+        """
         message = Message(
             destination=destination,
             path=path,
@@ -73,33 +77,35 @@ class Bus:
         return [_plain(value) for value in reply.body]
 
     async def owner(self, name: str) -> str:
-        """Who has a well-known name; empty where nobody has."""
+        """The unique name of the owner of a well-known name; empty if it has no owner."""
         try:
             reply = await self.call(*DAEMON, DAEMON[0], "GetNameOwner", "s", [name])
         except BusError:
             return ""
         return str(reply[0])
 
-    async def listen(self, rules: Sequence[str], heard: Callable[[Signal], None]) -> None:
-        """Hand every signal that matches one of the rules to `heard`."""
+    async def listen(self, rules: Sequence[str], take: Callable[[Signal], None]) -> None:
+        """Subscribe to the signals that match one of the rules, and pass each to `take`."""
 
         def handler(message: Any) -> bool:
             if message.message_type is MessageType.SIGNAL:
-                _tell(heard, message)
+                _pass_on(take, message)
             return False
 
         self._connection.add_message_handler(handler)
         for rule in rules:
             await self.call(*DAEMON, "org.freedesktop.DBus", "AddMatch", "s", [rule])
 
-    async def monitor(self, rules: Sequence[str], heard: Callable[[Signal], None]) -> None:
-        """Become a monitor (root only): overhear what matches, and never send again."""
+    async def monitor(self, rules: Sequence[str], take: Callable[[Signal], None]) -> None:
+        """Become a monitor, which the bus allows root only: pass each method call that matches one
+        of the rules to `take`. A monitor must not send any message."""
 
         def handler(message: Any) -> bool:
             if message.message_type is MessageType.METHOD_CALL:
-                _tell(heard, message)
-            # True for calls and signals: dbus_next would answer a call that nobody handled, and a
-            # monitor that sends is disconnected. False for replies, or our own never arrives.
+                _pass_on(take, message)
+            # True ends dbus_next's handling of a message. It would reply to an unhandled call, and
+            # the bus disconnects a monitor that sends. It has to handle replies, as one of them is
+            # the reply to BecomeMonitor.
             return message.message_type in (MessageType.METHOD_CALL, MessageType.SIGNAL)
 
         self._connection.add_message_handler(handler)
@@ -108,22 +114,22 @@ class Bus:
         )
 
     async def closed(self) -> None:
-        """Return when the connection has ended, however."""
+        """Return when the connection has ended, with or without an error."""
         try:
             await self._connection.wait_for_disconnect()
         except FAILURES:
-            pass  # the end is what was waited for
+            pass  # an error ends the connection as well
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         self._connection.disconnect()
 
 
-def _tell(heard: Callable[[Signal], None], message: Any) -> None:
-    # dbus_next answers a call whose handler raises, and a monitor that sends is disconnected; so
-    # an error of ours has to end the daemon from outside the handler.
+def _pass_on(take: Callable[[Signal], None], message: Any) -> None:
+    # dbus_next catches what a handler raises and replies with an error, and the bus disconnects a
+    # monitor that sends. An error of netvip must end the daemon: so `take` runs after the handler.
     signal = _signal(message)
-    asyncio.get_running_loop().call_soon(heard, signal)
+    asyncio.get_running_loop().call_soon(take, signal)
 
 
 def _signal(message: Any) -> Signal:

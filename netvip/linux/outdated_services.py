@@ -1,4 +1,4 @@
-"""Which services still run with libraries that an upgrade has replaced."""
+"""Services that still use libraries which an upgrade has replaced."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-#: A process's name (proc(5): 15 characters) and its unit.
+#: Names of processes, which proc(5) limits to 15 characters, and their units.
 SERVICES = {"systemd-network": "systemd-networkd", "keepalived": "keepalived"}
 
 
 def outdated(proc: Path = Path("/proc")) -> list[str]:
-    """The units that carry virtual addresses and are due for a restart which is held back."""
+    """The units, of systemd-networkd and keepalived, that use replaced libraries. needrestart is
+    configured not to restart them by itself."""
     found = {SERVICES[name] for name, place in _processes(proc) if any(_replaced(place))}
     return sorted(found)
 
@@ -22,13 +23,14 @@ def _processes(proc: Path) -> Iterator[tuple[str, Path]]:
         try:
             name = (place / "comm").read_text().rstrip("\n")
         except OSError:
-            continue  # it has just ended
+            continue  # the process has ended
         if name in SERVICES and _namespace(place) == here:
             yield name, place
 
 
 def _namespace(place: Path) -> str:
-    """A container's processes are seen from its host, and are none of its business."""
+    """The PID namespace of a process. A host also sees the processes of its containers, which this
+    function tells from the host's own."""
     try:
         return os.readlink(place / "ns/pid")
     except OSError:
@@ -39,6 +41,6 @@ def _replaced(place: Path) -> Iterable[str]:
     try:
         lines = (place / "maps").read_text(errors="replace").splitlines()
     except OSError:
-        return []  # ended, or not ours to look into
-    # proc(5): what was unlinked while mapped ends so.
+        return []  # the process has ended, or netvip may not read its maps
+    # proc(5): the path of a mapped file that was unlinked has this suffix.
     return [line for line in lines if ".so" in line and line.endswith(" (deleted)")]

@@ -1,4 +1,4 @@
-"""What another program prints, without the event loop waiting for it."""
+"""Runs another program and returns its output, without blocking the event loop."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from functools import partial
 
 from netvip.linux.threads import in_thread
 
-#: Listings take some ms; a program that takes longer than this tells nothing.
+#: Seconds. The programs that netvip runs need some ms; one that needs longer than this hangs.
 LIMIT = 5.0
 
 
 async def output(*command: str) -> str | None:
-    """The program's standard output and error; None if it failed or took too long.
+    """The program's standard output and error; None if it failed or took longer than LIMIT.
 
-    In a thread: cancelling asyncio's own subprocesses while they start can wait for ever.
+    It runs in a thread, because cancelling a subprocess of asyncio while it starts can hang.
     """
     return await in_thread(partial(_output, command))
 

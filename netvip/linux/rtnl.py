@@ -169,7 +169,7 @@ def _ip(value: bytes | None) -> IP | None:
 
 
 def _number(value: bytes | None, default: int = 0) -> int:
-    """A number in the byte order and of the size that the kernel gave it."""
+    """An unsigned number in the byte order of the host, of any size."""
     return default if value is None else int.from_bytes(value, sys.byteorder)
 
 

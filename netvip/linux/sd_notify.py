@@ -7,7 +7,7 @@ import socket
 
 
 def notify(text: str) -> None:
-    """Tell the service manager; nothing happens where there is none."""
+    """Send a notification to the service manager; do nothing if there is none."""
     path = os.environ.get("NOTIFY_SOCKET")
     if not path:
         return
@@ -16,11 +16,11 @@ def notify(text: str) -> None:
         try:
             sock.sendto(text.encode(), address)
         except OSError:
-            pass  # a manager that does not listen is no reason to end
+            pass  # the daemon works without the manager
 
 
 def watchdog_interval() -> float | None:
-    """How often, in seconds, the manager wants to hear from us; half of WatchdogSec=."""
+    """Seconds between watchdog notifications, half of WatchdogSec=; None without a watchdog."""
     text = os.environ.get("WATCHDOG_USEC", "")
     wanted = text.isascii() and text.isdigit() and int(text) > 0
     return int(text) / 2e6 if wanted else None

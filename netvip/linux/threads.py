@@ -1,7 +1,7 @@
-"""Work that may hang, in a thread that the daemon's end does not wait for.
+"""Runs work that may hang in a thread, without delaying the daemon's stop.
 
-asyncio's own threads are waited for as the loop and the interpreter end: a name service that is
-silent would hold up a stop for as long as it is asked.
+asyncio and the interpreter wait for asyncio's own threads when they stop: a name server that does
+not answer would delay the stop until its query times out.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ T = TypeVar("T")
 
 
 async def in_thread(work: Callable[[], T]) -> T:
-    """What it returns or raises. Cancelled, it is not waited for any longer."""
+    """Run `work` in a thread and return or raise what it does. A call that is cancelled does not
+    wait for the thread."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
 
     def settle(result: T | None, problem: BaseException | None) -> None:
         if future.done():
-            return  # nobody waits for it any more
+            return  # the call was cancelled
         if problem is not None:
             future.set_exception(problem)
         else:
@@ -34,7 +35,7 @@ async def in_thread(work: Callable[[], T]) -> T:
             result = work()
         except BaseException as raised:
             problem = raised
-        with suppress(RuntimeError):  # the loop has ended meanwhile
+        with suppress(RuntimeError):  # the loop is closed
             loop.call_soon_threadsafe(settle, result, problem)
 
     threading.Thread(target=run, daemon=True).start()

@@ -1,4 +1,4 @@
-"""rtnetlink messages, against bytes written here from the kernel's headers."""
+"""rtnetlink messages, compared with bytes that follow the kernel's headers."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_an_address_survives_encoding(address: Address) -> None:
 
 
 @given(addresses(), st.integers(0, FOREVER))
-def test_only_flags_that_somebody_chose_are_asked_for(address: Address, flags: int) -> None:
+def test_only_flags_that_a_creator_chooses_are_requested(address: Address, flags: int) -> None:
     decoded = rtnl.address(message(rtnl.set_address(replace(address, flags=flags), 0)))
     assert decoded is not None and decoded.flags == flags & sum(CHOICES)
 
@@ -111,38 +111,38 @@ def test_a_leased_ipv6_shield_is_encoded_without_duplicate_address_detection() -
     assert rtnl.number([rtnl.set_address(address, rtnl.SET)], 0) == expected
 
 
-def heard_address(family: int, *attributes: bytes, flags: int = 0x80) -> Address | None:
+def decoded_address(family: int, *attributes: bytes, flags: int = 0x80) -> Address | None:
     body = struct.pack("=BBBBI", family, 24, flags, 0, 7)
     return rtnl.address(message(netlink(20, 0, body, *attributes)))
 
 
-def test_an_ipv6_address_without_a_local_one_is_its_address() -> None:
-    assert heard_address(10, attribute(1, VIP6.packed)) == Address(7, VIP6, 24)
+def test_an_ipv6_address_without_ifa_local_is_ifa_address() -> None:
+    assert decoded_address(10, attribute(1, VIP6.packed)) == Address(7, VIP6, 24)
 
 
-def test_a_peer_is_told_from_the_address() -> None:
-    heard = heard_address(2, attribute(1, OWN.packed), attribute(2, VIP.packed))
-    assert heard == Address(7, VIP, 24, peer=OWN)
+def test_a_peer_is_not_taken_for_the_address() -> None:
+    decoded = decoded_address(2, attribute(1, OWN.packed), attribute(2, VIP.packed))
+    assert decoded == Address(7, VIP, 24, peer=OWN)
 
 
-def test_the_wider_flags_count() -> None:
-    heard = heard_address(2, attribute(2, VIP.packed), attribute(8, 0x280))
-    assert heard is not None and heard.flags == 0x280
+def test_ifa_flags_replaces_the_flags_of_the_header() -> None:
+    decoded = decoded_address(2, attribute(2, VIP.packed), attribute(8, 0x280))
+    assert decoded is not None and decoded.flags == 0x280
 
 
-def test_an_attribute_of_a_newer_kernel_is_passed_over() -> None:
-    heard = heard_address(2, attribute(2, VIP.packed), attribute(10, 5), attribute(99, b"new"))
-    assert heard == Address(7, VIP, 24)
+def test_an_attribute_of_a_newer_kernel_is_ignored() -> None:
+    decoded = decoded_address(2, attribute(2, VIP.packed), attribute(10, 5), attribute(99, b"new"))
+    assert decoded == Address(7, VIP, 24)
 
 
 def test_an_address_message_without_an_address_is_none() -> None:
-    assert heard_address(2, attribute(3, b"eth0\0")) is None
+    assert decoded_address(2, attribute(3, b"eth0\0")) is None
 
 
 # --- routes, nexthops, links --------------------------------------------------------------------
 
 
-def heard_route(
+def route_message(
     destination: Network,
     *attributes: bytes,
     table: int = 254,
@@ -163,7 +163,7 @@ def test_a_route_is_read(data: st.DataObject) -> None:
     prefixlen = data.draw(st.integers(0, 32 if version == 4 else 128))
     destination = ip_network(f"{data.draw(ips(version))}/{prefixlen}", strict=False)
     oif, metric = data.draw(st.integers(1, 2**31 - 1)), data.draw(st.integers(0, FOREVER))
-    heard = heard_route(
+    one = route_message(
         destination,
         attribute(4, oif),
         attribute(6, metric),
@@ -171,7 +171,7 @@ def test_a_route_is_read(data: st.DataObject) -> None:
         attribute(7, source.packed) if source else b"",
         attribute(15, 254),
     )
-    assert rtnl.route(heard) == Route(oif, destination, gateway, source, metric, 4)
+    assert rtnl.route(one) == Route(oif, destination, gateway, source, metric, 4)
 
 
 SUBNET, OIF = ip_network("10.77.0.0/24"), attribute(4, 7)
@@ -180,16 +180,16 @@ SUBNET, OIF = ip_network("10.77.0.0/24"), attribute(4, 7)
 @pytest.mark.parametrize(
     "other",
     [
-        heard_route(SUBNET),
-        heard_route(SUBNET, OIF, table=255),
-        heard_route(SUBNET, OIF, attribute(15, 71000), table=0),
-        heard_route(SUBNET, OIF, kind=7),
-        heard_route(SUBNET, OIF, flags=0x200),
-        heard_route(SUBNET, attribute(9, struct.pack("=HBBi", 8, 0, 0, 7))),
+        route_message(SUBNET),
+        route_message(SUBNET, OIF, table=255),
+        route_message(SUBNET, OIF, attribute(15, 71000), table=0),
+        route_message(SUBNET, OIF, kind=7),
+        route_message(SUBNET, OIF, flags=0x200),
+        route_message(SUBNET, attribute(9, struct.pack("=HBBi", 8, 0, 0, 7))),
     ],
     ids=["no-oif", "local", "other-table", "unreachable", "cloned", "multipath"],
 )
-def test_only_unicast_routes_of_main_through_one_interface_count(other: Message) -> None:
+def test_only_unicast_routes_of_main_through_one_interface_are_read(other: Message) -> None:
     assert rtnl.route(other) is None
 
 
@@ -212,7 +212,7 @@ def test_only_unicast_routes_of_main_through_one_interface_count(other: Message)
     ],
     ids=["connected", "default", "ipv6"],
 )
-def test_a_bridges_route_is_encoded_as_linux_reads_it(
+def test_a_route_of_the_bridge_is_encoded_as_linux_reads_it(
     route: Route, source: IP | None, fields: tuple[int, ...], attributes: tuple[bytes, ...]
 ) -> None:
     ours = (attribute(15, 71000), attribute(30, 71001))
@@ -255,7 +255,7 @@ def sequenced(sequence: int, data: bytes) -> bytes:
     return data[:8] + struct.pack("=I", sequence) + data[12:]
 
 
-def heard_link(flags: int, *attributes: bytes) -> Message:
+def link_message(flags: int, *attributes: bytes) -> Message:
     return message(netlink(16, 0, struct.pack("=BxHiII", 0, 1, 7, flags, 0), *attributes))
 
 
@@ -264,13 +264,13 @@ def heard_link(flags: int, *attributes: bytes) -> Message:
 )
 def test_a_link_is_read(flags: int, carrier: bool) -> None:
     mac = bytes.fromhex("0200000a4d01")
-    heard = heard_link(flags, attribute(1, mac), attribute(3, b"ens160\0"), attribute(44, b"new"))
-    assert rtnl.link(heard) == Link(7, "ens160", mac, carrier)
-    assert rtnl.ifindex(heard) == 7
+    one = link_message(flags, attribute(1, mac), attribute(3, b"ens160\0"), attribute(44, b"new"))
+    assert rtnl.link(one) == Link(7, "ens160", mac, carrier)
+    assert rtnl.ifindex(one) == 7
 
 
 def test_a_link_without_a_mac_is_read() -> None:
-    assert rtnl.link(heard_link(0x10001, attribute(3, b"tun0\0"))) == Link(7, "tun0")
+    assert rtnl.link(link_message(0x10001, attribute(3, b"tun0\0"))) == Link(7, "tun0")
 
 
 # --- rules --------------------------------------------------------------------------------------
@@ -299,27 +299,27 @@ def test_a_rule_survives_encoding(data: st.DataObject) -> None:
     assert rtnl.rule(encoded) == rtnl.Rule(family, pref, table, network, always)
 
 
-def heard_rule(*attributes: bytes, tos: int = 0, action: int = 1, flags: int = 0) -> rtnl.Rule:
+def decoded_rule(*attributes: bytes, tos: int = 0, action: int = 1, flags: int = 0) -> rtnl.Rule:
     body = struct.pack("=BBBBBBBBI", 2, 0, 0, tos, 254, 0, 0, action, flags)
     return rtnl.rule(message(netlink(32, 0, body, attribute(6, 32766), *attributes)))
 
 
-def test_the_rule_that_leads_to_main_is_unconditional() -> None:
-    rule = heard_rule(attribute(15, 254), attribute(14, FOREVER))
+def test_the_rule_that_looks_up_main_is_unconditional() -> None:
+    rule = decoded_rule(attribute(15, 254), attribute(14, FOREVER))
     assert rule == rtnl.Rule(2, 32766, 254, None, True)
 
 
 @pytest.mark.parametrize(
     "rule",
     [
-        heard_rule(attribute(3, b"eth0\0")),
-        heard_rule(attribute(17, b"eth0\0")),
-        heard_rule(attribute(10, 7), attribute(16, FOREVER)),
-        heard_rule(attribute(1, VIP.packed)),
-        heard_rule(attribute(14, 0)),
-        heard_rule(tos=4),
-        heard_rule(action=7),
-        heard_rule(flags=2),
+        decoded_rule(attribute(3, b"eth0\0")),
+        decoded_rule(attribute(17, b"eth0\0")),
+        decoded_rule(attribute(10, 7), attribute(16, FOREVER)),
+        decoded_rule(attribute(1, VIP.packed)),
+        decoded_rule(attribute(14, 0)),
+        decoded_rule(tos=4),
+        decoded_rule(action=7),
+        decoded_rule(flags=2),
     ],
     ids=["iif", "oif", "fwmark", "to", "suppress", "tos", "unreachable", "not"],
 )
@@ -341,7 +341,7 @@ MESSAGES = st.lists(
 
 
 @given(MESSAGES, st.integers(0, FOREVER))
-def test_a_batch_is_numbered_and_splits_into_what_it_was_made_of(
+def test_a_batch_is_numbered_and_splits_into_its_messages(
     messages: list[bytes], first: int
 ) -> None:
     batch = split(rtnl.number(messages, first))
@@ -351,9 +351,7 @@ def test_a_batch_is_numbered_and_splits_into_what_it_was_made_of(
 
 
 @given(MESSAGES, st.data())
-def test_no_message_that_is_cut_short_is_handed_on(
-    messages: list[bytes], data: st.DataObject
-) -> None:
+def test_a_truncated_message_is_left_out(messages: list[bytes], data: st.DataObject) -> None:
     batch = rtnl.number(messages, 1)
     cut = [part.data for part in split(batch[: data.draw(st.integers(0, len(batch) - 1))])]
     assert cut == [part.data for part in split(batch)][: len(cut)]
@@ -395,13 +393,13 @@ def test_an_error_carries_an_errno_and_0_is_an_acknowledgement() -> None:
         (rtnl.RTM_GETLINK, 32),
     ],
 )
-def test_a_dump_request_has_its_kinds_header(kind: int, length: int) -> None:
+def test_a_dump_request_has_the_header_of_its_kind(kind: int, length: int) -> None:
     request = rtnl.dump_request(kind)
     assert len(request) == length
     assert request[:16] == struct.pack("=IHHII", length, kind, 0x301, 1, 0)
     assert not any(request[16:])
 
 
-def test_ipv6_addresses_are_ipv6_addresses() -> None:
-    heard = heard_address(10, attribute(1, VIP6.packed))
-    assert heard is not None and isinstance(heard.ip, IPv6Address)
+def test_an_ipv6_address_has_the_type_of_one() -> None:
+    decoded = decoded_address(10, attribute(1, VIP6.packed))
+    assert decoded is not None and isinstance(decoded.ip, IPv6Address)

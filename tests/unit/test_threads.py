@@ -1,4 +1,4 @@
-"""Threads that nobody waits for."""
+"""Work in threads that delay no stop."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import pytest
 from netvip.linux.threads import in_thread
 
 
-def test_what_it_returns_and_what_it_raises() -> None:
+def test_a_call_returns_or_raises_what_the_work_does() -> None:
     assert asyncio.run(in_thread(lambda: 7)) == 7
     with pytest.raises(ZeroDivisionError):
         asyncio.run(in_thread(lambda: 1 // 0))
 
 
-def test_whoever_is_cancelled_does_not_hear_of_it_any_more() -> None:
+def test_a_cancelled_call_ignores_the_result() -> None:
     go = threading.Event()
 
     async def give_up() -> None:
@@ -42,5 +42,5 @@ asyncio.run(main())
 """
 
 
-def test_one_that_hangs_holds_up_no_end() -> None:
+def test_work_that_hangs_does_not_delay_the_exit() -> None:
     subprocess.run([sys.executable, "-c", HANGS], check=True, timeout=10)
