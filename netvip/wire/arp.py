@@ -1,4 +1,4 @@
-"""ARP over Ethernet (RFC 826): announcement and probe of an address (RFC 5227), and the reply."""
+"""ARP over Ethernet (RFC 826): announcements and probes of addresses (RFC 5227), and replies."""
 
 from __future__ import annotations
 
@@ -19,20 +19,22 @@ def announcement(mac: bytes, address: IPv4Address) -> bytes:
 
 
 def probe(mac: bytes, address: IPv4Address) -> bytes:
-    """The Ethernet frame that asks who has an address without claiming any (RFC 5227 2.1.1)."""
+    """The Ethernet frame of an ARP probe: a request for an address without a sender address, which
+    changes no ARP cache (RFC 5227 2.1.1)."""
     return _request(mac, bytes(4), address)
 
 
 def announced(packet: bytes) -> IPv4Address | None:
-    """The address that a gratuitous ARP, request or reply, is about (RFC 5227 3); without its
-    Ethernet header; None if it is none."""
+    """The address that a gratuitous ARP request or reply announces (RFC 5227 3); None if the packet
+    is not one. The packet has no Ethernet header."""
     if len(packet) < BODY or packet[:6] != HEADER or packet[14:18] != packet[24:28]:
         return None
     return IPv4Address(packet[14:18])
 
 
 def reply(packet: bytes) -> tuple[bytes, IPv4Address] | None:
-    """Who has which address, by an ARP reply without its Ethernet header; None if it is none."""
+    """The sender's hardware address and IP address in an ARP reply; None if the packet is not one.
+    The packet has no Ethernet header."""
     if len(packet) < BODY or packet[:6] != HEADER or packet[6:8] != struct.pack("!H", REPLY):
         return None
     return packet[8:14], IPv4Address(packet[14:18])

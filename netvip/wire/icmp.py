@@ -1,4 +1,4 @@
-"""ICMP echo (RFC 792) and ICMPv6 echo (RFC 4443 4): a request, and what a reply answers."""
+"""Echo requests and replies of ICMP (RFC 792) and ICMPv6 (RFC 4443 4)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ _HEADER = struct.Struct("!BBHHH")
 
 
 def request(ident: int, sequence: int, version: int = 4) -> bytes:
-    """An echo request; a raw ICMPv6 socket has the kernel fill in the checksum."""
+    """An echo request. Its ICMPv6 checksum is 0: the kernel fills it in on a raw ICMPv6 socket (RFC
+    3542 3.1)."""
     if version == 6:
         return _HEADER.pack(ECHO_REQUEST6, 0, 0, ident, sequence)
     bare = _HEADER.pack(ECHO_REQUEST, 0, 0, ident, sequence)
@@ -20,8 +21,8 @@ def request(ident: int, sequence: int, version: int = 4) -> bytes:
 
 
 def reply(message: bytes, version: int = 4) -> tuple[int, int] | None:
-    """Identifier and sequence number of an echo reply; None if it is none. IPv4 raw sockets give
-    the IP header as well, IPv6 ones do not."""
+    """The identifier and sequence number of an echo reply; None if the message is not one. An IPv4
+    message begins with its IP header, as a raw IPv4 socket returns it; an IPv6 message does not."""
     if version == 4:
         if len(message) < 20 or message[0] >> 4 != 4:
             return None

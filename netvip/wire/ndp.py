@@ -1,5 +1,5 @@
-"""Neighbour discovery (RFC 4861): an unsolicited neighbour advertisement (7.2.6), and the
-solicitation that asks who has an address without claiming any (7.2.2)."""
+"""Neighbour discovery (RFC 4861): unsolicited neighbour advertisements (7.2.6), neighbour
+solicitations (7.2.2) and their answers (7.2.4)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OVERRIDE = 0x20000000
 SOURCE_LINK_LAYER_ADDRESS, TARGET_LINK_LAYER_ADDRESS = 1, 2
 ALL_NODES = IPv6Address("ff02::1")
 ALL_NODES_MAC = bytes.fromhex("333300000001")
-#: RFC 4291 2.7.1: the solicited-node address of an address ends in its last three bytes.
+#: RFC 4291 2.7.1: a solicited-node address ends with the last three bytes of the address.
 SOLICITED_NODE = IPv6Address("ff02::1:ff00:0").packed[:13]
 IPV6_HEADER = 40
 #: RFC 4861 7.1.2: a neighbour advertisement that a router forwarded is not accepted.
@@ -23,16 +23,19 @@ HOP_LIMIT = 255
 
 
 def announcement(mac: bytes, address: IPv6Address) -> bytes:
-    """The Ethernet frame of an unsolicited NA with the Override flag, to all nodes."""
+    """The Ethernet frame of an unsolicited neighbour advertisement to all nodes, with the Override
+    flag."""
     option = struct.pack("!BB", TARGET_LINK_LAYER_ADDRESS, 1) + mac
     body = struct.pack("!BBHI", NEIGHBOUR_ADVERTISEMENT, 0, 0, OVERRIDE) + address.packed + option
     return _frame(mac, ALL_NODES_MAC, address.packed, ALL_NODES.packed, body)
 
 
 def probe(mac: bytes, source: IPv6Address, address: IPv6Address) -> bytes:
-    """The Ethernet frame of an NS: all who have the address answer, to the source alone. Asked from
-    the unspecified address they would tell all nodes, and override what those know (RFC 4861
-    7.2.4)."""
+    """The Ethernet frame of a neighbour solicitation for an address.
+
+    Each host that has the address answers to the source only. If the source were the unspecified
+    address it would answer to all nodes, and so change their neighbour caches (RFC 4861 7.2.4).
+    """
     option = struct.pack("!BB", SOURCE_LINK_LAYER_ADDRESS, 1) + mac
     body = struct.pack("!BBHI", NEIGHBOUR_SOLICITATION, 0, 0, 0) + address.packed + option
     group = SOLICITED_NODE + address.packed[13:]
@@ -40,8 +43,9 @@ def probe(mac: bytes, source: IPv6Address, address: IPv6Address) -> bytes:
 
 
 def reply(packet: bytes) -> tuple[bytes | None, IPv6Address] | None:
-    """Who has which address, by an NA without its Ethernet header: None if it is none; no hardware
-    address where the NA does not name it."""
+    """The target's hardware address and IP address in a neighbour advertisement; None if the packet
+    is not one. The hardware address is None if the advertisement does not contain it. The packet
+    has no Ethernet header."""
     body = packet[IPV6_HEADER:]
     if len(body) < 24 or packet[6] != ICMPV6 or packet[7] != HOP_LIMIT:
         return None

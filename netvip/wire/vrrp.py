@@ -1,4 +1,4 @@
-"""VRRP advertisements, version 2 (RFC 3768) and 3 (RFC 5798), over IPv4 and IPv6."""
+"""VRRP adverts, version 2 (RFC 3768) and 3 (RFC 5798), over IPv4 and IPv6."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from netvip.wire.checksum import checksum
 
 PROTOCOL = 112
 ADVERTISEMENT = 1
-#: RFC 5798 5.1.1.3: nothing that a router has forwarded is an advert. Unicast peers may be told
-#: otherwise (unicast_ttl), so this is asked of multicast alone.
+#: RFC 5798 5.1.1.3: an advert that a router has forwarded is discarded. keepalived can send
+#: another TTL to unicast peers (unicast_ttl), so only multicast adverts are required to have it.
 TTL = 255
 AF_INET, AF_INET6 = 2, 10
 
@@ -32,7 +32,7 @@ class Advertisement:
 
 
 def parse(packet: bytes) -> Advertisement | None:
-    """The advert in an IP packet; None if it is none, or not a valid one."""
+    """The advert in an IP packet; None if the packet is not a valid advert."""
     try:
         return _ipv4(packet) if packet[0] >> 4 == 4 else _ipv6(packet)
     except (IndexError, struct.error, ValueError):
@@ -73,7 +73,8 @@ def _advert(family: int, src: bytes, dst: bytes, ttl: int, body: bytes) -> Adver
 
 
 def _intact(version: int, src: bytes, dst: bytes, body: bytes) -> bool:
-    # Version 3 sums a pseudo-header over IPv4 too; some routers leave it out, as version 2 does.
+    # The checksum of version 3 covers a pseudo-header with IPv4 too. Some routers leave it out, as
+    # version 2 does.
     pseudo = src + dst + struct.pack("!IHBB", len(body), 0, 0, PROTOCOL)
     if len(src) == 4:
         pseudo = src + dst + struct.pack("!BBH", 0, PROTOCOL, len(body))

@@ -1,4 +1,4 @@
-"""Announcements, byte by byte."""
+"""Announcements of addresses, compared byte by byte."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_a_gratuitous_arp_is_a_broadcast_request_for_ones_own_address() -> None:
     assert frame == bytes.fromhex(ethernet + header + sender + target)
 
 
-def test_an_unsolicited_advertisement_is_whole_and_overrides() -> None:
+def test_an_unsolicited_advertisement_has_the_override_flag() -> None:
     frame = ndp.announcement(MAC, IPv6Address("fe80::10"))
     own, all_nodes = "fe80" + "00" * 13 + "10", "ff02" + "00" * 13 + "01"
     # Words of the sum: 2 x fe80::10, ff02::1, length 32, next header 58, 8800, 2000, 0201 and MAC.
@@ -57,12 +57,12 @@ def test_an_announcement_is_read_as_one_and_nothing_else_is(mac: bytes, ip: IPv4
     assert arp.announced(body) == ip
     assert arp.announced(body[:7] + bytes([arp.REPLY]) + body[8:]) == ip, "a gratuitous reply"
     assert arp.announced(body[:-1]) is None
-    asked_by_nobody = arp.probe(mac, ip)[14:]
-    assert arp.announced(asked_by_nobody) == (ip if not int(ip) else None)
+    probe = arp.probe(mac, ip)[14:]
+    assert arp.announced(probe) == (ip if not int(ip) else None)
 
 
 @given(st.binary(max_size=64))
-def test_whatever_bytes_come_an_announcement_is_an_address_or_none(packet: bytes) -> None:
+def test_garbage_is_announced_as_an_address_or_none(packet: bytes) -> None:
     assert arp.announced(packet) is None or len(packet) >= arp.BODY
 
 

@@ -1,4 +1,4 @@
-"""Adverts, built here byte by byte from RFC 3768 and RFC 5798."""
+"""Adverts, built byte by byte after RFC 3768 and RFC 5798."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_version_3_over_ipv4_may_leave_the_pseudo_header_out() -> None:
 
 @pytest.mark.parametrize(("ip", "version"), [(4, 2), (4, 3), (6, 3)])
 @given(data=st.data())
-def test_a_flipped_bit_is_noticed(ip: int, version: int, data: st.DataObject) -> None:
+def test_a_flipped_bit_invalidates_an_advert(ip: int, version: int, data: st.DataObject) -> None:
     whole = bytearray(packet(ip, version))
     at = data.draw(st.integers(20 if ip == 4 else 40, len(whole) - 1))
     whole[at] ^= 1 << data.draw(st.integers(0, 7))
@@ -105,7 +105,7 @@ def test_a_flipped_bit_is_noticed(ip: int, version: int, data: st.DataObject) ->
     ],
     ids=["type", "v1", "v4", "v2-on-6", "count", "half-address", "ip-version", "ihl", "protocol"],
 )
-def test_what_is_no_valid_advert_is_refused(broken: bytes) -> None:
+def test_an_invalid_advert_is_refused(broken: bytes) -> None:
     assert parse(broken) is None
 
 
@@ -114,12 +114,12 @@ def test_a_truncated_ipv6_address_is_not_taken_for_an_ipv4_one() -> None:
 
 
 @pytest.mark.parametrize(("ip", "version"), [(4, 2), (4, 3), (6, 3)])
-def test_an_advert_cut_anywhere_is_refused(ip: int, version: int) -> None:
+def test_a_truncated_advert_is_refused(ip: int, version: int) -> None:
     whole = packet(ip, version)
     assert [parse(whole[:end]) for end in range(len(whole))] == [None] * len(whole)
 
 
-def test_what_follows_the_packet_is_padding() -> None:
+def test_bytes_after_the_packet_are_padding() -> None:
     assert parse(packet(4, 3) + bytes(6)) == parse(packet(4, 3))
 
 
