@@ -1,5 +1,9 @@
-"""VRRP adverts on the wire, one's own and others', and others' announcements of their addresses
-(gratuitous ARP, NA), picked out by a filter in the kernel. One socket: they come in their order."""
+"""Receives VRRP adverts, this node's and other nodes', and other hosts' announcements of addresses
+(gratuitous ARP, neighbour advertisements).
+
+A filter in the kernel passes only these. One socket for each interface receives both, so that they
+keep their order.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +18,13 @@ from netvip.core.model import IP
 from netvip.linux.packetfilter import attach
 from netvip.wire import arp, ndp, vrrp
 
-#: Bound to this alone, a packet socket also sees what its own host sends (FACTS 5).
+#: Only a packet socket that is bound to this protocol receives what its own host sends (FACTS 5).
 ETH_P_ALL = 0x0003
 PACKET_OUTGOING = 4
 LARGEST_ADVERT = 2048
 
-#: The ethertype comes from the ancillary area, so that a VLAN tag does not move it; offsets count
-#: from the IP header.
+#: The ethertype is read from the ancillary area (linux/filter.h, SKF_AD_PROTOCOL): there a VLAN tag
+#: does not move it. Offsets count from the network header.
 _LOAD_ETHERTYPE = (0x28, 0, 0, 0xFFFFF000)
 _FILTER = (
     _LOAD_ETHERTYPE,
@@ -34,9 +38,9 @@ _FILTER = (
     (0x30, 0, 0, 40),
     (0x15, 5, 6, ndp.NEIGHBOUR_ADVERTISEMENT),
     (0x15, 0, 5, arp.ETHERTYPE),
-    (0x20, 0, 0, 14),  # an ARP packet whose sender ...
+    (0x20, 0, 0, 14),  # an ARP packet whose sender address ...
     (0x07, 0, 0, 0),
-    (0x20, 0, 0, 24),  # ... and target are one address
+    (0x20, 0, 0, 24),  # ... equals its target address
     (0x1D, 0, 1, 0),
     (0x06, 0, 0, 0xFFFFFFFF),
     (0x06, 0, 0, 0),
@@ -44,7 +48,7 @@ _FILTER = (
 
 
 class AdvertSource:
-    """Listens on the interfaces that watch() names."""
+    """Receives on the interfaces that watch() was called with."""
 
     def __init__(self, emit: Callable[[Event], None], loop: asyncio.AbstractEventLoop) -> None:
         self._emit, self._loop = emit, loop
@@ -52,8 +56,7 @@ class AdvertSource:
         self._addresses: frozenset[IP] = frozenset()
 
     def watch(self, ifindexes: Iterable[int], addresses: Iterable[IP] = ()) -> None:
-        """Listen on these interfaces, and on no others any more, for adverts and for announcements
-        of these addresses: what other hosts announce is no event."""
+        """Receive adverts on these interfaces only, and announcements of these addresses only."""
         wanted, self._addresses = set(ifindexes), frozenset(addresses)
         for ifindex in set(self._sockets) - wanted:
             self._stop(ifindex)
@@ -61,12 +64,12 @@ class AdvertSource:
             self._start(ifindex)
 
     def drain(self) -> None:
-        """Report what has arrived by now: a deletion means something else after an advert."""
+        """Read what has arrived. The meaning of a deletion depends on the adverts before it."""
         for ifindex in list(self._sockets):
             self._read(ifindex)
 
     def close(self) -> None:
-        """Stop listening."""
+        """Close all sockets."""
         self.watch(())
 
     def _start(self, ifindex: int) -> None:
@@ -74,7 +77,7 @@ class AdvertSource:
             sock = _open(ifindex)
         except OSError as problem:
             if problem.errno in (errno.ENODEV, errno.ENXIO):
-                return  # the interface has just gone; its return is announced by netlink
+                return  # the interface was deleted; netlink reports a new one
             raise
         self._sockets[ifindex] = sock
         self._loop.add_reader(sock, self._read, ifindex)
@@ -93,14 +96,14 @@ class AdvertSource:
                 return
             except OSError as problem:
                 if problem.errno == errno.ENETDOWN:
-                    return  # said once when the interface goes down; the socket lives on
+                    return  # returned once when the interface goes down; the socket stays usable
                 raise
             if (advert := vrrp.parse(packet)) is not None:
-                self._heard(ifindex, advert, sender[2] == PACKET_OUTGOING, sender[4])
+                self._emit_advert(ifindex, advert, sender[2] == PACKET_OUTGOING, sender[4])
             elif sender[2] != PACKET_OUTGOING:
-                self._claimed(ifindex, _announced(sender[1], packet))
+                self._emit_announcement(ifindex, _announced(sender[1], packet))
 
-    def _heard(self, ifindex: int, advert: vrrp.Advertisement, own: bool, mac: bytes) -> None:
+    def _emit_advert(self, ifindex: int, advert: vrrp.Advertisement, own: bool, mac: bytes) -> None:
         self._emit(
             Advert(
                 time.monotonic(),
@@ -115,7 +118,7 @@ class AdvertSource:
             )
         )
 
-    def _claimed(self, ifindex: int, ip: IP | None) -> None:
+    def _emit_announcement(self, ifindex: int, ip: IP | None) -> None:
         if ip is not None and ip in self._addresses:
             self._emit(AddressAnnounced(time.monotonic(), ifindex, ip))
 
@@ -128,7 +131,7 @@ def _announced(ethertype: int, packet: bytes) -> IP | None:
 
 
 def _open(ifindex: int) -> socket.socket:
-    # Protocol 0 hears nothing until bind(), so nothing passes before the filter is in place.
+    # With protocol 0 the socket receives nothing before bind(), and so nothing without the filter.
     sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, 0)
     try:
         attach(sock, _FILTER)

@@ -1,4 +1,4 @@
-"""keepalived's vrrp_notify_fifo: a line at each change of state, without delay."""
+"""Reads the vrrp_notify_fifo, to which keepalived writes a line at each change of state."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from netvip.core import events
 from netvip.core.model import Role
 from netvip.sources.pipe import Pipe
 
-#: keepalived's states (FACTS 5). The others it reports are no changes of state.
+#: keepalived's states (FACTS 5).
 ROLES = {
     "MASTER": Role.MASTER,
     "BACKUP": Role.BACKUP,
@@ -20,12 +20,13 @@ ROLES = {
     "STOP": Role.INIT,
     "DELETED": Role.INIT,
 }
+#: What keepalived also writes, and what is not a change of state.
 OTHERS = re.compile(r"[A-Z_]+_(PRIORITY|RX_LOWER_PRI)|[A-Z]+")
 LINE = re.compile(rb'(INSTANCE|GROUP) "([^"\n]*)" ([A-Z_]+)(?: (\d{1,3}))?')
 
 
 class FifoSource(Pipe):
-    """Reads what keepalived writes."""
+    """Reads the lines that keepalived writes."""
 
     def __init__(
         self,
@@ -33,10 +34,10 @@ class FifoSource(Pipe):
         loop: asyncio.AbstractEventLoop,
         path: str = FIFO,
     ) -> None:
-        super().__init__(self._heard, loop, path)
+        super().__init__(self._take_line, loop, path)
         self._emit = emit
 
-    def _heard(self, line: bytes) -> bool:
+    def _take_line(self, line: bytes) -> bool:
         event = parse(time.monotonic(), line)
         if isinstance(event, events.StateReported):
             self._emit(event)
@@ -44,8 +45,8 @@ class FifoSource(Pipe):
 
 
 def parse(now: float, line: bytes) -> events.Event | None:
-    """The event in a line; a bare Event for one that tells nothing of an instance's state, and
-    None for what is no line of keepalived's."""
+    """The event of a line: StateReported for the state of an instance, Event for any other line of
+    keepalived; None if keepalived does not write such a line."""
     found = LINE.fullmatch(line)
     if found is None:
         return None

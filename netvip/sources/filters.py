@@ -1,4 +1,4 @@
-"""Whether a packet filter would drop what reaches a VIP that stands on lo (FACTS 2)."""
+"""Looks for packet filter rules that drop packets to a VIP on lo (FACTS 2)."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from netvip.core.events import Event, ShieldBlocked
 from netvip.core.model import Tri
 from netvip.linux.programs import output
 
-#: Firewalls change seldom, and a listing costs some ms.
+#: Seconds. Packet filters change seldom, and listing their rules takes some ms.
 LOOK_EVERY = 60.0
 PATH = "/usr/sbin:/sbin:/usr/bin:/bin"
-#: A reverse path check of the destination against the interface it came in by: an address of lo
-#: does not match there. nft(8) "fib", iptables-extensions(8) "addrtype --limit-iface-in".
+#: Rules that look the destination up among the addresses of the input interface: an address on lo
+#: is not among them. nft(8) "fib", iptables-extensions(8) "addrtype --limit-iface-in".
 HURTFUL = {
     "nft": re.compile(
         r"fib\s+(?=(?:\w+\s*\.\s*)*daddr\b)(?=(?:\w+\s*\.\s*)*iif\b)(?:\w+\s*\.\s*)*\w+\s+type\b"
@@ -29,13 +29,13 @@ COMMANDS = {"nft": ("list", "ruleset"), "iptables-save": (), "ip6tables-save": (
 
 
 class FilterSource:
-    """Looks at the packet filters now and then."""
+    """Lists the rules of the packet filters every LOOK_EVERY seconds."""
 
     def __init__(self, emit: Callable[[Event], None]) -> None:
         self._emit = emit
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Run until cancelled."""
         while True:
             hurts, why = await look()
             self._emit(ShieldBlocked(time.monotonic(), hurts, why))
@@ -43,15 +43,15 @@ class FilterSource:
 
 
 async def look() -> tuple[Tri, str]:
-    """YES and the rule, NO, or UNKNOWN where no tool is there that could tell."""
-    told = False
+    """YES and the reason, NO, or UNKNOWN if no tool could list the rules."""
+    listed = False
     for name, pattern in HURTFUL.items():
         text = await _list(name)
         for line in (text or "").splitlines():
             if pattern.search(line):
-                return Tri.YES, f"a packet filter drops what lo's addresses get: {line.strip()}"
-        told = told or text is not None
-    return (Tri.NO if told else Tri.UNKNOWN), ""
+                return Tri.YES, f"a packet filter rule may drop packets to lo: {line.strip()}"
+        listed = listed or text is not None
+    return (Tri.NO if listed else Tri.UNKNOWN), ""
 
 
 async def _list(name: str) -> str | None:
@@ -62,7 +62,7 @@ async def _list(name: str) -> str | None:
 
 
 def _legacy(name: str) -> bool:
-    """Whether iptables has tables at all: asking it would otherwise load its modules."""
+    """Whether iptables has tables. If it has none, listing them would load its kernel modules."""
     kind = "ip6" if name.startswith("ip6") else "ip"
     if shutil.which("nft", path=PATH) is None:
         return True

@@ -1,4 +1,4 @@
-"""The node where the VIPs belong, by the name or address that netvip.conf has."""
+"""Resolves the node where the VIPs belong, which netvip.conf gives by name or address."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from netvip.core.model import IP, Tri
 from netvip.linux.addresses import present
 from netvip.linux.threads import in_thread
 
-#: A name that cannot be resolved now, at boot for one, may be later; and it may move.
+#: Seconds. A name that cannot be resolved at boot may be resolved later. Its address may change.
 LOOK_EVERY = 60.0
 
 
 class HomeSource:
-    """Resolves it, again and again: a name service may be away, and slow."""
+    """Resolves the name every LOOK_EVERY seconds, in a thread: a name server may not answer."""
 
     def __init__(self, emit: Callable[[Event], None], home: str) -> None:
         self._emit, self._home = emit, home
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Run until cancelled."""
         while self._home:
             address = await in_thread(partial(resolve, self._home))
             self._emit(HomeNode(time.monotonic(), address, is_here(self._home, address)))
@@ -35,7 +35,7 @@ class HomeSource:
 
 
 def resolve(home: str) -> IP | None:
-    """Its first address; None where it cannot be told."""
+    """The first address of a name; None if the name cannot be resolved."""
     try:
         return ip_address(home)
     except ValueError:
@@ -48,7 +48,7 @@ def resolve(home: str) -> IP | None:
 
 
 def is_here(home: str, address: IP | None) -> Tri:
-    """Whether it is this host: by its name, or by an address that the host has."""
+    """Whether `home` is the name of this host or an address of it."""
     name = os.uname().nodename.lower()
     if home.lower() in (name, name.partition(".")[0]):
         return Tri.YES
@@ -56,6 +56,6 @@ def is_here(home: str, address: IP | None) -> Tri:
 
 
 def _has(address: IP) -> Tri:
-    # Not by binding to it: net.ipv4.ip_nonlocal_bind lets anybody bind to anything.
+    # bind(2) cannot be used: with net.ipv4.ip_nonlocal_bind it accepts any address.
     here = {found for _, found in present()}
     return Tri.of(address.packed in here) if here else Tri.UNKNOWN

@@ -1,7 +1,7 @@
-"""What hooks tell: a line each, written to a pipe by shell scripts that have no sockets.
+"""Reads requests from a pipe, to which hooks write: hooks are shell scripts and have no sockets.
 
-A line is a token and the words of a request. The token comes back in HEARD_FILE once the daemon
-has acted, or with the word `wait` when that takes longer.
+A line is a token and the words of a request. The daemon writes the token to HEARD_FILE when it has
+handled the request, or the token and the word `wait` if that takes longer.
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ from netvip.core import events
 from netvip.core.requests import parse
 from netvip.sources.pipe import Pipe
 
-#: The token of who does not wait for an answer.
-NOBODY = "-"
+#: The token of a hook that does not wait for an answer.
+NO_ANSWER = "-"
 
 
 class HookSource(Pipe):
-    """Reads what hooks write; `done` is told the token and the kind of each request once it
-    was dealt with."""
+    """Reads requests; calls `done` with the token and the kind of each request that was handled."""
 
     def __init__(
         self,
@@ -30,16 +29,16 @@ class HookSource(Pipe):
         loop: asyncio.AbstractEventLoop,
         path: str = HOOK_FIFO,
     ) -> None:
-        super().__init__(self._heard, loop, path)
+        super().__init__(self._take_line, loop, path)
         self._emit, self._done = emit, done
 
-    def _heard(self, line: bytes) -> bool:
-        token, *words = line.decode(errors="replace").split() or [NOBODY]
+    def _take_line(self, line: bytes) -> bool:
+        token, *words = line.decode(errors="replace").split() or [NO_ANSWER]
         try:
             event = parse.parse(time.monotonic(), words)
         except ValueError:
             return False
         self._emit(event)
-        if token != NOBODY:
+        if token != NO_ANSWER:
             self._done(token, event.kind)
         return True

@@ -1,4 +1,4 @@
-"""keepalived on D-Bus, where `enable_dbus` is configured: a signal at each change of state."""
+"""Receives keepalived's D-Bus signals of changes of state, sent if `enable_dbus` is configured."""
 
 from __future__ import annotations
 
@@ -17,48 +17,49 @@ RULES = (
     f"type='signal',sender='{NAME}',interface='{NAME}.Instance',member='VrrpStatusChange'",
     f"type='signal',sender='{bus.DAEMON[0]}',member='NameOwnerChanged',arg0='{NAME}'",
 )
-#: The bus is restarted at an upgrade of its own; whoever wants more says so in the log already.
+#: Seconds. An upgrade of dbus-daemon may restart it. NetworkdSource logs what fails.
 RECONNECT_EVERY = 5.0
 FAMILIES = {"4": AF_INET, "6": AF_INET6}
 
 
 class KeepalivedBusSource:
-    """Hears keepalived's signals, and nobody else's."""
+    """Receives signals of keepalived, and ignores those of other senders."""
 
     def __init__(self, emit: Callable[[events.Event], None]) -> None:
         self._emit = emit
-        #: keepalived's connection: anybody may send a signal, only the bus names senders.
+        #: The unique name of keepalived's connection. Any process may send such a signal; the bus
+        #: sets the sender.
         self.owner = ""
 
     async def run(self) -> None:
-        """Stay connected until cancelled. The other connections' source tells of trouble."""
+        """Stay connected until cancelled."""
         while True:
             try:
                 await self._listen()
             except (*bus.FAILURES, bus.BusError):
-                pass  # no bus, no signals: fifo, adverts and dumps tell as well
+                pass  # the fifo, adverts and dumps report the state as well
             await asyncio.sleep(RECONNECT_EVERY)
 
     async def _listen(self) -> None:
         connection = await bus.Bus.connect()
         try:
-            await connection.listen(RULES, self.heard)
+            await connection.listen(RULES, self.take)
             self.owner = await connection.owner(NAME)
             await connection.closed()
         finally:
             self.owner = ""
             connection.close()
 
-    def heard(self, signal: bus.Signal) -> None:
-        """Take a signal."""
+    def take(self, signal: bus.Signal) -> None:
+        """Handle a signal."""
         match (signal.member, signal.body):
             case ("NameOwnerChanged", (str(name), _, str(owner))) if name == NAME:
                 if signal.sender == bus.DAEMON[0]:
                     self.owner = owner
             case ("VrrpStatusChange", (int(state), *_)) if signal.sender == self.owner:
-                self._changed(signal.path, state)
+                self._emit_state(signal.path, state)
 
-    def _changed(self, path: str, state: int) -> None:
+    def _emit_state(self, path: str, state: int) -> None:
         found = INSTANCE.fullmatch(path)
         if found is None or state not in Role._value2member_map_:
             return

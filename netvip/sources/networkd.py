@@ -1,4 +1,5 @@
-"""What the bus tells of networkd: its jobs, its coming and going, its links, its orders."""
+"""Receives from D-Bus what concerns networkd: systemd's jobs for it, its presence on the bus, the
+states of its links, and calls of its methods."""
 
 from __future__ import annotations
 
@@ -20,10 +21,10 @@ SYSTEMD1 = (
     "org.freedesktop.systemd1.Manager",
 )
 PROPERTIES = "org.freedesktop.DBus.Properties"
-#: networkd's states of a link in which it does nothing more (systemd's LinkState; FACTS 3).
+#: States of a link in which networkd does not change it any more (systemd's LinkState; FACTS 3).
 FINAL = frozenset({"configured", "unmanaged", "failed"})
-#: Methods of Manager and Link after which networkd may drop addresses, and where the interface's
-#: number stands in the call of the Manager's.
+#: Methods of Manager and Link after which networkd may delete addresses. The first argument of a
+#: Manager's method whose name ends in "Link" is the interface number.
 RECONFIGURING = frozenset(
     {
         "Reload",
@@ -36,7 +37,10 @@ RECONFIGURING = frozenset(
     }
 )
 ENCODED = re.compile(r"_(3[0-9])([0-9]{0,9})", re.ASCII)
+#: Seconds.
 RECONNECT_FIRST, RECONNECT_LAST = 0.2, 10.0
+CANNOT_CONNECT = "cannot connect to D-Bus ({}); using netlink only, retrying"
+CANNOT_MONITOR = "cannot monitor D-Bus ({}); method calls to networkd are not seen, retrying"
 
 SIGNALS = (
     f"type='signal',sender='{SYSTEMD1[0]}',interface='{SYSTEMD1[2]}',member='JobNew'",
@@ -52,10 +56,10 @@ CALLS = (
 
 
 def link_index(path: str) -> int:
-    """The interface number in a network1 link's object path; 0 if it is none."""
+    """The interface number in the object path of a network1 link; 0 if it is another path."""
     if not path.startswith(LINK_PATH):
         return 0
-    # sd_bus_path_encode(3): a leading digit is written as _ and its two hexadecimal digits.
+    # sd_bus_path_encode(3): the first digit is written as _ and its code in hexadecimal.
     label = ENCODED.fullmatch(path[len(LINK_PATH) :])
     return int(bytes.fromhex(label[1]).decode() + label[2]) if label else 0
 
@@ -67,33 +71,34 @@ def link_path(ifindex: int) -> str:
 
 
 class NetworkdSource:
-    """Keeps two connections to the bus, one that listens and asks, one that overhears."""
+    """Keeps two connections to the bus: one for signals and method calls, one as a monitor."""
 
     def __init__(self, emit: Callable[[events.Event], None], warn: Callable[[str], None]) -> None:
         self._emit, self._warn = emit, warn
         self._bus: bus.Bus | None = None
-        #: Who owns the names on the bus: anybody may send a signal, only the bus names senders.
+        #: The owners of well-known names. Any process may send a signal; the bus sets the sender.
         self.owners: dict[str, str] = {}
         self._jobs: set[int] = set()
         self._queries: set[asyncio.Task[None]] = set()
         self._signals: dict[int, int] = {}
 
     async def run(self) -> None:
-        """Stay connected, with backoff, until cancelled."""
+        """Stay connected until cancelled; wait longer after each failure."""
         await asyncio.gather(
-            self._stay("the bus", self._listen), self._stay("the bus monitor", self._overhear)
+            self._stay_connected(CANNOT_CONNECT, self._listen),
+            self._stay_connected(CANNOT_MONITOR, self._monitor),
         )
 
-    async def _stay(self, what: str, session: Callable[[], object]) -> None:
-        pause, complained = RECONNECT_FIRST, ""
+    async def _stay_connected(self, message: str, session: Callable[[], object]) -> None:
+        pause, reported = RECONNECT_FIRST, ""
         while True:
             begun = time.monotonic()
             problem = await self._session(session)
             if time.monotonic() - begun > RECONNECT_LAST:
-                pause, complained = RECONNECT_FIRST, ""
-            if problem != complained:
-                self._warn(f"{what} is not to be had ({problem}): netlink alone until it is")
-                complained = problem
+                pause, reported = RECONNECT_FIRST, ""
+            if problem != reported:
+                self._warn(message.format(problem))
+                reported = problem
             await asyncio.sleep(pause)
             pause = min(pause * 2, RECONNECT_LAST)
 
@@ -102,14 +107,14 @@ class NetworkdSource:
             await session()  # type: ignore[misc]
         except (*bus.FAILURES, bus.BusError) as problem:
             return str(problem) or type(problem).__name__
-        return "disconnected"
+        return "the connection was closed"
 
-    # --- listening ------------------------------------------------------------------------------
+    # --- signals --------------------------------------------------------------------------------
 
     async def _listen(self) -> None:
         connection = await bus.Bus.connect()
         try:
-            await connection.listen(SIGNALS, self._heard)
+            await connection.listen(SIGNALS, self.take_signal)
             for name in (SYSTEMD1[0], NETWORK1):
                 self.owners[name] = await connection.owner(name)
             await connection.call(*SYSTEMD1, "Subscribe")
@@ -124,35 +129,36 @@ class NetworkdSource:
             self._emit(events.SystemdJobs(time.monotonic(), 0))
             self._emit(events.NetworkdRunning(time.monotonic(), Tri.UNKNOWN))
 
-    def _heard(self, signal: bus.Signal) -> None:
+    def take_signal(self, signal: bus.Signal) -> None:
+        """Handle a signal."""
         now = time.monotonic()
         if signal.sender == bus.DAEMON[0]:
-            self._heard_of_names(now, signal)
+            self._take_name_owner(now, signal)
         elif signal.sender == self.owners.get(SYSTEMD1[0]):
-            self._heard_from_systemd(now, signal)
+            self._take_job(now, signal)
         elif signal.sender == self.owners.get(NETWORK1):
-            self._heard_from_networkd(now, signal)
+            self._take_link_state(now, signal)
 
-    def _heard_of_names(self, now: float, signal: bus.Signal) -> None:
+    def _take_name_owner(self, now: float, signal: bus.Signal) -> None:
         match (signal.member, signal.body):
             case ("NameOwnerChanged", (str(name), _, str(owner))) if name == NETWORK1:
                 self.owners[name] = owner
                 self._owner(now, present=bool(owner))
             case ("NameOwnerChanged", (str(name), _, str(owner))) if name == SYSTEMD1[0]:
-                # PID 1 executes itself anew at every upgrade of systemd or libc6, and comes back
-                # by another name; the jobs that end in between do so unheard.
+                # Each upgrade of systemd or libc6 reexecutes PID 1, which then has another unique
+                # name. Signals about jobs that end in between are lost.
                 self.owners[name] = owner
                 self._jobs.clear()
                 self._emit(events.SystemdJobs(now, 0))
 
-    def _heard_from_systemd(self, now: float, signal: bus.Signal) -> None:
+    def _take_job(self, now: float, signal: bus.Signal) -> None:
         match (signal.member, signal.body):
             case ("JobNew", (int(number), _, str(unit))):
                 self._job(now, number, unit, new=True)
             case ("JobRemoved", (int(number), _, str(unit), _)):
                 self._job(now, number, unit, new=False)
 
-    def _heard_from_networkd(self, now: float, signal: bus.Signal) -> None:
+    def _take_link_state(self, now: float, signal: bus.Signal) -> None:
         match (signal.member, signal.body):
             case ("PropertiesChanged", (_, {"AdministrativeState": str(state)}, _)):
                 if ifindex := link_index(signal.path):
@@ -172,20 +178,21 @@ class NetworkdSource:
 
     def _owner(self, now: float, present: bool) -> None:
         self._emit(events.NetworkdRunning(now, Tri.of(present)))
-        what = "came to" if present else "left"
-        self._emit(events.ChangeExpected(now, f"systemd-networkd {what} the bus"))
+        what = "connected to" if present else "disconnected from"
+        self._emit(events.ChangeExpected(now, f"systemd-networkd {what} D-Bus"))
 
     def _link(self, now: float, ifindex: int, state: str) -> None:
         final = state in FINAL
         self._signals[ifindex] = self._signals.get(ifindex, 0) + 1
         if not final:
-            self._emit(events.ChangeExpected(now, f"systemd-networkd says {state}", ifindex))
+            reason = f"systemd-networkd reports the link as {state}"
+            self._emit(events.ChangeExpected(now, reason, ifindex))
         self._emit(events.LinkState(now, ifindex, Tri.of(final)))
 
-    # --- asking ---------------------------------------------------------------------------------
+    # --- queries --------------------------------------------------------------------------------
 
     def query(self, ifindexes: Iterable[int]) -> None:
-        """Ask for the states of these links; the answers come as events."""
+        """Query the states of these links, and emit each as an event."""
         for ifindex in ifindexes:
             task = asyncio.ensure_future(self._query(ifindex))
             self._queries.add(task)
@@ -195,33 +202,34 @@ class NetworkdSource:
         if (connection := self._bus) is None:
             return
         arguments = [f"{NETWORK1}.Link", "AdministrativeState"]
-        heard = self._signals.get(ifindex)
+        received = self._signals.get(ifindex)
         try:
             reply = await connection.call(
                 NETWORK1, link_path(ifindex), PROPERTIES, "Get", "ss", arguments
             )
         except (*bus.FAILURES, bus.BusError):
-            return  # networkd is just not there: its owner's return asks again
-        if self._signals.get(ifindex) != heard:
-            return  # a signal overtook the answer on its way through the event loop
+            return  # networkd is not on the bus; when it returns, the core queries again
+        if self._signals.get(ifindex) != received:
+            return  # a newer signal was handled before this answer
         state = Tri.of(reply[0] in FINAL)
         self._emit(events.LinkState(time.monotonic(), ifindex, state))
 
-    # --- overhearing ----------------------------------------------------------------------------
+    # --- calls of other processes ---------------------------------------------------------------
 
-    async def _overhear(self) -> None:
+    async def _monitor(self) -> None:
         connection = await bus.Bus.connect()
         try:
-            await connection.monitor(CALLS, self._overheard)
+            await connection.monitor(CALLS, self.take_call)
             await connection.closed()
         finally:
             connection.close()
 
-    def _overheard(self, call: bus.Signal) -> None:
+    def take_call(self, call: bus.Signal) -> None:
+        """Handle a method call of another process."""
         if call.member not in RECONFIGURING:
             return
         ifindex = link_index(call.path)
         if call.member.endswith("Link") and call.body and isinstance(call.body[0], int):
             ifindex = call.body[0]
-        reason = f"somebody called {call.member} of systemd-networkd"
+        reason = f"a process called {call.member} of systemd-networkd"
         self._emit(events.ChangeExpected(time.monotonic(), reason, ifindex))

@@ -1,4 +1,4 @@
-"""A named pipe that others write lines to: hostile and overlong ones are dropped with a count."""
+"""Reads lines from a named pipe; invalid and overlong lines are dropped and counted."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import asyncio
 import os
 from collections.abc import Callable
 
-#: Names and reasons are short; what is longer than this is no line of those that write here.
+#: Bytes. Names and reasons are short: neither keepalived nor a hook writes a longer line.
 LONGEST_LINE = 512
-#: A pipe's capacity: whatever is in it is read at once.
-AT_ONCE = 65536
+#: Bytes: the capacity of a pipe (pipe(7)), so that one read(2) empties it.
+CAPACITY = 65536
 
 
 class Pipe:
-    """Reads a pipe, which stays when its writers or netvip go."""
+    """Reads a pipe. The pipe remains when a writer or netvip ends."""
 
     def __init__(
         self, take: Callable[[bytes], bool], loop: asyncio.AbstractEventLoop, path: str
     ) -> None:
-        #: Takes a line; False for one that is none of its kind.
+        #: Handles a line; returns False if the line is invalid.
         self._take = take
         self._loop, self._path = loop, path
         self._file = -1
@@ -27,25 +27,25 @@ class Pipe:
         self.lines = self.dropped = 0
 
     def start(self) -> None:
-        """Begin to read. What was written before is of unknown age, and passed over."""
-        # Open for writing as well, or the pipe is at its end whenever the writer has closed it.
+        """Begin to read. Lines that are in the pipe already are of unknown age and dropped."""
+        # Open for writing too: else read(2) returns end-of-file while no writer has the pipe open.
         self._file = os.open(self._path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         while self._read():
             pass
         self._loop.add_reader(self._file, self._readable)
 
     def follow(self) -> None:
-        """Open the pipe again where somebody has removed or replaced it."""
+        """Open the pipe again if it was removed or replaced."""
         if self._file >= 0 and not self._same():
             self.close()
         if self._file < 0:
             try:
                 self.start()
             except OSError:
-                pass  # there is none to be read; it is not the only one to tell
+                pass  # there is no pipe; other sources report the same
 
     def close(self) -> None:
-        """Stop reading."""
+        """Close the pipe."""
         if self._file >= 0:
             self._loop.remove_reader(self._file)
             os.close(self._file)
@@ -59,7 +59,7 @@ class Pipe:
 
     def _read(self) -> bytes:
         try:
-            return os.read(self._file, AT_ONCE)
+            return os.read(self._file, CAPACITY)
         except BlockingIOError:
             return b""
 
@@ -67,7 +67,7 @@ class Pipe:
         *lines, self._rest = (self._rest + self._read()).split(b"\n")
         for line in lines:
             if self._skipping:
-                self._skipping = False  # the end of one that was too long
+                self._skipping = False  # the end of an overlong line
                 continue
             self._line(line)
         if len(self._rest) > LONGEST_LINE:

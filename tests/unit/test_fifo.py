@@ -1,4 +1,4 @@
-"""keepalived's notify fifo: its lines, hostile ones, and a pipe that comes and goes."""
+"""keepalived's notify fifo: valid and invalid lines, and a pipe that is removed and replaced."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from netvip.sources.pipe import LONGEST_LINE
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "state"),
     [
         (b'INSTANCE "VI_1" MASTER 110', ("VI_1", Role.MASTER)),
         (b'INSTANCE "VI_1" BACKUP 110', ("VI_1", Role.BACKUP)),
@@ -29,8 +29,8 @@ from netvip.sources.pipe import LONGEST_LINE
         ('INSTANCE "Gerät" MASTER 1'.encode(), ("Gerät", Role.MASTER)),
     ],
 )
-def test_a_change_of_state(line: bytes, told: tuple[str, Role]) -> None:
-    assert parse(1.0, line) == events.StateReported(1.0, *told, "fifo")
+def test_a_change_of_state(line: bytes, state: tuple[str, Role]) -> None:
+    assert parse(1.0, line) == events.StateReported(1.0, *state, "fifo")
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_a_change_of_state(line: bytes, told: tuple[str, Role]) -> None:
         b'INSTANCE "VI_1" MASTER_RX_LOWER_PRI 110',
     ],
 )
-def test_a_line_that_tells_nothing_of_an_instance_s_state(line: bytes) -> None:
+def test_another_line_of_keepalived_is_valid(line: bytes) -> None:
     assert parse(1.0, line) == events.Event(1.0)
 
 
@@ -59,24 +59,24 @@ def test_a_line_that_tells_nothing_of_an_instance_s_state(line: bytes) -> None:
         b"\x00" * 20,
     ],
 )
-def test_what_is_no_line_of_keepalived_s(line: bytes) -> None:
+def test_a_line_that_keepalived_does_not_write_is_invalid(line: bytes) -> None:
     assert parse(1.0, line) is None
 
 
 @given(st.binary(max_size=300))
-def test_no_line_is_fatal(line: bytes) -> None:
+def test_no_line_raises(line: bytes) -> None:
     parse(1.0, line)
 
 
 class Pipe:
-    """A fifo on disk, its reader, and what it heard."""
+    """A fifo, its reader, and the events of the reader."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.heard: list[events.Event] = []
+        self.events: list[events.Event] = []
         self.loop = asyncio.new_event_loop()
         os.mkfifo(path)
-        self.source = FifoSource(self.heard.append, self.loop, str(path))
+        self.source = FifoSource(self.events.append, self.loop, str(path))
 
     def write(self, data: bytes) -> None:
         writer = os.open(self.path, os.O_WRONLY | os.O_NONBLOCK)
@@ -86,7 +86,7 @@ class Pipe:
         self.loop.run_until_complete(asyncio.sleep(0))
 
     def states(self) -> list[str]:
-        return [event.role.name for event in self.heard if isinstance(event, events.StateReported)]
+        return [event.role.name for event in self.events if isinstance(event, events.StateReported)]
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def pipe(tmp_path: Path) -> Iterator[Pipe]:
     pipe.loop.close()
 
 
-def test_lines_are_told_in_their_order_and_in_pieces(pipe: Pipe) -> None:
+def test_lines_are_read_in_their_order_and_in_pieces(pipe: Pipe) -> None:
     pipe.source.start()
     pipe.write(b'INSTANCE "VI_1" MASTER 110\nINSTANCE "VI_1" BACK')
     pipe.write(b'UP 110\nGROUP "G" MASTER 0\n')
@@ -105,7 +105,7 @@ def test_lines_are_told_in_their_order_and_in_pieces(pipe: Pipe) -> None:
     assert (pipe.source.lines, pipe.source.dropped) == (3, 0)
 
 
-def test_what_was_written_before_the_start_is_of_unknown_age(pipe: Pipe) -> None:
+def test_lines_from_before_the_start_are_dropped(pipe: Pipe) -> None:
     keepalived = os.open(pipe.path, os.O_RDWR | os.O_NONBLOCK)
     os.write(keepalived, b'INSTANCE "VI_1" MASTER 110\n')
     pipe.source.start()
@@ -114,7 +114,7 @@ def test_what_was_written_before_the_start_is_of_unknown_age(pipe: Pipe) -> None
     assert pipe.states() == ["BACKUP"]
 
 
-def test_overlong_and_hostile_lines_are_dropped_with_a_count(pipe: Pipe) -> None:
+def test_overlong_and_invalid_lines_are_dropped_and_counted(pipe: Pipe) -> None:
     pipe.source.start()
     pipe.write(b"x" * (LONGEST_LINE + 1) + b"\nrubbish\n")
     pipe.write(b"y" * 2000)
@@ -124,7 +124,7 @@ def test_overlong_and_hostile_lines_are_dropped_with_a_count(pipe: Pipe) -> None
     assert (pipe.source.lines, pipe.source.dropped) == (1, 3)
 
 
-def test_a_pipe_that_is_replaced_is_followed_and_one_that_is_gone_waited_for(pipe: Pipe) -> None:
+def test_a_pipe_that_is_removed_or_replaced_is_opened_again(pipe: Pipe) -> None:
     pipe.source.follow()
     pipe.path.unlink()
     pipe.source.follow()

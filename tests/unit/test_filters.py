@@ -1,4 +1,4 @@
-"""Which packet filter rules hurt an address of lo, as nft and iptables-save print them."""
+"""Packet filter rules that may drop packets to lo, as nft and iptables-save print them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from netvip.sources.filters import COMMANDS, HURTFUL
         ("ip6tables-save", "-A INPUT -m addrtype ! --dst-type LOCAL --limit-iface-in -j DROP"),
     ],
 )
-def test_a_rule_that_asks_which_interface_an_address_is_on_hurts(tool: str, line: str) -> None:
+def test_a_rule_that_looks_up_the_input_interface_is_found(tool: str, line: str) -> None:
     assert HURTFUL[tool].search(line)
 
 
@@ -43,9 +43,9 @@ def test_a_rule_that_asks_which_interface_an_address_is_on_hurts(tool: str, line
         ("iptables-save", ":INPUT ACCEPT [0:0]"),
     ],
 )
-def test_any_other_rule_does_not(tool: str, line: str) -> None:
+def test_another_rule_is_not_found(tool: str, line: str) -> None:
     assert not HURTFUL[tool].search(line)
 
 
-def test_every_tool_that_is_read_has_its_command() -> None:
+def test_every_tool_has_its_command() -> None:
     assert HURTFUL.keys() == COMMANDS.keys()

@@ -1,4 +1,4 @@
-"""keepalived's signals on D-Bus, from keepalived and from others."""
+"""keepalived's D-Bus signals, and the same signals from other senders."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from netvip.sources.keepalived_bus import NAME, KeepalivedBusSource
 PATH = "/org/keepalived/Vrrp1/Instance/ens160/51/IPv4"
 
 
-def hear(*signals: Signal) -> list[tuple[str, int, int, Role]]:
-    heard: list[events.Event] = []
-    source = KeepalivedBusSource(heard.append)
+def states(*signals: Signal) -> list[tuple[str, int, int, Role]]:
+    emitted: list[events.Event] = []
+    source = KeepalivedBusSource(emitted.append)
     source.owner = ":1.7"
     for signal in signals:
-        source.heard(signal)
-    found = [event for event in heard if isinstance(event, events.StateSignalled)]
+        source.take(signal)
+    found = [event for event in emitted if isinstance(event, events.StateSignalled)]
     return [(event.interface, event.vrid, event.family, event.role) for event in found]
 
 
@@ -32,9 +32,9 @@ def owner(new: str, sender: str = DAEMON[0]) -> Signal:
 
 
 def test_a_change_of_state_names_interface_vrid_and_family() -> None:
-    assert hear(change()) == [("ens160", 51, 2, Role.MASTER)]
+    assert states(change()) == [("ens160", 51, 2, Role.MASTER)]
     six = change("/org/keepalived/Vrrp1/Instance/bond0_100/7/IPv6", 3)
-    assert hear(six) == [("bond0_100", 7, 10, Role.FAULT)]
+    assert states(six) == [("bond0_100", 7, 10, Role.FAULT)]
 
 
 @pytest.mark.parametrize(
@@ -49,10 +49,12 @@ def test_a_change_of_state_names_interface_vrid_and_family() -> None:
         Signal(":1.7", PATH, f"{NAME}.Instance", "VrrpStatusChange", ()),
     ],
 )
-def test_what_others_say_or_nobody_would_is_not_heard(signal: Signal) -> None:
-    assert hear(signal) == []
+def test_a_forged_or_invalid_signal_is_ignored(signal: Signal) -> None:
+    assert states(signal) == []
 
 
-def test_keepalived_may_come_back_with_another_name_on_the_bus() -> None:
-    assert hear(owner(":1.9"), change(), change(sender=":1.9")) == [("ens160", 51, 2, Role.MASTER)]
-    assert len(hear(owner(":1.9", sender=":1.66"), change())) == 1
+def test_keepalived_may_return_with_another_unique_name() -> None:
+    assert states(owner(":1.9"), change(), change(sender=":1.9")) == [
+        ("ens160", 51, 2, Role.MASTER)
+    ]
+    assert len(states(owner(":1.9", sender=":1.66"), change())) == 1
