@@ -322,7 +322,7 @@ class Daemon:
         for task in ending:
             task.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
-        self._protection.take_all_down()
+        self._protection.unprotect_all()
         self._sender.read_answers()
         self._published.dead()
         self._track_files.clear()
@@ -406,7 +406,9 @@ async def serve(settings: config.Config, problem: str = "") -> None:
 
 def sweep_leftovers() -> None:
     """Remove the bridge of a daemon that was killed (ExecStopPost=)."""
-    sender = NetlinkSender(lambda what, why: log(actions.Level.ERROR, f"refused: {what}: {why}"))
+    sender = NetlinkSender(
+        lambda what, why: log(actions.Level.ERROR, f"the kernel refused {what}: {why}")
+    )
     sweep(sender)
     sender.read_answers()
     TrackFiles().clear()

@@ -1,4 +1,4 @@
-"""Gratuitous ARP and unsolicited neighbour advertisements."""
+"""Sends gratuitous ARP and unsolicited neighbour advertisements."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ ARPHRD_ETHER = 1
 
 
 def announce(addresses: Iterable[Address]) -> list[str]:
-    """Announce each address on its interface; return what could not be, in words."""
+    """Announce each address on its interface; return a sentence for each one that failed."""
     problems = []
     for address in addresses:
         try:
             _announce(address)
         except OSError as problem:
-            problems.append(f"{address} was not announced: {problem}")
+            problems.append(f"cannot announce {address}: {problem}")
     return problems
 
 
@@ -27,7 +27,7 @@ def _announce(address: Address) -> None:
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0) as sock:
         sock.bind((socket.if_indextoname(address.ifindex), 0))
         _, _, _, hardware, mac = sock.getsockname()
-        if hardware == ARPHRD_ETHER:  # nothing else has ARP or a cache to correct
+        if hardware == ARPHRD_ETHER:  # others have no neighbour cache to update
             sock.send(_frame(address, mac))
 
 

@@ -35,7 +35,9 @@ class RuleKey:
         data = rtnl.set_rule(
             kind, self.family, self.pref, self.table, source, self.suppress_default
         )
-        return NetlinkRequest(data, f"the rule from {self.source or 'all'} to table {self.table}")
+        verb = "add" if kind == rtnl.RTM_NEWRULE else "delete"
+        what = f"to {verb} the rule from {self.source or 'all'} lookup {self.table}"
+        return NetlinkRequest(data, what)
 
 
 def vip_rules(plan: Plan) -> list[RuleKey]:
@@ -83,7 +85,9 @@ def up(plan: Plan) -> list[NetlinkRequest]:
     these routes."""
     numbered = nexthops(plan)
     requests = [
-        NetlinkRequest(rtnl.add_nexthop(number, family, plan.ifindex, gateway), f"nexthop {number}")
+        NetlinkRequest(
+            rtnl.add_nexthop(number, family, plan.ifindex, gateway), f"to add nexthop {number}"
+        )
         for (family, gateway), number in numbered.items()
     ]
     for route in plan.routes:
@@ -95,7 +99,7 @@ def up(plan: Plan) -> list[NetlinkRequest]:
 
 def _routes(plan: Plan, route: Route, number: int) -> list[NetlinkRequest]:
     assert plan.numbers is not None
-    what = f"the bridge's route to {route.destination}"
+    what = f"to add the bridge's route to {route.destination}"
     table = plan.numbers.vip_table
     requests = [NetlinkRequest(rtnl.add_route(route, table, number, None), what)]
     own = [a.ip for a in plan.own if a.ip.version == route.destination.version]
@@ -123,7 +127,7 @@ def down_shared(plans: Iterable[Plan]) -> list[NetlinkRequest]:
 
 
 def _delete_nexthop(number: int) -> NetlinkRequest:
-    return NetlinkRequest(rtnl.delete_nexthop(number), f"the removal of nexthop {number}")
+    return NetlinkRequest(rtnl.delete_nexthop(number), f"to delete nexthop {number}")
 
 
 def record(plans: list[Plan]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Files that are there whole, or as they were."""
+"""Writes files atomically."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def write_atomically(path: Path, text: str, mode: int = 0o600) -> None:
-    """Replace a file's content; a reader sees the old or the new, never a part."""
+    """Replace a file. A reader sees the old content or the new content, never a part of it."""
     draft = path.with_name(f".{path.name}.new")
     data = text.encode(errors="surrogateescape")
     with open(draft, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file:

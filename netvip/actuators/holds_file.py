@@ -1,4 +1,4 @@
-"""The holds on disk, so that they outlive a daemon: an apt run may upgrade netvip itself."""
+"""Keeps the holds in a file, so that the next daemon has them: apt may upgrade netvip itself."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from netvip.core.requests.holds import Hold
 
 
 def save(holds: tuple[Hold, ...], path: Path = Path(HOLDS_FILE)) -> None:
-    """Write them; on tmpfs, and with times of the boot clock: they never outlive a boot."""
+    """Write the holds, with times of CLOCK_BOOTTIME. /run is a tmpfs, so they end with the boot."""
     ahead = _boot_ahead()
     document = [[hold.reason, hold.count, hold.until + ahead] for hold in holds]
     write_atomically(path, json.dumps(document))
 
 
 def load(path: Path = Path(HOLDS_FILE)) -> tuple[Hold, ...]:
-    """Those of an earlier daemon; nothing where there are none that can be read."""
+    """The holds of an earlier daemon; none if the file is missing or invalid."""
     ahead = _boot_ahead()
     try:
         document = json.loads(path.read_text())
@@ -31,5 +31,6 @@ def load(path: Path = Path(HOLDS_FILE)) -> tuple[Hold, ...]:
 
 
 def _boot_ahead() -> float:
-    """By how much the boot clock is ahead of the core's: it goes on while the machine sleeps."""
+    """Seconds by which CLOCK_BOOTTIME is ahead of the core's CLOCK_MONOTONIC, which does not count
+    the time that the machine was suspended."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()

@@ -1,4 +1,4 @@
-"""keepalived's addresses: put back exactly as they were, or taken away again."""
+"""Puts back keepalived's VIPs, and removes them."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from netvip.linux import rtnl
 
 
 def put_back(sender: NetlinkSender, addresses: Iterable[Address]) -> None:
-    """Add addresses in this order, in one send; one that is there already is left as it is."""
+    """Add addresses in this order, in one send. An address that exists is not changed."""
     sender.do(
         [
-            NetlinkRequest(rtnl.set_address(address, rtnl.ADD), f"the put-back of {address}")
+            NetlinkRequest(rtnl.set_address(address, rtnl.ADD), f"to put back {address}")
             for address in addresses
         ]
     )
 
 
 def remove(sender: NetlinkSender, addresses: Iterable[Address]) -> None:
-    """Remove addresses that netvip had put back."""
+    """Remove addresses, in one send."""
     sender.do(
         [
-            NetlinkRequest(rtnl.delete_address(address), f"the removal of {address}")
+            NetlinkRequest(rtnl.delete_address(address), f"to remove {address}")
             for address in addresses
         ]
     )

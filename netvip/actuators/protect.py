@@ -1,4 +1,4 @@
-"""Shield and bridge of every instance: prepared, put up in one send, renewed, taken down."""
+"""Prepares, adds, renews and removes the shield and the bridge of each instance."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from netvip.core.actions import Plan
 
 
 class Protector:
-    """What is prepared, and what is up."""
+    """Knows the plan of each instance, and which plans are in the kernel."""
 
     def __init__(self, sender: NetlinkSender) -> None:
         self._sender = sender
@@ -23,12 +23,13 @@ class Protector:
         self._plans: dict[str, Plan] = {}
         self._up: dict[str, Batch] = {}
         self._renewal: dict[str, Batch] = {}
+        #: By instance, the plans whose shield and bridge are in the kernel.
         self.active: dict[str, Plan] = {}
         #: By interface, the plans whose shared objects are in the kernel.
         self._built: dict[int, list[Plan]] = {}
 
     def prepare(self, instance: str, plan: Plan) -> None:
-        """Encode an instance's shield and bridge, and record what a sweep would have to remove."""
+        """Encode an instance's shield and bridge, and record what a sweep has to delete."""
         self._plans[instance] = plan
         shields = shield.up((*plan.vips, *plan.own), self._lo)
         self._renewal[instance] = self._sender.prepare(shields)
@@ -37,18 +38,18 @@ class Protector:
         write_atomically(Path(BRIDGE_FILE), json.dumps(bridge.record(plans)))
 
     def protect(self, instance: str) -> None:
-        """Put shield and bridge up: one send."""
+        """Add the shield and the bridge in one send."""
         self._sender.send(self._up.get(instance, Batch()))
         if (plan := self._plans.get(instance)) is not None:
             self.active[instance] = plan
             self._built.setdefault(plan.ifindex, []).append(plan)
 
     def renew(self, instance: str) -> None:
-        """Renew the shield's leases, putting back what is gone of it."""
+        """Renew the leases of the shield; an address that was removed is added again."""
         self._sender.send(self._renewal.get(instance, Batch()))
 
     def unprotect(self, instance: str) -> None:
-        """Take shield and bridge down, but what other instances of the interface still need."""
+        """Remove the shield and the bridge, except what other instances of the interface use."""
         plan = self.active.pop(instance, None)
         if plan is None:
             return
@@ -61,16 +62,17 @@ class Protector:
         self._sender.do(requests + shield.down(gone, self._lo))
 
     def unprotect_all(self) -> None:
-        """Leave nothing behind."""
+        """Remove the shield and the bridge of each instance."""
         for instance in list(self.active):
             self.unprotect(instance)
 
 
 def sweep(sender: NetlinkSender) -> None:
-    """Remove the bridge of a daemon that was killed. Its shield ends by its own lease."""
+    """Delete the bridge of a daemon that was killed. The kernel removes the shield when its lease
+    ends."""
     try:
         recorded: dict[str, Any] = json.loads(Path(BRIDGE_FILE).read_text())
         requests = bridge.sweep(recorded)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return  # nothing recorded means nothing built: the record is written first
+        return  # the record is written before the first object is added: without it there is none
     sender.do(requests)

@@ -1,4 +1,4 @@
-"""The leased shield: addresses on lo that the kernel itself ends."""
+"""The shield: addresses on lo with a lease, at whose end the kernel removes them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from netvip.const import LEASE, TAG
 from netvip.core.model import IFA_F_NODAD, IFA_F_NOPREFIXROUTE, SCOPE_HOST, Address
 from netvip.linux import rtnl
 
-#: IPv6: usable at once (RFC 4862 5.4 would take a second), and without a prefix route, which the
-#: kernel leaves behind until the lease's end when an address with a lifetime is removed.
+#: For IPv6. Without duplicate address detection the address is usable at once: with it (RFC 4862
+#: 5.4) after a second. It has no prefix route, because the kernel keeps that of an address with a
+#: lifetime until the lifetime ends, even if the address is removed.
 SHIELD_FLAGS = IFA_F_NODAD | IFA_F_NOPREFIXROUTE
 
 
 def on_lo(address: Address, lo: int) -> Address:
-    """The shield of an address."""
+    """The address that shields `address`, on lo (interface number `lo`)."""
     return replace(
         address,
         ifindex=lo,
@@ -34,20 +35,20 @@ def on_lo(address: Address, lo: int) -> Address:
 
 
 def up(addresses: Iterable[Address], lo: int) -> list[NetlinkRequest]:
-    """Put shields up, or renew their leases."""
+    """Add shields, or renew their leases."""
     return [
         NetlinkRequest(
-            rtnl.set_address(on_lo(address, lo), rtnl.SET), f"the shield of {address.ip}"
+            rtnl.set_address(on_lo(address, lo), rtnl.SET), f"to add the shield of {address.ip}"
         )
         for address in addresses
     ]
 
 
 def down(addresses: Iterable[Address], lo: int) -> list[NetlinkRequest]:
-    """Take shields down."""
+    """Remove shields."""
     return [
         NetlinkRequest(
-            rtnl.delete_address(on_lo(address, lo)), f"the removal of {address.ip}'s shield"
+            rtnl.delete_address(on_lo(address, lo)), f"to remove the shield of {address.ip}"
         )
         for address in addresses
     ]

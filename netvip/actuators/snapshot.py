@@ -1,4 +1,4 @@
-"""The VIPs as they were, on disk, so that a new daemon can finish an interrupted put-back."""
+"""Keeps the VIPs in a file, so that the next daemon can put back what this one could not."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ _ADDRESSES = ("ip", "peer", "broadcast")
 
 
 def save(addresses: tuple[Address, ...], put_back: tuple[Address, ...]) -> None:
-    """Write the snapshot; on tmpfs, so that it never outlives a boot."""
+    """Write the snapshot. /run is a tmpfs, so it ends with the boot."""
     document = {"addresses": list(map(_plain, addresses)), "put_back": list(map(_plain, put_back))}
     write_atomically(Path(SNAPSHOT_FILE), json.dumps(document))
 
 
 def load() -> tuple[tuple[Address, ...], tuple[Address, ...]]:
-    """The snapshot of an earlier daemon; nothing where there is none that can be read."""
+    """The addresses and the put-back addresses that an earlier daemon saved; none if the file is
+    missing or invalid."""
     try:
         document = json.loads(Path(SNAPSHOT_FILE).read_text())
         return (
@@ -48,5 +49,5 @@ def _address(fields: dict[str, Any]) -> Address:
     address = Address(**parsed)
     numbers = (address.ifindex, address.prefixlen, address.scope, address.flags, address.proto)
     if address.ip is None or not all(isinstance(number, int) for number in numbers):
-        raise TypeError("not an address of ours")
+        raise TypeError("not an address of a snapshot")
     return address

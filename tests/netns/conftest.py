@@ -1,4 +1,4 @@
-"""A network namespace of the test's own, with two interfaces that are each other's cable."""
+"""Fixtures: a network namespace with a veth pair, and a mount namespace with an empty /run."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Without root there are no namespaces: say so, once a test."""
+    """Skip these tests without root, as they need namespaces."""
     for item in items:
         if os.geteuid() != 0 and "netns" in Path(str(item.path)).parts:
             item.add_marker(pytest.mark.skip(reason="network namespaces need root"))
 
 
 def ip(*words: str) -> str:
-    """Run ip(8) here."""
+    """Run ip(8) in the namespace of the test; return its output."""
     return subprocess.run(["ip", *words], check=True, capture_output=True, text=True).stdout
 
 
@@ -36,7 +36,7 @@ def _enter(result: int) -> None:
 
 @pytest.fixture
 def lan() -> Iterator[int]:
-    """ens160 with 10.77.0.1/24, a default route, and a VIP; its number. `peer` is the other end."""
+    """The index of ens160 with 10.77.0.1/24, a VIP and a default route; its peer is `peer`."""
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     _enter(_libc.unshare(CLONE_NEWNET))
     try:
@@ -53,14 +53,14 @@ def lan() -> Iterator[int]:
         os.close(home)
 
 
-#: sched.h, and mount(2)'s flags.
+#: sched.h and sys/mount.h.
 CLONE_NEWNS = 0x20000
 MS_REC, MS_PRIVATE = 0x4000, 0x40000
 
 
 @pytest.fixture
 def run_directory() -> Iterator[Path]:
-    """An empty /run of the test's own, with netvip's directory in it as tmpfiles.d makes it."""
+    """An empty /run with netvip's directory, as tmpfiles.d creates it."""
     home = os.open("/proc/thread-self/ns/mnt", os.O_RDONLY)
     here = Path.cwd()
     _enter(_libc.unshare(CLONE_NEWNS))

@@ -1,6 +1,6 @@
-"""The scripts that keepalived runs, and `netvip check`: with real files, processes and addresses.
+"""The scripts that keepalived runs, and `netvip check`, with real files, processes and addresses.
 
-The test itself plays keepalived's VRRP process: it is the scripts' parent.
+The test stands for keepalived's VRRP process: it is the parent process of the scripts.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ from tests.unit.helpers import ROOT, environment
 
 SCRIPTS = ROOT / "scripts"
 VIP = "10.77.0.10"
-NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+UNPRIVILEGED = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 
 pytestmark = pytest.mark.usefixtures("lan", "run_directory")
 
@@ -53,12 +54,12 @@ def record(
 
 def close_window(published: PublishedFiles) -> None:
     published.window(False)
-    time.sleep(0.02)  # its end is told in hundredths of a second, and what began with it is held
+    time.sleep(0.02)  # a check that begins in the same hundredth of a second is still held
 
 
 @pytest.fixture
 def published() -> PublishedFiles:
-    """A MASTER that has said so, its daemon alive, no window open."""
+    """keepalived has reported MASTER, the daemon is alive, no window is open."""
     published = PublishedFiles()
     directory.prepare()
     published.publish(record())
@@ -78,9 +79,9 @@ def test_a_master_with_its_vip_is_healthy_and_without_it_is_not(published: Publi
     assert check() == 1
 
 
-def test_the_dead_man_needs_no_daemon_and_no_privilege(published: PublishedFiles) -> None:
+def test_the_check_needs_neither_daemon_nor_privilege(published: PublishedFiles) -> None:
     published.dead()
-    command = [*NOBODY, str(SCRIPTS / "keepalived-check"), "VI_1"]
+    command = [*UNPRIVILEGED, str(SCRIPTS / "keepalived-check"), "VI_1"]
     assert subprocess.run(command, timeout=20).returncode == 0
     lose_vip()
     assert subprocess.run(command, timeout=20).returncode == 1
@@ -93,8 +94,82 @@ def test_only_a_master_needs_its_vip(published: PublishedFiles, state: str) -> N
     assert check() == 0
 
 
-def test_what_another_keepalived_said_does_not_count(published: PublishedFiles) -> None:
+def test_the_state_of_another_keepalived_process_is_ignored(published: PublishedFiles) -> None:
     lose_vip()
+    mine = myself()
+    state = Path(f"/run/netvip/state/VI_1@{mine.pid}.{mine.start}")
+    state.rename(state.with_name(f"VI_1@{mine.pid}.{mine.start - 1}"))
+    assert check() == 0
+
+
+def test_a_window_holds_while_the_daemon_lives(published: PublishedFiles) -> None:
+    lose_vip()
+    published.publish(record(held=True))
+    assert check() == 0
+    Path("/run/netvip/alive").write_text(f"{int(time.clock_gettime(time.CLOCK_BOOTTIME) * 100)}\n")
+    assert check() == 1
+    published.dead()
+    assert check() == 1
+
+
+def test_a_check_is_healthy_if_the_configuration_was_edited(
+    published: PublishedFiles, tmp_path: Path
+) -> None:
+    conf = tmp_path / "keepalived.conf"
+    conf.write_text("")
+    os.utime(conf, (1, 1))
+    files = (str(conf), str(tmp_path / "missing.conf"))
+    published.publish(replace(record(), files=files))
+    lose_vip()
+    assert check() == 1
+    os.utime(conf, (time.time() + 10, time.time() + 10))
+    assert check() == 0
+
+
+@pytest.mark.parametrize("name", ["verdict", "state", "verdict/VI_1", "alive", "window"])
+def test_a_check_is_healthy_if_a_file_is_missing_or_invalid(
+    published: PublishedFiles, name: str
+) -> None:
+    path = Path("/run/netvip") / name
+    if path.is_dir():
+        path.rename(path.with_name("elsewhere"))
+    else:
+        path.write_bytes(b"\xff\xfe\x00 vip\nvip\nheld maybe ; reboot\n$(reboot) `reboot`\n")
+    assert check() == 0
+
+
+def test_a_check_is_healthy_if_the_interface_is_missing(published: PublishedFiles) -> None:
+    ip("link", "delete", "ens160")
+    assert check() == 0
+
+
+@pytest.mark.parametrize(
+    ("added", "listed"),
+    [
+        ("fd00:77::10/64", "fd00:77::10"),
+        ("fd00:77::10/64", "fd00:0077:0::0010"),
+        ("10.99.0.10/32", "10.99.0.10"),
+    ],
+)
+def test_addresses_are_compared_as_addresses(
+    published: PublishedFiles, added: str, listed: str
+) -> None:
+    ip("address", "add", added, "dev", "ens160", *(("nodad",) if ":" in added else ()))
+    published.publish(record(vip=listed))
+    assert check() == 0
+    assert netvip("check").returncode == 0
+    ip("address", "delete", added, "dev", "ens160")
+    assert check() == 1
+
+
+def test_a_vip_with_a_peer_is_found(published: PublishedFiles) -> None:
+    ip("address", "add", "10.99.0.10", "peer", "10.99.0.11/32", "dev", "ens160")
+    published.publish(record(vip="10.99.0.10"))
+    assert check() == 0
+    assert netvip("check").returncode == 0
+
+
+def test_a_state_is_filled_in_unless_keepalived_wrote_one(published: PublishedFiles) -> None:
     mine = myself()
     state = Path(f"/run/netvip/state/VI_1@{mine}")
 
@@ -120,7 +195,7 @@ def netvip(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=20, env=environment())
 
 
-def test_netvip_check_says_why(published: PublishedFiles) -> None:
+def test_netvip_check_prints_the_reason(published: PublishedFiles) -> None:
     good = netvip("check", "VI_1")
     assert (good.returncode, good.stdout) == (0, "VI_1: MASTER, every VIP is present\n")
     lose_vip()
@@ -134,7 +209,7 @@ def test_netvip_check_says_why(published: PublishedFiles) -> None:
     assert netvip("check").stdout == "VI_1: MASTER, taken 4 times\n"
 
 
-def test_netvip_check_without_the_daemon_asks_keepalived_s_word_and_the_kernel(
+def test_netvip_check_without_the_daemon_uses_keepalived_s_state(
     published: PublishedFiles,
 ) -> None:
     published.dead()
@@ -146,7 +221,7 @@ def test_netvip_check_without_the_daemon_asks_keepalived_s_word_and_the_kernel(
     assert netvip("check").returncode == 0
 
 
-def test_netvip_notify_keeps_the_state_and_tells_the_daemon(published: PublishedFiles) -> None:
+def test_netvip_notify_writes_the_state_to_file_and_fifo(published: PublishedFiles) -> None:
     pipe = os.open("/run/netvip/fifo", os.O_RDWR | os.O_NONBLOCK)
     try:
         assert netvip("notify", "INSTANCE", "VI_1", "FAULT", "100").returncode == 0
@@ -154,7 +229,9 @@ def test_netvip_notify_keeps_the_state_and_tells_the_daemon(published: Published
         while True:
             os.write(pipe, b"x" * 4096)
     except BlockingIOError:
-        assert netvip("notify", "GROUP", "G", "MASTER", "0").returncode == 0  # full: no waiting
+        assert (
+            netvip("notify", "GROUP", "G", "MASTER", "0").returncode == 0
+        )  # it does not wait for a full pipe
     finally:
         os.close(pipe)
     mine = myself()
@@ -170,22 +247,22 @@ def hold(*command: str) -> int:
     return script("keepalived-hold", *command)
 
 
-def test_a_held_command_answers_for_itself_outside_of_windows(published: PublishedFiles) -> None:
+def test_outside_a_window_the_command_s_exit_code_is_returned(published: PublishedFiles) -> None:
     assert [hold("true"), hold("sh", "-c", "exit 3"), hold("true")] == [0, 3, 0]
 
 
-def test_without_netvip_the_wrapper_is_transparent() -> None:
+def test_without_netvip_the_command_s_exit_code_is_returned() -> None:
     assert [hold("true"), hold("sh", "-c", "exit 3"), hold()] == [0, 3, 2]
 
 
-def test_in_a_window_the_last_good_verdict_stands(published: PublishedFiles) -> None:
+def test_in_a_window_the_last_good_result_is_returned(published: PublishedFiles) -> None:
     published.window(True)
     assert [hold("false"), netvip("check", "--hold", "false").returncode] == [0, 1]
     close_window(published)
     assert hold("false") == 1
 
 
-def test_in_a_window_a_bad_verdict_stays_bad(published: PublishedFiles) -> None:
+def test_in_a_window_the_last_bad_result_is_returned(published: PublishedFiles) -> None:
     Path("/run/netvip/checks/root").mkdir()
     assert [hold("false"), hold("false", "other"), hold("true", "other")] == [1, 1, 0]
     published.window(True)
@@ -214,12 +291,12 @@ def test_an_open_window_holds_only_while_the_daemon_lives(
     assert hold("false") == 1
 
 
-def test_a_window_that_opened_and_closed_meanwhile_counts(published: PublishedFiles) -> None:
+def test_a_window_during_the_command_holds_it(published: PublishedFiles) -> None:
     writes = "echo closed $(($(cut -d. -f1 /proc/uptime) * 100 + 100)) >/run/netvip/window; false"
     assert hold("sh", "-c", writes) == 0
 
 
-# --- keepalived-notify before an operator's own ---------------------------------------------------
+# --- keepalived-notify before an operator's script ------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -229,14 +306,14 @@ def test_the_operator_s_notify_runs_as_its_user_with_keepalived_s_arguments(
     published: PublishedFiles, tmp_path: Path, user: str, uid: str
 ) -> None:
     tmp_path.chmod(0o777)
-    theirs = f'echo "$(id -u) $(id -g) $*" >{tmp_path}/said; exit 5'
+    script_text = f'echo "$(id -u) $(id -g) $*" >{tmp_path}/output; exit 5'
     keepalived = ("INSTANCE", "VI 1", "BACKUP", "100")
-    command = ("--as", user, "--then", "sh", "-c", theirs, "sh", "a word", *keepalived)
+    command = ("--as", user, "--then", "sh", "-c", script_text, "sh", "a word", *keepalived)
     for parent in tmp_path.parents[:3]:
         parent.chmod(parent.stat().st_mode | 0o011)
     assert script("keepalived-notify", "VI_1", *command) == 5
-    said = (tmp_path / "said").read_text()
-    assert said == f"{uid} a word INSTANCE VI 1 BACKUP 100\n"
+    output = (tmp_path / "output").read_text()
+    assert output == f"{uid} a word INSTANCE VI 1 BACKUP 100\n"
     lose_vip()
     assert check() == 0
 
@@ -263,4 +340,4 @@ def test_a_daemon_that_goes_on_crashing_holds_no_check(published: PublishedFiles
     assert check() == 1
     Path("/run/netvip/crashed").write_text("7 0.0\n")
     published.crashed()
-    assert check() == 0, "those were long ago"
+    assert check() == 0, "the earlier crashes were long ago"

@@ -1,6 +1,6 @@
-"""What the reader finds agrees with what a real keepalived reports of the same configuration.
+"""The reader and a real keepalived find the same in a configuration.
 
-keepalived runs from the lab's root file systems, in namespaces of its own.
+keepalived runs from the lab's root file systems, in its own namespaces.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from tests.lab.rootfs import rootfs
 from tests.unit import keepalived_styles
 from tests.unit.keepalived_corpus import CORPUS, write
 
-#: Those that are about more than layout; each is a run of keepalived. Not "a condition by a
-#: definition": 2.2.7 makes `priority 110ity` of it.
+#: The configurations that differ in more than layout, as keepalived is started for each. "a
+#: condition by a definition" is left out: keepalived 2.2.7 reads it as `priority 110ity`.
 NAMES = (
     "plain",
     "closed behind words",
@@ -39,12 +39,12 @@ NAMES = (
     "an include with braces",
     "a second instance of a name is refused",
 )
-#: Prints keepalived's dump; all it mounts and starts ends with its namespaces.
+#: Prints keepalived's dump. Its mounts and processes end with its namespaces.
 RUN = """
 set -e
 root=$1 conf=$2
 mount --make-rprivate /
-mount --bind "$root" "$root" # others use it too, and keepalived 2.3 writes into /etc/iproute2
+mount --bind "$root" "$root" # read-only: it is shared, and keepalived 2.3 writes to /etc/iproute2
 mount -o remount,bind,ro "$root"
 options=$root/etc/keepalived/keepalived.config-opts # 2.3 does not start without it
 [ -e "$options" ] && options=$(cat "$options") || options=
@@ -64,7 +64,7 @@ for _ in $(seq 100); do
     [ -s "$root/run/keepalived.pid" ] && break
     sleep 0.05
 done
-for _ in $(seq 100); do # until its VRRP process is there and has read what it is to run
+for _ in $(seq 100); do # until its VRRP process runs and has read the configuration
     chroot "$root" kill -s 36 "$(cat "$root/run/keepalived.pid")"
     sleep 0.05
     [ -s "$root/tmp/keepalived.json" ] && break
@@ -91,7 +91,7 @@ def test_the_reader_agrees_with_keepalived(tmp_path: Path, suite: str, name: str
     path = write(tmp_path, CORPUS[name][0])
     instances = read(path, node="nodea").instances.values()
     declared = {i.name: Declared(i.source, Tri.NO, Tri.NO) for i in instances}
-    told = parse(dumped(suite, tmp_path), (2, 3, 3), declared)
+    reported = parse(dumped(suite, tmp_path), (2, 3, 3), declared)
     running = {
         (
             spec.name,
@@ -100,7 +100,7 @@ def test_the_reader_agrees_with_keepalived(tmp_path: Path, suite: str, name: str
             spec.priority,
             frozenset((v.ip, v.prefixlen, v.interface, v.tracked) for v in spec.vips),
         )
-        for spec, _ in told
+        for spec, _ in reported
     }
     configured = {
         (
@@ -117,14 +117,14 @@ def test_the_reader_agrees_with_keepalived(tmp_path: Path, suite: str, name: str
 
 # --- many styles, one keepalived ------------------------------------------------------------------
 
-#: keepalived's `-v` of each suite; 2.2.7 keeps a VIP that is there twice.
+#: The version of keepalived in each suite. 2.2.7 keeps a VIP that is configured twice.
 VERSIONS = {"bookworm": (2, 2, 7), "trixie": (2, 3, 3)}
-#: What the dump tells of an instance, as the test words it.
-Told = dict[str, Any]
+#: An instance, in the form that the test compares.
+Compared = dict[str, Any]
 
 
 @pytest.mark.parametrize("suite", VERSIONS)
-def test_every_style_is_read_as_keepalived_reads_it(tmp_path: Path, suite: str) -> None:
+def test_the_reader_agrees_with_keepalived_on_every_style(tmp_path: Path, suite: str) -> None:
     path = keepalived_styles.write(tmp_path)
     document = json.loads(dumped(suite, tmp_path))
     entries = document["vrrp"] if isinstance(document, dict) else document
@@ -132,11 +132,11 @@ def test_every_style_is_read_as_keepalived_reads_it(tmp_path: Path, suite: str) 
     found = read(path, node="nodea", version=VERSIONS[suite]).instances
     configured = {name: _configured(instance) for name, instance in found.items()}
     assert list(running) == list(configured)
-    different = {name: (told, configured[name]) for name, told in running.items()}
+    different = {name: (found, configured[name]) for name, found in running.items()}
     assert not {name: both for name, both in different.items() if both[0] != both[1]}
 
 
-def _running(data: Told) -> Told:
+def _running(data: Compared) -> Compared:
     return {
         "vrid": data["vrid"],
         "priority": data["base_priority"],
@@ -152,7 +152,7 @@ def _running(data: Told) -> Told:
 
 
 def _address(text: str) -> tuple[str, str, bool]:
-    """keepalived leaves a whole length out, and names what a VMAC stands on behind an @."""
+    """keepalived writes no prefix length of 32 or 128; the interface below a VMAC follows an @."""
     words = text.split()
     return words[0], words[words.index("dev") + 1].partition("@")[0], "no_track" not in words
 
@@ -163,7 +163,7 @@ def _object(text: str) -> tuple[str, bool]:
     return first, "no_track" not in words
 
 
-def _configured(instance: Instance) -> Told:
+def _configured(instance: Instance) -> Compared:
     on = [a.interface for a in instance.addresses if not a.excluded]
     return {
         "vrid": instance.vrid,

@@ -1,4 +1,4 @@
-"""Shield and bridge in a real kernel: what is sent is there, and all of it goes again."""
+"""Shield and bridge in a real kernel: all that is sent is added, and all of it is removed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.netns.conftest import ip
 
 
 class Kernel:
-    """The actuators on a real kernel, with what it refused."""
+    """The actuators, and the requests that the kernel refused."""
 
     def __init__(self) -> None:
         self.refused: list[tuple[str, str]] = []
@@ -71,7 +71,7 @@ def everything() -> str:
     )
 
 
-def test_all_of_it_goes_up_in_one_send_and_comes_down_again(lan: int, kernel: Kernel) -> None:
+def test_shield_and_bridge_are_added_in_one_send_and_removed(lan: int, kernel: Kernel) -> None:
     before = everything()
     kernel.protection.prepare("VI_1", planned(lan))
     assert everything() == before
@@ -93,7 +93,7 @@ def test_all_of_it_goes_up_in_one_send_and_comes_down_again(lan: int, kernel: Ke
     assert kernel.refused == []
 
 
-def test_the_answer_finds_its_way_without_an_address(lan: int, kernel: Kernel) -> None:
+def test_packets_from_the_vip_are_routed_without_an_address(lan: int, kernel: Kernel) -> None:
     kernel.protection.prepare("VI_1", planned(lan))
     kernel.protection.protect("VI_1")
     ip("address", "flush", "dev", "ens160")
@@ -103,7 +103,7 @@ def test_the_answer_finds_its_way_without_an_address(lan: int, kernel: Kernel) -
     kernel.protection.unprotect("VI_1")
 
 
-def test_an_operator_s_own_rule_stays_ahead(lan: int, kernel: Kernel) -> None:
+def test_an_operator_s_rule_comes_first(lan: int, kernel: Kernel) -> None:
     ip("rule", "add", "from", "10.77.0.10", "lookup", "99")
     ip("route", "add", "default", "via", "10.77.0.200", "dev", "ens160", "table", "99")
     mirror = mirrored()
@@ -114,7 +114,7 @@ def test_an_operator_s_own_rule_stays_ahead(lan: int, kernel: Kernel) -> None:
     kernel.protection.unprotect("VI_1")
 
 
-def test_a_more_specific_route_elsewhere_wins(lan: int, kernel: Kernel) -> None:
+def test_a_more_specific_route_through_another_interface_wins(lan: int, kernel: Kernel) -> None:
     ip("link", "add", "dmz", "type", "veth", "peer", "name", "dmzpeer")
     ip("link", "set", "dmz", "up")
     ip("link", "set", "dmzpeer", "up")
@@ -131,7 +131,7 @@ def test_an_operator_s_numbers_are_avoided(lan: int, kernel: Kernel) -> None:
     assert planned(lan).numbers == build.numbers(73000, 0)
 
 
-def test_an_address_that_the_operator_has_on_lo_is_left_to_him(lan: int, kernel: Kernel) -> None:
+def test_an_address_that_the_operator_added_to_lo_is_not_shielded(lan: int, kernel: Kernel) -> None:
     ip("address", "add", "10.77.0.10/32", "dev", "lo")
     assert planned(lan).vips == ()
 
@@ -148,7 +148,7 @@ def test_two_instances_share_an_interface(lan: int, kernel: Kernel) -> None:
     assert everything() == before
 
 
-def test_instances_of_both_families_leave_nothing(lan: int, kernel: Kernel) -> None:
+def test_instances_of_both_families_are_removed_completely(lan: int, kernel: Kernel) -> None:
     ip("address", "add", "fd00:77::1/64", "dev", "ens160", "nodad")
     ip("address", "add", "fd00:77::10/64", "dev", "ens160", "nodad")
     before, v4 = everything(), planned(lan)
@@ -179,12 +179,12 @@ def test_a_sweep_removes_the_bridge_of_a_killed_daemon(lan: int, kernel: Kernel)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"rules": 1}'])
-def test_a_damaged_record_is_passed_over(kernel: Kernel, tmp_path: Path, content: str) -> None:
+def test_a_damaged_record_is_ignored(kernel: Kernel, tmp_path: Path, content: str) -> None:
     (tmp_path / "bridge.json").write_text(content)
     protect.sweep(kernel.sender)
 
 
-def test_the_record_is_there_before_the_first_object(
+def test_the_record_is_written_before_the_first_object_is_added(
     lan: int, kernel: Kernel, tmp_path: Path
 ) -> None:
     kernel.protection.prepare("VI_1", planned(lan))
@@ -216,13 +216,13 @@ def test_an_address_is_put_back_exactly_as_it_was(lan: int, kernel: Kernel) -> N
     assert kernel.refused == []
 
 
-def test_a_refusal_is_reported_in_words(lan: int, kernel: Kernel) -> None:
+def test_a_refused_request_is_described(lan: int, kernel: Kernel) -> None:
     objects.put_back(kernel.sender, [Address(lan, mirrored().addresses(lan)[0].ip, 33)])
     kernel.close()
-    assert kernel.refused == [("the put-back of 10.77.0.1/33", "Invalid argument (EINVAL)")]
+    assert kernel.refused == [("to put back 10.77.0.1/33", "Invalid argument (EINVAL)")]
 
 
-def test_the_tag_tells_what_netvip_added(lan: int, kernel: Kernel) -> None:
+def test_addresses_of_netvip_have_its_tag(lan: int, kernel: Kernel) -> None:
     kernel.protection.prepare("VI_1", planned(lan))
     kernel.protection.protect("VI_1")
     mirror = mirrored()

@@ -1,4 +1,4 @@
-"""Files that are there whole, and the snapshot in one of them."""
+"""Atomic writes of files, and the snapshot."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ ZERO = Address(1, ip_address("::"), 128, preferred=0, peer=ip_address("::1"))
 
 
 @pytest.fixture
-def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def snapshot_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "snapshot.json"
     monkeypatch.setattr(snapshot, "SNAPSHOT_FILE", str(path))
     return path
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o644])
-def test_a_file_is_replaced_whole_with_its_mode(tmp_path: Path, mode: int) -> None:
+def test_a_file_is_replaced_and_has_its_mode(tmp_path: Path, mode: int) -> None:
     path = tmp_path / "file"
     path.write_text("a longer text than the new one")
     with path.open() as reader:
@@ -53,16 +53,16 @@ def test_a_file_is_replaced_whole_with_its_mode(tmp_path: Path, mode: int) -> No
     assert os.listdir(tmp_path) == ["file"]
 
 
-def test_a_draft_that_a_killed_writer_left_is_in_nobodys_way(tmp_path: Path) -> None:
+def test_a_draft_of_a_killed_writer_is_overwritten(tmp_path: Path) -> None:
     draft = tmp_path / ".file.new"
-    draft.write_text("half of what was to be writ")
+    draft.write_text("a part of")
     draft.chmod(0o644)
     write_atomically(tmp_path / "file", "whole")
     assert (tmp_path / "file").read_text() == "whole"
     assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o600
 
 
-def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
+def test_a_failed_write_keeps_the_old_content(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("old")
     with pytest.raises(UnicodeEncodeError):
@@ -71,14 +71,16 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("put_back", [(), (FULL,)])
-def test_a_snapshot_comes_back_as_it_was(kept: Path, put_back: tuple[Address, ...]) -> None:
+def test_a_snapshot_is_loaded_as_it_was_saved(
+    snapshot_file: Path, put_back: tuple[Address, ...]
+) -> None:
     snapshot.save((FULL, ZERO), put_back)
     assert snapshot.load() == ((FULL, ZERO), put_back)
-    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert stat.S_IMODE(snapshot_file.stat().st_mode) == 0o600
 
 
-@pytest.mark.usefixtures("kept")
-def test_without_a_snapshot_there_is_nothing() -> None:
+@pytest.mark.usefixtures("snapshot_file")
+def test_a_missing_snapshot_is_empty() -> None:
     assert snapshot.load() == ((), ())
 
 
@@ -100,13 +102,13 @@ def test_without_a_snapshot_there_is_nothing() -> None:
         b'{"addresses": [{"ifindex": 7, "ip": null, "prefixlen": 24}], "put_back": []}',
     ],
 )
-def test_a_damaged_snapshot_is_none(kept: Path, damaged: bytes) -> None:
-    kept.write_bytes(damaged)
+def test_a_damaged_snapshot_is_empty(snapshot_file: Path, damaged: bytes) -> None:
+    snapshot_file.write_bytes(damaged)
     assert snapshot.load() == ((), ())
 
 
-def test_a_snapshot_that_cannot_be_read_is_none(kept: Path) -> None:
-    kept.mkdir()
+def test_an_unreadable_snapshot_is_empty(snapshot_file: Path) -> None:
+    snapshot_file.mkdir()
     assert snapshot.load() == ((), ())
 
 
