@@ -1,4 +1,5 @@
-"""Sends requests to the kernel's rtnetlink; its port tells netvip's own changes from others'."""
+"""Sends rtnetlink requests. The kernel reports the changes with the port of the socket, by which
+netvip knows its own."""
 
 from __future__ import annotations
 

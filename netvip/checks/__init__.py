@@ -1,1 +1,1 @@
-"""What is known only by asking: probes of the coordinated check, each with its own deadline."""
+"""The probes of the coordinated check, each with its own deadline."""

@@ -1,4 +1,4 @@
-"""Waiting for answers on a socket that is listened to only meanwhile."""
+"""Receives the answers to probes on a socket, from the first probe to the deadline."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-#: So many packets are sent before the event loop has its turn: netvip's first duty is elsewhere.
+#: After so many packets the event loop handles other events: protecting a VIP comes first.
 BURST = 32
 LARGEST = 2048
 
 
 @asynccontextmanager
-async def heard(sock: socket.socket, take: Callable[[bytes], bool]) -> AsyncIterator[asyncio.Event]:
-    """Hand each packet to `take`; the event is set when it says that all has come."""
+async def receiving(
+    sock: socket.socket, take: Callable[[bytes], bool]
+) -> AsyncIterator[asyncio.Event]:
+    """Pass each packet to `take`. The event is set when `take` returns True, for all answers."""
     loop, done = asyncio.get_running_loop(), asyncio.Event()
 
     def read() -> None:
@@ -25,7 +27,7 @@ async def heard(sock: socket.socket, take: Callable[[bytes], bool]) -> AsyncIter
         except BlockingIOError:
             pass
         except OSError:
-            done.set()  # the interface went down, or away: nothing more will come
+            done.set()  # the interface is down or deleted: no more answers will arrive
 
     loop.add_reader(sock, read)
     try:
@@ -35,7 +37,7 @@ async def heard(sock: socket.socket, take: Callable[[bytes], bool]) -> AsyncIter
 
 
 def drain(sock: socket.socket) -> None:
-    """Drop what came while nobody listened."""
+    """Drop what arrived since the last probe's deadline."""
     try:
         while True:
             sock.recv(LARGEST)
@@ -44,14 +46,14 @@ def drain(sock: socket.socket) -> None:
 
 
 async def wait(done: asyncio.Event, seconds: float) -> None:
-    """Until all has come, or the time is over."""
+    """Wait until all answers have arrived, or the time is over."""
     try:
         await asyncio.wait_for(done.wait(), seconds)
     except TimeoutError:
         pass
 
 
-async def breathe(count: int) -> None:
-    """Give the event loop its turn now and then."""
+async def let_loop_run(count: int) -> None:
+    """Let the event loop handle other events after each BURST packets; `count` starts at 0."""
     if count % BURST == BURST - 1:
         await asyncio.sleep(0)

@@ -1,8 +1,9 @@
-"""Who answers for an address: ARP probes (RFC 5227 2.1.1) and neighbour solicitations.
+"""Finds the hosts that answer for an address, by ARP probes (RFC 5227 2.1.1) and neighbour
+solicitations.
 
-A probe claims nothing of what it asks for, and no other host's belief of that changes by it. (The
-answer refreshes the asker's own.) An ARP probe has no sender; a solicitation comes from the host's
-link-local address.
+A probe does not change the entry of the address in another host's neighbour cache; the answer
+updates this host's own. An ARP probe has no sender address. A neighbour solicitation has the host's
+link-local address as its source.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
-from netvip.checks.asking import breathe, drain, heard, wait
+from netvip.checks.asking import drain, let_loop_run, receiving, wait
 from netvip.const import NEIGHBOUR_LIMIT
 from netvip.core.check.findings import Holder
 from netvip.core.model import IP, Address, Tri
@@ -22,16 +23,17 @@ from netvip.linux.packetfilter import Instruction, attach
 from netvip.wire import arp, ndp
 
 ARPHRD_ETHER = 1
-#: linux/filter.h SKF_NET_OFF: offsets from the network header, wherever it is.
+#: linux/filter.h, SKF_NET_OFF: an offset that counts from the network header.
 _NET = 0xFFF00000
 _ETHERNET_HEADER = 14
-#: ARP replies alone; neighbour advertisements alone.
+#: Accepts ARP replies only.
 _ARP_REPLIES: Sequence[Instruction] = (
     (0x28, 0, 0, _NET + 6),
     (0x15, 0, 1, arp.REPLY),
     (0x06, 0, 0, 0xFFFFFFFF),
     (0x06, 0, 0, 0),
 )
+#: Accepts neighbour advertisements only.
 _NEIGHBOUR_ADVERTISEMENTS: Sequence[Instruction] = (
     (0x30, 0, 0, _NET + 6),
     (0x15, 0, 3, ndp.ICMPV6),
@@ -40,26 +42,28 @@ _NEIGHBOUR_ADVERTISEMENTS: Sequence[Instruction] = (
     (0x06, 0, 0, 0xFFFFFFFF),
     (0x06, 0, 0, 0),
 )
+#: Interface number and IP version.
 Place = tuple[int, int]
-#: include/uapi/linux/if_addr.h, and the scope in if_inet6.
+#: include/uapi/linux/if_addr.h; the scope as in /proc/net/if_inet6 (linux/ipv6.h).
 IFA_F_DADFAILED, IFA_F_TENTATIVE, LINK_LOCAL = 0x08, 0x40, 0x20
 IF_INET6 = Path("/proc/net/if_inet6")
 
 
-class Prober:
-    """Keeps a socket for each interface and family: closing one makes the kernel wait."""
+class NeighbourProber:
+    """Keeps a socket for each interface and family, because closing a packet socket blocks for an
+    RCU grace period."""
 
     def __init__(self) -> None:
         self._sockets: dict[Place, tuple[socket.socket, bytes]] = {}
 
     def close(self) -> None:
-        """End."""
+        """Close the sockets."""
         for sock, _ in self._sockets.values():
             sock.close()
         self._sockets.clear()
 
     async def ask(self, addresses: Iterable[Address]) -> list[Holder]:
-        """Who answers for each of these on its interface."""
+        """The hosts that answer for each address on its interface."""
         by_place: dict[Place, list[IP]] = {}
         for address in addresses:
             by_place.setdefault((address.ifindex, address.ip.version), []).append(address.ip)
@@ -78,11 +82,13 @@ class Prober:
             sock, mac = self._socket(place)
             source = _link_local(place[0], ips) if place[1] == 6 else None
             drain(sock)
-            async with heard(sock, lambda packet: _take(packet[_ETHERNET_HEADER:], found)) as done:
-                await _send(sock, mac, source, ips)  # once: the next examination asks again
+            async with receiving(
+                sock, lambda packet: _take(packet[_ETHERNET_HEADER:], found)
+            ) as done:
+                await _send(sock, mac, source, ips)  # once: the next check repeats it
                 await wait(done, NEIGHBOUR_LIMIT)
-        except OSError:  # no such interface any more, or it is down: nobody was asked
-            self._forget(place)
+        except OSError:  # the interface is deleted or down
+            self._close(place)
             return [Holder(place[0], ip, frozenset(), Tri.UNKNOWN) for ip in ips]
         took = time.monotonic() - begun
         return [Holder(place[0], ip, frozenset(macs), Tri.YES, took) for ip, macs in found.items()]
@@ -92,7 +98,7 @@ class Prober:
             self._sockets[place] = _open(*place)
         return self._sockets[place]
 
-    def _forget(self, place: Place) -> None:
+    def _close(self, place: Place) -> None:
         if place in self._sockets:
             self._sockets.pop(place)[0].close()
 
@@ -105,11 +111,11 @@ async def _send(
             sock.send(arp.probe(mac, ip))
         elif source is not None:
             sock.send(ndp.probe(mac, source, ip))
-        await breathe(count)
+        await let_loop_run(count)
 
 
 def _link_local(ifindex: int, vips: Sequence[IP]) -> IPv6Address:
-    """The host's own link-local address of an interface. Raises OSError where there is none."""
+    """The host's link-local address on an interface. Raises OSError if there is none."""
     for line in IF_INET6.read_text().splitlines():
         address, index, _, scope, flags, _ = line.split()
         found = IPv6Address(bytes.fromhex(address))
@@ -117,7 +123,7 @@ def _link_local(ifindex: int, vips: Sequence[IP]) -> IPv6Address:
         ready = not int(flags, 16) & (IFA_F_DADFAILED | IFA_F_TENTATIVE)
         if here and ready and found not in vips:
             return found
-    raise OSError("no link-local address: there is nobody to answer to")
+    raise OSError("no link-local address")
 
 
 def _take(packet: bytes, found: dict[IP, set[bytes]]) -> bool:
@@ -125,11 +131,11 @@ def _take(packet: bytes, found: dict[IP, set[bytes]]) -> bool:
     answer = ndp.reply(packet) if packet[:1] and packet[0] >> 4 == 6 else arp.reply(packet)
     if answer is not None and answer[0] is not None and answer[1] in found:
         found[answer[1]].add(answer[0])
-    return False  # a second one may answer as well, and is what matters
+    return False  # until the deadline: another host may answer as well
 
 
 def _open(ifindex: int, version: int) -> tuple[socket.socket, bytes]:
-    """A packet socket on an Ethernet, and the hardware address there. Raises OSError."""
+    """A packet socket on an Ethernet interface, and its hardware address. Raises OSError."""
     sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
     try:
         attach(sock, _ARP_REPLIES if version == 4 else _NEIGHBOUR_ADVERTISEMENTS)
@@ -138,7 +144,7 @@ def _open(ifindex: int, version: int) -> tuple[socket.socket, bytes]:
         sock.bind((socket.if_indextoname(ifindex), protocol))
         _, _, _, hardware, mac = sock.getsockname()
         if hardware != ARPHRD_ETHER:
-            raise OSError("no Ethernet: there is nobody to ask")
+            raise OSError("not an Ethernet interface")
     except OSError:
         sock.close()
         raise

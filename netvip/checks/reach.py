@@ -1,7 +1,8 @@
-"""Does the world send a VIP's packets here? An echo from the VIP proves it by its answer.
+"""Tests with echo requests from a VIP whether targets send the VIP's packets to this host.
 
-Who does not answer the VIP is asked from the host's own address as well: one that is down tells
-nothing, one that answers the host alone has another hardware address for the VIP.
+A target that does not answer the VIP gets another request, from the host's own address. If it does
+not answer that either, it is down and the result is unknown. If it answers that one only, it sends
+the VIP's packets to another hardware address.
 """
 
 from __future__ import annotations
@@ -14,25 +15,26 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from netvip.checks.asking import breathe, drain, heard, wait
+from netvip.checks.asking import drain, let_loop_run, receiving, wait
 from netvip.const import ECHO_LIMIT
 from netvip.core.check.findings import Echo, Subject
 from netvip.core.model import IP, Tri
 from netvip.wire import icmp
 
-#: linux/in.h, linux/in6.h, linux/icmp.h, linux/icmpv6.h; the socket module has not all of them.
+#: linux/in.h, linux/in6.h, linux/icmp.h, linux/icmpv6.h; the socket module lacks some of them.
 IP_PKTINFO, IPV6_PKTINFO, ICMP_FILTER, ICMP6_FILTER, SOL_RAW = 8, 50, 1, 1, 255
 
 
 @dataclass(slots=True)
-class _Question:
-    """One echo: from where to whom, on which interface; when it was sent and answered."""
+class _EchoRequest:
+    """An echo request; `sent` and `answered` are times, 0 if it was not."""
 
     source: IP
     target: IP
     ifindex: int
     sent: float = 0.0
     answered: float = 0.0
+    #: YES once it was sent.
     asked: Tri = Tri.NO
 
     @property
@@ -46,15 +48,16 @@ class _Question:
 
 @dataclass(slots=True)
 class _Pair:
-    """A VIP and a target; who to ask it from besides, where it stays silent."""
+    """A request from a VIP to a target. control is the request from the host's own address, which
+    is sent if the target does not answer."""
 
     instance: str
-    question: _Question
+    request: _EchoRequest
     control: tuple[IP, IP, int] | None
 
 
-class Reacher:
-    """Keeps a socket for each family."""
+class EchoProber:
+    """Keeps a raw socket for each family."""
 
     def __init__(self) -> None:
         self._sockets: dict[int, socket.socket] = {}
@@ -62,13 +65,13 @@ class Reacher:
         self._sequence = itertools.count(int.from_bytes(os.urandom(2), "big"))
 
     def close(self) -> None:
-        """End."""
+        """Close the sockets."""
         for sock in self._sockets.values():
             sock.close()
         self._sockets.clear()
 
     async def ask(self, subjects: Iterable[Subject]) -> dict[str, list[Echo]]:
-        """By instance, which targets answer which VIPs; asked twice before it counts."""
+        """By instance, whether targets answer VIPs. An unanswered request is sent again."""
         found: dict[str, list[Echo]] = {}
         asked = list(subjects)
         for version in (4, 6):
@@ -78,34 +81,34 @@ class Reacher:
         return found
 
     async def _ask(self, pairs: list[_Pair], version: int) -> list[tuple[_Pair, Echo]]:
-        await self._round([pair.question for pair in pairs], version)
-        silent = [pair for pair in pairs if pair.question.finding is Tri.NO]
-        controls = {p.control: _Question(*p.control) for p in silent if p.control is not None}
+        await self._round([pair.request for pair in pairs], version)
+        silent = [pair for pair in pairs if pair.request.finding is Tri.NO]
+        controls = {p.control: _EchoRequest(*p.control) for p in silent if p.control is not None}
         if silent:
-            await self._round([*(p.question for p in silent), *controls.values()], version)
+            await self._round([*(p.request for p in silent), *controls.values()], version)
         return [(p, _echo(p, controls.get(p.control) if p.control else None)) for p in pairs]
 
-    async def _round(self, questions: list[_Question], version: int) -> None:
+    async def _round(self, requests: list[_EchoRequest], version: int) -> None:
         sock = self._socket(version)
-        open_ones: dict[int, _Question] = {}
+        unanswered: dict[int, _EchoRequest] = {}
 
         def take(message: bytes) -> bool:
             answer = icmp.reply(message, version)
             if answer is not None and answer[0] == self._ident:
-                question = open_ones.pop(answer[1], None)
-                if question is not None:
-                    question.answered = time.monotonic()
-            return not open_ones
+                request = unanswered.pop(answer[1], None)
+                if request is not None:
+                    request.answered = time.monotonic()
+            return not unanswered
 
         drain(sock)
-        async with heard(sock, take) as done:
-            for count, question in enumerate(questions):
+        async with receiving(sock, take) as done:
+            for count, request in enumerate(requests):
                 number = next(self._sequence) & 0xFFFF
-                if _send(sock, question, icmp.request(self._ident, number, version)):
-                    open_ones[number] = question
-                await breathe(count)
-            if open_ones:
-                done.clear()  # the answers to the first may have come before the last were sent
+                if _send(sock, request, icmp.request(self._ident, number, version)):
+                    unanswered[number] = request
+                await let_loop_run(count)
+            if unanswered:
+                done.clear()  # the first requests may have been answered before the last was sent
                 await wait(done, ECHO_LIMIT)
 
     def _socket(self, version: int) -> socket.socket:
@@ -122,42 +125,42 @@ def _pairs(subject: Subject, version: int) -> Iterator[_Pair]:
             if source.version == target.version == version and source in where:
                 ifindex = where[source]
                 control = (own, target, ifindex) if own is not None else None
-                yield _Pair(subject.instance, _Question(source, target, ifindex), control)
+                yield _Pair(subject.instance, _EchoRequest(source, target, ifindex), control)
 
 
-def _echo(pair: _Pair, control: _Question | None) -> Echo:
-    question = pair.question
+def _echo(pair: _Pair, control: _EchoRequest | None) -> Echo:
+    request = pair.request
     alive = control.finding if control is not None else Tri.UNKNOWN
-    return Echo(question.source, question.target, question.finding, alive, question.took)
+    return Echo(request.source, request.target, request.finding, alive, request.took)
 
 
-def _send(sock: socket.socket, question: _Question, data: bytes) -> bool:
-    """Whether it could be sent at all."""
+def _send(sock: socket.socket, request: _EchoRequest, data: bytes) -> bool:
+    """Send a request; return whether the kernel accepted it."""
     try:
-        sock.sendmsg([data], [_from(question)], 0, _to(question))
-    except OSError:  # no such source, no route, a filter: what cannot be asked is unknown
+        sock.sendmsg([data], [_from(request)], 0, _to(request))
+    except OSError:  # no such source address, no route, or a packet filter: the result is unknown
         return False
-    question.sent, question.asked = time.monotonic(), Tri.YES
+    request.sent, request.asked = time.monotonic(), Tri.YES
     return True
 
 
-def _from(question: _Question) -> tuple[int, int, bytes]:
-    # The route is the kernel's to find by the source, as for any packet of the VIP's.
-    source = question.source.packed
-    if question.source.version == 4:
+def _from(request: _EchoRequest) -> tuple[int, int, bytes]:
+    # The kernel looks up the route by the source address, as for each packet from the VIP.
+    source = request.source.packed
+    if request.source.version == 4:
         return socket.IPPROTO_IP, IP_PKTINFO, struct.pack("i4s4s", 0, source, bytes(4))
     return socket.IPPROTO_IPV6, IPV6_PKTINFO, struct.pack("16si", source, 0)
 
 
-def _to(question: _Question) -> tuple[str, int] | tuple[str, int, int, int]:
-    target = question.target
+def _to(request: _EchoRequest) -> tuple[str, int] | tuple[str, int, int, int]:
+    target = request.target
     if target.version == 4:
         return (str(target), 0)
-    return (str(target), 0, 0, question.ifindex if target.is_link_local else 0)
+    return (str(target), 0, 0, request.ifindex if target.is_link_local else 0)
 
 
 def _open(version: int) -> socket.socket:
-    """A raw socket that hears echo replies alone."""
+    """A raw socket that receives echo replies only."""
     family, protocol = (
         (socket.AF_INET, socket.IPPROTO_ICMP)
         if version == 4
@@ -165,7 +168,7 @@ def _open(version: int) -> socket.socket:
     )
     sock = socket.socket(family, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
     sock.setblocking(False)
-    if version == 4:  # a bit set is a type that is blocked
+    if version == 4:  # a set bit blocks the type, in both families
         blocked = ~(1 << icmp.ECHO_REPLY) & 0xFFFFFFFF
         sock.setsockopt(SOL_RAW, ICMP_FILTER, struct.pack("I", blocked))
     else:

@@ -1,4 +1,4 @@
-"""The coordinated check's probes, all at the same time; the findings go back as one event."""
+"""Runs the probes of the coordinated check in parallel, and emits the findings as one event."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from netvip.checks.ownership import Prober
-from netvip.checks.reach import Reacher
+from netvip.checks.ownership import NeighbourProber
+from netvip.checks.reach import EchoProber
 from netvip.core.actions import RunCheck
 from netvip.core.check.findings import Findings, Served, Subject
 from netvip.core.events import CheckFinished, Event
 
 
 class Runner:
-    """Carries out one examination after the other."""
+    """Runs one check after the other."""
 
     def __init__(self, emit: Callable[[Event], None]) -> None:
         self._emit = emit
-        self._prober, self._reacher = Prober(), Reacher()
+        self._neighbours, self._echoes = NeighbourProber(), EchoProber()
         self._wanted: asyncio.Queue[RunCheck] = asyncio.Queue()
 
     def request(self, action: RunCheck) -> None:
-        """Have it made. One that is still waiting, behind a name service that hangs, is given up:
-        the core asks for one at a time."""
+        """Run a check when the current one has finished, which may wait for a name server. A check
+        that is waiting already is dropped, as the core requests one at a time."""
         while not self._wanted.empty():
             self._wanted.get_nowait()
         self._wanted.put_nowait(action)
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Run until cancelled."""
         while True:
             action = await self._wanted.get()
             asked = time.monotonic()
@@ -37,14 +37,14 @@ class Runner:
             self._emit(CheckFinished(time.monotonic(), asked, observed))
 
     def close(self) -> None:
-        """End."""
-        self._prober.close()
-        self._reacher.close()
+        """Close the sockets."""
+        self._neighbours.close()
+        self._echoes.close()
 
     async def _observe(self, subjects: tuple[Subject, ...]) -> tuple[Findings, ...]:
         found, echoes, served = await asyncio.gather(
-            self._prober.ask(vip for subject in subjects for vip in subject.vips),
-            self._reacher.ask(subjects),
+            self._neighbours.ask(vip for subject in subjects for vip in subject.vips),
+            self._echoes.ask(subjects),
             _served(subjects),
         )
         holders = {(holder.ifindex, holder.ip): holder for holder in found}
@@ -63,6 +63,6 @@ class Runner:
 async def _served(subjects: tuple[Subject, ...]) -> list[list[Served]]:
     if not any(subject.services for subject in subjects):
         return [[] for _ in subjects]
-    from netvip.checks import service_probe  # http.client costs 3 MiB
+    from netvip.checks import service_probe  # imported only if needed: http.client takes 3 MiB
 
     return await service_probe.ask(subjects)

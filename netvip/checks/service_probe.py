@@ -1,4 +1,4 @@
-"""Does the service at a VIP do what it should? A connection, an HTTP status, or a command."""
+"""Probes the service at a VIP: by a TCP connection, an HTTP status, or a command."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from netvip.core.model import IP, Tri
 from netvip.linux.threads import in_thread
 
 USER_AGENT = "netvip"
-#: So many questions at a time. Each has a thread of its own: one that waits for a dead service must
-#: not keep the question at a good one waiting until that is late.
+#: The number of probes at a time. Each has its own thread, so that a probe that waits for a dead
+#: service does not delay the probe of another service beyond its deadline.
 MOST_AT_A_TIME = VIPS_PER_INTERVAL
 
 
 async def ask(subjects: Iterable[Subject]) -> list[list[Served]]:
-    """How each service does at each VIP that is here; a command is run once for all."""
+    """The result of each service at each VIP of this node. A command is run once for all VIPs."""
     free = asyncio.Semaphore(MOST_AT_A_TIME)
     return list(await asyncio.gather(*(_ask(subject, free) for subject in subjects)))
 
@@ -46,58 +46,60 @@ def _places(subject: Subject) -> Iterator[tuple[Service, IP]]:
 async def _served(service: Service, vip: IP, free: asyncio.Semaphore) -> Served:
     async with free:
         begun = time.monotonic()
-        finding, words = await _bounded(_WORK[service.scheme](service, service.host or str(vip)))
+        finding, words = await _until_deadline(
+            _PROBES[service.scheme](service, service.host or str(vip))
+        )
         took = time.monotonic() - begun
     name = service.text if service.host or service.words else f"{service.text} at {vip}"
     return Served(vip, name, finding, words, took)
 
 
-class _Work:
-    """One question, asked in a thread; break_off() makes the thread end."""
+class _Probe:
+    """A probe that runs in a thread; abort() ends it."""
 
     def __init__(self, service: Service, host: str) -> None:
         self.service, self.host = service, host
 
     def run(self) -> tuple[Tri, str]:
-        """Ask."""
+        """Run the probe; return its finding and a description."""
         raise NotImplementedError
 
-    def break_off(self) -> None:
-        """Time is over."""
+    def abort(self) -> None:
+        """End run() after the deadline, if it does not end by itself."""
 
 
-async def _bounded(work: _Work) -> tuple[Tri, str]:
-    asking = asyncio.ensure_future(in_thread(partial(_worded, work)))
+async def _until_deadline(probe: _Probe) -> tuple[Tri, str]:
+    asking = asyncio.ensure_future(in_thread(partial(_outcome, probe)))
     done, _ = await asyncio.wait({asking}, timeout=SERVICE_LIMIT)
     if not done:
-        work.break_off()
+        probe.abort()
         await asking
         return _TOO_LATE
     return asking.result()
 
 
-def _worded(work: _Work) -> tuple[Tri, str]:
+def _outcome(probe: _Probe) -> tuple[Tri, str]:
     try:
-        return work.run()
+        return probe.run()
     except TimeoutError:
         return _TOO_LATE
     except ConnectionError as problem:
         return Tri.NO, problem.strerror or str(problem)
-    # No memory, no descriptor, a name that is none: no fault of the service's.
+    # No memory, no file descriptor, an invalid name: the service may be good.
     except (OSError, UnicodeError) as problem:
-        return Tri.UNKNOWN, f"could not be asked: {problem}"
+        return Tri.UNKNOWN, f"cannot be probed: {problem}"
 
 
-class _Connection(_Work):
-    """Whether somebody accepts."""
+class _TcpProbe(_Probe):
+    """Whether the service accepts a TCP connection."""
 
     def run(self) -> tuple[Tri, str]:
         socket.create_connection((self.host, self.service.port), SERVICE_LIMIT).close()
-        return Tri.YES, "accepts"
+        return Tri.YES, "accepts connections"
 
 
-class _Answer(_Work):
-    """What an HTTP server says."""
+class _HttpProbe(_Probe):
+    """Whether the service returns the expected HTTP status."""
 
     def __init__(self, service: Service, host: str) -> None:
         super().__init__(service, host)
@@ -109,20 +111,20 @@ class _Answer(_Work):
             self._connection.request("GET", self.service.path, headers={"User-Agent": USER_AGENT})
             status = self._connection.getresponse().status
         except http.client.HTTPException as problem:
-            return Tri.NO, f"no HTTP: {problem!r}"
+            return Tri.NO, f"invalid HTTP response: {problem!r}"
         finally:
             self._connection.close()
         words = f"answers {status}" if status == wanted else f"answers {status}, not {wanted}"
         return Tri.of(status == wanted), words
 
-    def break_off(self) -> None:
+    def abort(self) -> None:
         if (sock := self._connection.sock) is not None:
             with suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)  # who sends a byte now and then is read no more
+                sock.shutdown(socket.SHUT_RDWR)  # ends a response that arrives byte by byte
 
 
-class _Command(_Work):
-    """What a program exits with."""
+class _CommandProbe(_Probe):
+    """Whether a command exits with 0."""
 
     def run(self) -> tuple[Tri, str]:
         process = subprocess.Popen(
@@ -135,11 +137,11 @@ class _Command(_Work):
         try:
             code = process.wait(SERVICE_LIMIT)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)  # and whatever it started
+            os.killpg(process.pid, signal.SIGKILL)  # and the processes that it started
             process.wait()
             return _TOO_LATE
-        return Tri.of(code == 0), f"exits {code}"
+        return Tri.of(code == 0), f"exits with {code}"
 
 
 _TOO_LATE = (Tri.NO, f"no answer within {SERVICE_LIMIT:.0f} s")
-_WORK: dict[str, type[_Work]] = {"tcp": _Connection, "http": _Answer, "command": _Command}
+_PROBES: dict[str, type[_Probe]] = {"tcp": _TcpProbe, "http": _HttpProbe, "command": _CommandProbe}

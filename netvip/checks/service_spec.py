@@ -1,7 +1,5 @@
-"""A service at a VIP, as it is written in netvip.conf.
-
-`tcp://:443`, `http://:80/health [STATUS]` or `command PATH [ARGUMENT...]`; an address before the
-port names another place than the VIP.
+"""Parses a service of netvip.conf: `tcp://:443`, `http://:80/health [STATUS]` or
+`command PATH [ARGUMENT...]`. With an address before the port it is probed there, not at the VIP.
 """
 
 from __future__ import annotations
@@ -10,14 +8,15 @@ import shlex
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-#: RFC 9110 15: a request that was met, unless another status is named.
+#: RFC 9110 15.3.1: the status that is expected unless another is configured.
 OK = 200
+#: Default ports.
 PORTS = {"tcp": None, "http": 80}
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service, as written. A port for tcp and http; words for a command."""
+    """A service. tcp and http have a port; a command has words. `host` is empty for the VIP."""
 
     text: str
     scheme: str
@@ -29,7 +28,7 @@ class Service:
 
 
 def parse(text: str) -> Service:
-    """The service in a line of the configuration. Raises ValueError with a sentence."""
+    """The service in a line of the configuration. Raises ValueError that says what is wrong."""
     try:
         words = shlex.split(text)
     except ValueError as problem:
@@ -43,7 +42,7 @@ def parse(text: str) -> Service:
     try:
         port = where.port or PORTS[where.scheme]
     except ValueError:
-        raise ValueError(f"{text!r}: a port is a number up to 65535") from None
+        raise ValueError(f"{text!r} has an invalid port; use a number from 1 to 65535") from None
     if port is None or where.username or (where.scheme == "tcp" and (where.path or len(words) > 1)):
         raise ValueError(_form(text))
     path = (where.path or "/") + (f"?{where.query}" if where.query else "")
@@ -55,4 +54,4 @@ def _is_status(text: str) -> bool:
 
 
 def _form(text: str) -> str:
-    return f"{text!r} is no service; write tcp://:443, http://:80/path [STATUS] or command /path"
+    return f"{text!r} is not a service; use tcp://:443, http://:80/path [STATUS] or command /path"

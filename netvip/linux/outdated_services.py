@@ -29,8 +29,8 @@ def _processes(proc: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _namespace(place: Path) -> str:
-    """The PID namespace of a process. A host also sees the processes of its containers, which this
-    function tells from the host's own."""
+    """The PID namespace of a process. It differs for the processes of containers, which a host also
+    sees in /proc."""
     try:
         return os.readlink(place / "ns/pid")
     except OSError:

@@ -1,4 +1,4 @@
-"""Probes in a real kernel: two hosts on a cable, and what they find out about each other."""
+"""Probes in a real kernel, between two hosts on a veth pair."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from netvip.checks.ownership import Prober
-from netvip.checks.reach import Reacher
+from netvip.checks.ownership import NeighbourProber
+from netvip.checks.reach import EchoProber
 from netvip.checks.runner import Runner
 from netvip.core.actions import RunCheck
 from netvip.core.check.findings import Echo, Holder, Subject
@@ -30,20 +30,20 @@ VIP6, OWN6, NEIGHBOUR6 = map(ip_address, ("fd00:77::10", "fd00:77::1", "fd00:77:
 
 
 class Far:
-    """The host at the other end of the cable, in a namespace of its own."""
+    """The host at the other end of the veth pair, in its own namespace."""
 
     def __init__(self) -> None:
         self._child = subprocess.Popen(["unshare", "--net", "sleep", "120"])
-        self._enter_its_own()
+        self._wait_for_namespace()
         ip("link", "set", "peer", "netns", str(self._child.pid))
         for address in (f"{NEIGHBOUR}/24", f"{NEIGHBOUR6}/64"):
             self.run("address", "add", address, "dev", "peer", *_nodad(address))
         self.run("link", "set", "peer", "up")
 
-    def _enter_its_own(self) -> None:
+    def _wait_for_namespace(self) -> None:
         ours = os.stat("/proc/thread-self/ns/net").st_ino
         while os.stat(f"/proc/{self._child.pid}/ns/net").st_ino == ours:
-            pass  # unshare(1) does it within a millisecond, and tells nobody
+            pass  # unshare(1) needs less than a millisecond, and does not report it
 
     def run(self, *words: str) -> str:
         command = ["nsenter", "-t", str(self._child.pid), "-n", "ip", *words]
@@ -76,10 +76,10 @@ def far(lan: int) -> Iterator[Far]:
 
 def holders(*addresses: Address) -> list[Holder]:
     async def ask() -> list[Holder]:
-        prober = Prober()
+        prober = NeighbourProber()
         try:
             await prober.ask(addresses)
-            return await prober.ask(addresses)  # what came late must not count for the next one
+            return await prober.ask(addresses)  # late answers must not count for the next check
         finally:
             prober.close()
 
@@ -90,21 +90,21 @@ def vips(lan: int) -> tuple[Address, Address]:
     return Address(lan, VIP, 24), Address(lan, VIP6, 128)
 
 
-def test_an_address_that_is_ours_alone_is_answered_by_nobody(lan: int, far: Far) -> None:
+def test_no_other_host_answers_for_an_address_of_this_host(lan: int, far: Far) -> None:
     assert [(h.ip, h.macs, h.asked) for h in holders(*vips(lan))] == [
         (VIP, frozenset(), Tri.YES),
         (VIP6, frozenset(), Tri.YES),
     ]
 
 
-def test_a_duplicate_is_found_by_its_hardware_address(lan: int, far: Far) -> None:
+def test_a_duplicate_is_found_with_its_hardware_address(lan: int, far: Far) -> None:
     for address in (f"{VIP}/24", f"{VIP6}/128"):
         far.run("address", "add", address, "dev", "peer", *_nodad(address))
     assert [h.macs for h in holders(*vips(lan))] == [{far.mac}, {far.mac}]
 
 
-def test_the_answer_to_a_probe_is_heard_by_nobody_else(lan: int, far: Far) -> None:
-    """To all nodes it would override what they know: the probe would move the VIP."""
+def test_the_answer_to_a_probe_is_not_multicast(lan: int, far: Far) -> None:
+    """To all nodes it would update their neighbour caches, and so move the VIP."""
     far.run("address", "add", f"{VIP6}/128", "dev", "peer", "nodad")
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ndp.ETHERTYPE)) as sock:
         sock.bind(("ens160", ndp.ETHERTYPE))
@@ -116,7 +116,7 @@ def test_the_answer_to_a_probe_is_heard_by_nobody_else(lan: int, far: Far) -> No
 
 
 def drained(sock: socket.socket) -> Iterator[bytes]:
-    """What came."""
+    """The frames that arrived."""
     try:
         while True:
             yield sock.recv(2048)
@@ -124,7 +124,7 @@ def drained(sock: socket.socket) -> Iterator[bytes]:
         pass
 
 
-def test_a_host_without_a_link_local_address_can_ask_nobody(lan: int, far: Far) -> None:
+def test_without_a_link_local_address_ipv6_is_unknown(lan: int, far: Far) -> None:
     ip("-6", "address", "flush", "dev", "ens160", "scope", "link")
     assert [h.asked for h in holders(*vips(lan))] == [Tri.YES, Tri.UNKNOWN]
 
@@ -136,7 +136,9 @@ def test_a_shield_answers_for_ipv4(lan: int, far: Far) -> None:
 
 
 @pytest.mark.parametrize("ifindex", ["lo", "none"])
-def test_where_nobody_can_be_asked_nothing_is_known(lan: int, far: Far, ifindex: str) -> None:
+def test_without_an_ethernet_interface_the_result_is_unknown(
+    lan: int, far: Far, ifindex: str
+) -> None:
     number = 1 if ifindex == "lo" else 4711
     (found,) = holders(Address(number, VIP, 32))
     assert (found.macs, found.asked) == (frozenset(), Tri.UNKNOWN)
@@ -144,11 +146,11 @@ def test_where_nobody_can_be_asked_nothing_is_known(lan: int, far: Far, ifindex:
 
 def echoes(subject: Subject) -> list[Echo]:
     async def ask() -> list[Echo]:
-        reacher = Reacher()
+        prober = EchoProber()
         try:
-            return (await reacher.ask([subject])).get(subject.instance, [])
+            return (await prober.ask([subject])).get(subject.instance, [])
         finally:
-            reacher.close()
+            prober.close()
 
     return asyncio.run(ask())
 
@@ -167,30 +169,30 @@ def test_a_neighbour_answers_the_vip(lan: int, far: Far) -> None:
     assert all(0 < e.took < 1 for e in found)
 
 
-def test_a_misled_neighbour_answers_the_host_alone(lan: int, far: Far) -> None:
+def test_a_neighbour_with_a_wrong_cache_entry_answers_the_host_only(lan: int, far: Far) -> None:
     for address in (VIP, VIP6):
         words = ("lladdr", "02:00:00:00:00:99", "dev", "peer", "nud", "permanent")
         far.run("neigh", "replace", str(address), *words)
-    # A neighbour that is new is resolved from the VIP in IPv6, and answers where it believes that
-    # to be: it cannot be told from one that is down, until the host has spoken with it.
+    # In IPv6 this host resolves a new neighbour from the VIP. The neighbour answers to its wrong
+    # entry, and looks as if it were down. So this host has an entry for the neighbour already.
     known = ("lladdr", far.mac.hex(":"), "dev", "ens160", "nud", "reachable")
     ip("neigh", "replace", str(NEIGHBOUR6), *known)
     found = echoes(subject(lan, NEIGHBOUR, NEIGHBOUR6))
     assert [(e.answered, e.alive) for e in found] == [(Tri.NO, Tri.YES)] * 2
 
 
-def test_a_host_that_is_down_answers_nobody(lan: int, far: Far) -> None:
+def test_a_host_that_is_down_is_not_alive(lan: int, far: Far) -> None:
     (found,) = echoes(subject(lan, "10.77.0.77"))
     assert (found.answered, found.alive) == (Tri.NO, Tri.NO)
 
 
-def test_a_vip_that_is_not_here_asks_nobody(lan: int, far: Far) -> None:
+def test_a_vip_that_is_missing_is_unknown(lan: int, far: Far) -> None:
     ip("address", "delete", f"{VIP}/24", "dev", "ens160")
     (found,) = echoes(subject(lan, NEIGHBOUR))
     assert (found.answered, found.alive) == (Tri.UNKNOWN, Tri.UNKNOWN)
 
 
-def test_fifty_vips_are_examined_within_the_steps_own_deadlines(lan: int, far: Far) -> None:
+def test_fifty_vips_are_checked_within_the_deadlines(lan: int, far: Far) -> None:
     many = [ip_address(f"10.77.0.{host}") for host in range(100, 150)]
     for address in many:
         ip("address", "add", f"{address}/24", "dev", "ens160")
@@ -203,23 +205,23 @@ def test_fifty_vips_are_examined_within_the_steps_own_deadlines(lan: int, far: F
         (OWN,),
     )
 
-    async def examine() -> CheckFinished:
-        heard: asyncio.Queue[Event] = asyncio.Queue()
-        runner = Runner(heard.put_nowait)
+    async def check() -> CheckFinished:
+        emitted: asyncio.Queue[Event] = asyncio.Queue()
+        runner = Runner(emitted.put_nowait)
         task = asyncio.create_task(runner.run())
         runner.request(RunCheck((asked,)))
-        event = await asyncio.wait_for(heard.get(), 20)
+        event = await asyncio.wait_for(emitted.get(), 20)
         task.cancel()
         runner.close()
         assert isinstance(event, CheckFinished)
         return event
 
-    (observed,) = asyncio.run(examine()).findings
+    (observed,) = asyncio.run(check()).findings
     assert [h.asked for h in observed.holders] == [Tri.YES] * 50
-    assert [e.answered for e in observed.echoes] == [Tri.YES] * 50, "what is late is not answered"
+    assert [e.answered for e in observed.echoes] == [Tri.YES] * 50, "late answers do not count"
 
 
-def test_home_is_who_has_the_address_and_not_who_may_bind_to_it(lan: int) -> None:
+def test_home_is_the_host_that_has_the_address(lan: int) -> None:
     Path("/proc/sys/net/ipv4/ip_nonlocal_bind").write_text("1")
     assert is_here(str(OWN), OWN) is Tri.YES
     assert is_here(str(NEIGHBOUR), NEIGHBOUR) is Tri.NO

@@ -1,4 +1,4 @@
-"""Services at a VIP: as written, and as a real server, a hanging one, or none answers."""
+"""Services at a VIP: how they are parsed, and how they are probed with real servers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from netvip.core.model import Role, Tri
         ),
     ],
 )
-def test_as_written(text: str, service: Service) -> None:
+def test_a_service_is_parsed(text: str, service: Service) -> None:
     assert parse(text) == service
 
 
@@ -58,14 +58,15 @@ def test_as_written(text: str, service: Service) -> None:
         "command /bin/x 'open",
     ],
 )
-def test_what_is_no_service_is_told_in_a_sentence(text: str) -> None:
+def test_an_invalid_service_is_refused_with_a_sentence(text: str) -> None:
     with pytest.raises(ValueError, match=r"\S+ \S+"):
         parse(text)
 
 
 @contextmanager
 def server(answer: bytes | None, drip: bool = False) -> Iterator[int]:
-    """A server on loopback: says this to whoever comes (None: nothing at all); its port."""
+    """A server on loopback that sends `answer` to each client, or nothing if it is None; its port.
+    With drip it sends an endless answer byte by byte."""
     listener = socket.create_server(("127.0.0.1", 0))
     stop = threading.Event()
     kept: list[socket.socket] = []
@@ -87,7 +88,7 @@ def server(answer: bytes | None, drip: bool = False) -> Iterator[int]:
                     connection.sendall(answer)
                     connection.close()
             except OSError:
-                pass  # the client went away, as it should
+                pass  # the client closed the connection
 
     thread = threading.Thread(target=serve)
     thread.start()
@@ -102,7 +103,7 @@ def server(answer: bytes | None, drip: bool = False) -> Iterator[int]:
             connection.close()
 
 
-def asked(*texts: str) -> list[Served]:
+def probed(*texts: str) -> list[Served]:
     vip = ip_address("127.0.0.1")
     subject = Subject("VI_1", Role.MASTER, (), (vip,), services=texts)
     (found,) = asyncio.run(service_probe.ask([subject]))
@@ -111,59 +112,63 @@ def asked(*texts: str) -> list[Served]:
 
 def test_a_service_that_answers() -> None:
     with server(b"HTTP/1.1 200 OK\r\n\r\n") as port:
-        found = asked(f"tcp://:{port}", f"http://:{port}/health", f"http://:{port}/ 204")
+        found = probed(f"tcp://:{port}", f"http://:{port}/health", f"http://:{port}/ 204")
     assert [served.finding for served in found] == [Tri.YES, Tri.YES, Tri.NO]
-    assert [served.words for served in found] == ["accepts", "answers 200", "answers 200, not 204"]
+    assert [served.words for served in found] == [
+        "accepts connections",
+        "answers 200",
+        "answers 200, not 204",
+    ]
     assert found[0].service == f"tcp://:{port} at 127.0.0.1"
 
 
-def test_a_service_that_is_not_there_is_refused() -> None:
+def test_a_service_that_does_not_listen_is_bad() -> None:
     with server(b"") as port:
         pass
-    (found,) = asked(f"tcp://:{port}")
+    (found,) = probed(f"tcp://:{port}")
     assert (found.finding, found.words) == (Tri.NO, "Connection refused")
 
 
-def test_a_good_service_does_not_wait_for_many_bad_ones() -> None:
+def test_a_good_service_is_not_delayed_by_many_bad_ones() -> None:
     with server(None) as hanging, server(b"HTTP/1.1 200 OK\r\n\r\n") as good:
-        found = asked(*[f"http://:{hanging}/{i}" for i in range(40)], f"http://:{good}/")
+        found = probed(*[f"http://:{hanging}/{i}" for i in range(40)], f"http://:{good}/")
     assert [served.finding for served in found] == [Tri.NO] * 40 + [Tri.YES]
 
 
-def test_those_beyond_the_threads_have_their_whole_time_too() -> None:
+def test_a_probe_that_waits_for_a_thread_has_its_whole_deadline() -> None:
     with server(None) as hanging, server(b"HTTP/1.1 200 OK\r\n\r\n") as good:
         many = [f"http://:{hanging}/{i}" for i in range(VIPS_PER_INTERVAL)]
-        found = asked(*many, f"http://:{good}/")
+        found = probed(*many, f"http://:{good}/")
     assert found[-1].finding is Tri.YES
 
 
-def test_a_place_that_cannot_be_is_not_known_to_be_bad() -> None:
-    (found,) = asked("tcp://a..b:80")
+def test_a_service_with_an_invalid_name_is_unknown() -> None:
+    (found,) = probed("tcp://a..b:80")
     assert found.finding is Tri.UNKNOWN
 
 
 @pytest.mark.parametrize("answer", [b"", b"SSH-2.0\r\n\r\n", b"\xff" * 100_000])
-def test_what_is_no_http_is_bad(answer: bytes) -> None:
+def test_an_invalid_http_response_is_bad(answer: bytes) -> None:
     with server(answer) as port:
-        (found,) = asked(f"http://:{port}/")
+        (found,) = probed(f"http://:{port}/")
     assert found.finding is Tri.NO and found.words
 
 
 @pytest.mark.parametrize("drip", [False, True])
-def test_a_service_that_hangs_is_waited_for_no_longer_than_its_deadline(
+def test_a_service_that_hangs_is_bad_after_the_deadline(
     monkeypatch: pytest.MonkeyPatch, drip: bool
 ) -> None:
     monkeypatch.setattr(service_probe, "SERVICE_LIMIT", 0.2)
     with server(None, drip) as port:
-        (found,) = asked(f"http://:{port}/")
+        (found,) = probed(f"http://:{port}/")
     assert found.finding is Tri.NO and "within" in found.words
 
 
-def test_a_command_is_judged_by_its_exit_code_and_killed_when_it_hangs(
+def test_a_command_is_good_if_it_exits_with_0_and_killed_if_it_hangs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(service_probe, "SERVICE_LIMIT", 0.2)
-    found = asked(
+    found = probed(
         "command /bin/true",
         "command /bin/sh -c 'exit 3'",
         "command /bin/sh -c 'sleep 60 & sleep 60'",
@@ -171,7 +176,7 @@ def test_a_command_is_judged_by_its_exit_code_and_killed_when_it_hangs(
     )
     findings = [Tri.YES, Tri.NO, Tri.NO, Tri.UNKNOWN]
     assert [served.finding for served in found] == findings
-    assert found[1].words == "exits 3"
+    assert found[1].words == "exits with 3"
 
 
 def test_a_command_is_run_once_for_all_vips() -> None:
