@@ -18,16 +18,12 @@ AF_INET, AF_INET6 = 2, 10
 
 @dataclass(frozen=True, slots=True)
 class Advertisement:
-    """An advert. interval is in seconds; priority 0 is a release (RFC 5798 5.2.4)."""
+    """An advert. Priority 0 is a release (RFC 5798 5.2.4)."""
 
-    version: int
     family: int
     vrid: int
     priority: int
-    interval: float
     source: IPv4Address | IPv6Address
-    destination: IPv4Address | IPv6Address
-    ttl: int
     addresses: tuple[IPv4Address | IPv6Address, ...]
 
 
@@ -56,20 +52,15 @@ def _ipv6(packet: bytes) -> Advertisement | None:
 
 def _advert(family: int, src: bytes, dst: bytes, ttl: int, body: bytes) -> Advertisement | None:
     version, kind = body[0] >> 4, body[0] & 15
-    source, destination = ip_address(src), ip_address(dst)
     if kind != ADVERTISEMENT or version not in (2, 3) or not _intact(version, src, dst, body):
         return None
-    if destination.is_multicast and ttl != TTL:
+    if ip_address(dst).is_multicast and ttl != TTL:
         return None
-    timer = struct.unpack_from("!H", body, 4)[0]
-    interval = (timer & 0xFFF) / 100 if version == 3 else timer & 0xFF
     size = 4 if family == AF_INET else 16
     if len(body) < 8 + body[3] * size:
         return None
     addresses = tuple(ip_address(body[8 + i * size : 8 + (i + 1) * size]) for i in range(body[3]))
-    return Advertisement(
-        version, family, body[1], body[2], interval, source, destination, ttl, addresses
-    )
+    return Advertisement(family, body[1], body[2], ip_address(src), addresses)
 
 
 def _intact(version: int, src: bytes, dst: bytes, body: bytes) -> bool:

@@ -50,13 +50,10 @@ def packet(
     return struct.pack("!IHBB", 6 << 28, len(body), 112, ttl) + src + dst + body
 
 
-@pytest.mark.parametrize(
-    ("ip", "version", "family", "interval"), [(4, 2, 2, 1.0), (4, 3, 2, 0.5), (6, 3, 10, 0.5)]
-)
-def test_an_advert_is_read(ip: int, version: int, family: int, interval: float) -> None:
-    source, group = ip_address(SELF[ip]), ip_address(GROUP[ip])
+@pytest.mark.parametrize(("ip", "version", "family"), [(4, 2, 2), (4, 3, 2), (6, 3, 10)])
+def test_an_advert_is_read(ip: int, version: int, family: int) -> None:
     vips = tuple(map(ip_address, VIPS[ip]))
-    expected = Advertisement(version, family, 51, 110, interval, source, group, 255, vips)
+    expected = Advertisement(family, 51, 110, ip_address(SELF[ip]), vips)
     assert parse(packet(ip, version)) == expected
 
 
@@ -73,8 +70,7 @@ def test_a_multicast_advert_that_was_forwarded_is_refused(ip: int) -> None:
 
 @pytest.mark.parametrize(("ip", "to"), [(4, "10.77.0.2"), (6, "2001:db8::2")])
 def test_a_unicast_advert_may_have_been_forwarded(ip: int, to: str) -> None:
-    advert = parse(packet(ip, destination=to, ttl=64))
-    assert advert is not None and advert.ttl == 64
+    assert parse(packet(ip, destination=to, ttl=64)) is not None
 
 
 def test_version_3_over_ipv4_may_leave_the_pseudo_header_out() -> None:
