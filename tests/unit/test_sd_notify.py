@@ -18,7 +18,7 @@ def manager(address: str) -> socket.socket:
     return sock
 
 
-def test_a_manager_at_a_path_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_manager_at_a_path_is_notified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = str(tmp_path / "notify")
     monkeypatch.setenv("NOTIFY_SOCKET", path)
     with manager(path) as sock:
@@ -26,7 +26,7 @@ def test_a_manager_at_a_path_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert sock.recv(4096).decode() == "READY=1\nSTATUS=1 VIP – fine"
 
 
-def test_a_manager_at_an_abstract_address_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_manager_at_an_abstract_address_is_notified(monkeypatch: pytest.MonkeyPatch) -> None:
     name = f"netvip-test-{os.getpid()}"
     monkeypatch.setenv("NOTIFY_SOCKET", f"@{name}")
     with manager(f"\0{name}") as sock:
@@ -34,7 +34,7 @@ def test_a_manager_at_an_abstract_address_is_told(monkeypatch: pytest.MonkeyPatc
         assert sock.recv(4096) == b"WATCHDOG=1"
 
 
-@pytest.mark.parametrize("address", [None, "", "/nonexistent/notify", "@netvip-nobody", "x" * 200])
+@pytest.mark.parametrize("address", [None, "", "/nonexistent/notify", "@netvip-missing", "x" * 200])
 def test_without_a_manager_nothing_happens(
     monkeypatch: pytest.MonkeyPatch, address: str | None
 ) -> None:
@@ -48,7 +48,7 @@ def test_without_a_manager_nothing_happens(
     ("text", "seconds"),
     [("20000000", 10.0), ("1", 5e-7), (None, None), ("", None), ("-5", None), ("abc", None)],
 )
-def test_the_watchdog_is_fed_twice_in_its_time(
+def test_the_watchdog_interval_is_half_of_watchdog_usec(
     monkeypatch: pytest.MonkeyPatch, text: str | None, seconds: float | None
 ) -> None:
     monkeypatch.delenv("WATCHDOG_USEC", raising=False)
