@@ -37,6 +37,12 @@ class _EchoRequest:
     #: YES once it was sent.
     asked: Tri = Tri.NO
 
+    def note_sent(self) -> None:
+        self.sent, self.asked = time.monotonic(), Tri.YES
+
+    def note_answered(self) -> None:
+        self.answered = time.monotonic()
+
     @property
     def finding(self) -> Tri:
         return Tri.of(bool(self.answered)) if self.asked is Tri.YES else Tri.UNKNOWN
@@ -97,7 +103,7 @@ class EchoProber:
             if answer is not None and answer[0] == self._ident:
                 request = unanswered.pop(answer[1], None)
                 if request is not None:
-                    request.answered = time.monotonic()
+                    request.note_answered()
             return not unanswered
 
         drain(sock)
@@ -140,7 +146,7 @@ def _send(sock: socket.socket, request: _EchoRequest, data: bytes) -> bool:
         sock.sendmsg([data], [_from(request)], 0, _to(request))
     except OSError:  # no such source address, no route, or a packet filter: the result is unknown
         return False
-    request.sent, request.asked = time.monotonic(), Tri.YES
+    request.note_sent()
     return True
 
 
