@@ -12,7 +12,12 @@ DEB_PACKAGES := build-essential debhelper dh-python python3-all python3-setuptoo
 
 export NETVIP_LAB_CACHE := $(CACHE)
 
-.PHONY: demo upgrades record test unit lab matrix bench deb lint docs clean packages venv
+# Every file that begins as a shell script does.
+SHELL_SCRIPTS = $(shell git ls-files -z | \
+    xargs -0 awk 'FNR == 1 && /^#!.*sh( |$$)/ { print FILENAME } { nextfile }')
+
+.PHONY: demo upgrades record test unit lab matrix bench deb lint ruff mypy shellcheck docs clean \
+        packages venv
 
 demo: packages deb
 	$(VENV)/bin/python -m tests.lab.demo $(SUITES)
@@ -37,10 +42,17 @@ bench: packages deb
 
 deb: build/netvip.deb
 
-lint: venv
+lint: ruff mypy shellcheck
+
+ruff: venv
 	$(VENV)/bin/ruff check netvip tests docs
 	$(VENV)/bin/ruff format --check --quiet netvip tests docs
+
+mypy: venv
 	$(VENV)/bin/mypy
+
+shellcheck: venv
+	$(VENV)/bin/shellcheck $(SHELL_SCRIPTS)
 
 docs: venv
 	$(VENV)/bin/python docs/draw.py > docs/states.md
