@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV   ?= .venv
 SUITES ?= bookworm trixie
 CACHE  ?= /var/cache/netvip-lab
+# Each release's lab has a worker of its own.
+WORKERS ?= 2
+PYTEST := $(VENV)/bin/python -m pytest --durations=10
 APT    := apt-get -o DPkg::Lock::Timeout=300 -qq install -y --no-install-recommends
 
 LAB_PACKAGES := mmdebstrap debian-archive-keyring iproute2 procps util-linux nftables \
@@ -26,16 +29,18 @@ upgrades: packages deb
 	$(VENV)/bin/python -m tests.lab.upgrade_table $(SUITES)
 
 test: lint packages deb
-	$(VENV)/bin/python -m pytest tests
+	$(PYTEST) tests -n $(WORKERS) -m 'not idle'
+	$(PYTEST) tests -m idle
 
 unit: venv
-	$(VENV)/bin/python -m pytest tests/unit tests/sim
+	$(PYTEST) tests/unit tests/sim -n $(WORKERS)
 
 lab: packages deb
-	$(VENV)/bin/python -m pytest tests/netns tests/lab
+	$(PYTEST) tests/netns tests/lab -n $(WORKERS) -m 'not idle'
+	$(PYTEST) tests/lab -m idle
 
 matrix: packages deb
-	NETVIP_LAB_SUITES="bookworm trixie sid" $(VENV)/bin/python -m pytest tests/lab
+	NETVIP_LAB_SUITES="bookworm trixie sid" $(MAKE) lab
 
 bench: packages deb
 	$(VENV)/bin/python -m tests.bench $(SUITES)

@@ -11,28 +11,11 @@ import pytest
 from tests.lab.measure import ACTIONS, Cost, measure
 from tests.lab.pair import VIPS3, Pair, made, tag
 from tests.lab.shell import run
+from tests.suites import SUITES
 
 ROOT = Path(__file__).parents[2]
-#: These two gate; `make matrix` adds sid, which moves.
-SUITES = os.environ.get("NETVIP_LAB_SUITES", "bookworm trixie").split()
 
 Damage = Callable[[str], Cost]
-
-_figures: list[str] = []
-
-
-@pytest.fixture(scope="session")
-def figures() -> list[str]:
-    """What the tests measured, printed at the end of the run."""
-    return _figures
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the figures."""
-    if _figures:
-        terminalreporter.section("measured")
-        for line in _figures:
-            terminalreporter.write_line(line)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -276,8 +276,10 @@ NO_RESTART = "/etc/systemd/system/keepalived.service.d/lab.conf"
 
 
 def kill_all(node: Node) -> None:
-    """kill -9, parent and children."""
-    node.run("systemctl", "kill", "-s", "KILL", "keepalived.service")
+    """kill -9, parent and children, of which none lives to see another die: keepalived's children
+    get a SIGTERM as their parent dies (PR_SET_PDEATHSIG), and would end in good order."""
+    for name in ("STOP", "KILL"):
+        node.run("systemctl", "kill", "-s", name, "keepalived.service")
 
 
 def kill_parent(node: Node) -> None:

@@ -1,0 +1,41 @@
+"""What all tests share: the figures that some of them measure, printed at the end of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+_FIGURE = "figure"
+_measured: list[str] = []
+
+
+@pytest.fixture
+def figures(request: pytest.FixtureRequest) -> Iterator[list[str]]:
+    """What the test measured. It travels with the test's report: the test may run in a worker."""
+    lines: list[str] = []
+    yield lines
+    request.node.user_properties += [(_FIGURE, line) for line in lines]
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Collect the figures of a test that has ended."""
+    if report.when == "teardown":
+        _measured.extend(str(value) for name, value in report.user_properties if name == _FIGURE)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures."""
+    if _measured:
+        terminalreporter.section("measured")
+        for line in _measured:
+            terminalreporter.write_line(line)
+
+
+@pytest.hookimpl(optionalhook=True)  # a package build has no pytest-xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Spread the tests over the workers."""
+    from tests.workers import ByRelease
+
+    return ByRelease(config, log)
