@@ -11,7 +11,8 @@ APT    := apt-get -o DPkg::Lock::Timeout=300 -qq install -y --no-install-recomme
 LAB_PACKAGES := mmdebstrap debian-archive-keyring iproute2 procps util-linux nftables \
                 dpkg-dev
 DEB_PACKAGES := build-essential debhelper dh-python python3-all python3-setuptools \
-                pybuild-plugin-pyproject lintian fakeroot python3-venv
+                pybuild-plugin-pyproject lintian fakeroot python3-venv python3-dbus-next \
+                python3-hypothesis python3-pyroute2 python3-pytest python3-pytest-asyncio
 
 export NETVIP_LAB_CACHE := $(CACHE)
 

@@ -10,7 +10,7 @@ from netvip.keepalived.lexer import Kind, code, tokens, words
 
 SIGNS = st.lists(
     st.sampled_from(["{", "}", '"', "!", "#", "\\", "$", "\n", "\r", " ", "\t", "\v", "\x85", "a"])
-    | st.characters(codec="utf-8")
+    | st.text(min_size=1, max_size=1)
 ).map("".join)
 
 
