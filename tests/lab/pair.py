@@ -201,6 +201,8 @@ class Pair:
         """Install netvip on both nodes, and adopt keepalived's configuration if asked to."""
         for node in self.nodes:
             node.install(package)
+            # It had no hook to run until now. The package leaves it alone; a boot starts it.
+            node.run("systemctl", "start", "networkd-dispatcher.service")
         for node in self.nodes:
             self.wait_status(node, lambda status: bool(status["instances"]))
         if guarded:

@@ -9,11 +9,12 @@ from tests.lab.node import Node
 from tests.lab.pair import VIP, Pair, has_address, netvip_status
 
 CONFIGURATION = "etc/keepalived/keepalived.conf"
+OTHERS = ("keepalived.service", "systemd-networkd.service", "networkd-dispatcher.service")
 
 
 def pids(node: Node) -> list[int]:
-    """keepalived's and networkd's main processes."""
-    return [node.main_pid(unit) for unit in ("keepalived.service", "systemd-networkd.service")]
+    """The main processes of the other packages' services; 0 for one that does not run."""
+    return [node.main_pid(unit) for unit in OTHERS]
 
 
 def test_installed_beside_a_running_keepalived_and_purged(suite: str, package: Path) -> None:
