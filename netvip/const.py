@@ -147,7 +147,7 @@ GROUP = "netvip"
 FIFO = f"{RUN}/fifo"
 TRACK_DIRECTORY = f"{RUN}/track"
 #: Scripts that keepalived runs. They are conffiles: a keepalived.conf may name them after a removal
-#: of the package, and a script that is missing counts as one that fails (FACTS 2).
+#: of the package, and a script that is missing counts as one that fails (fact check-scripts).
 CHECK_SCRIPT = "/etc/netvip/keepalived-check"
 NOTIFY_SCRIPT = "/etc/netvip/keepalived-notify"
 HOLD_SCRIPT = "/etc/netvip/keepalived-hold"

@@ -1,6 +1,6 @@
 """The bridge: nexthop objects, routes and rules that keep routes alive during a window.
 
-All of them have `protocol kernel`, which networkd does not delete (FACTS 2).
+All of them have `protocol kernel`, which networkd does not delete (fact nexthops-survive).
 """
 
 from __future__ import annotations

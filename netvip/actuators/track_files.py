@@ -10,8 +10,8 @@ from netvip.keepalived.names import file_name
 
 
 class TrackFiles:
-    """The files below /run/netvip/track, one for each instance. None is ever removed: keepalived
-    takes a track file that is missing for a failure (FACTS 5)."""
+    """The files below /run/netvip/track, one for each instance. None is ever removed, as some
+    versions of keepalived mishandle that; 0 is as good (fact track-file)."""
 
     def __init__(self, run: Path = Path(RUN)) -> None:
         self._directory = run / "track"

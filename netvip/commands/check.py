@@ -15,8 +15,8 @@ import sys
 from netvip.const import HOLD_SCRIPT, RUN
 from netvip.keepalived.names import file_name
 
-# keepalived may run this every second: it imports nothing that costs (FACTS 8), `os` and the
-# kernel's addresses only where they are needed.
+# keepalived may run this every second: it imports nothing that costs (fact start-up-cost), `os` and
+# the kernel's addresses only where they are needed.
 
 USAGE = "usage: netvip check [INSTANCE] | netvip check --hold COMMAND [ARGUMENT...]"
 

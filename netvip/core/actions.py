@@ -35,7 +35,7 @@ class Numbers:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Shield and bridge of one instance: built beforehand, sent in one message (FACTS 2)."""
+    """Shield and bridge of one instance: built beforehand, sent in one message (fact one-send)."""
 
     ifindex: int
     vips: tuple[Address, ...]

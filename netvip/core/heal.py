@@ -1,9 +1,8 @@
 """Restarting a keepalived that stays in FAULT although it has all that it needs. Off by default.
 
 keepalived 2.1.0 to 2.3.2 with a configured unicast source that was missing at its start do not
-look for it again (FACTS 5). Where anything else in the configuration could hold it in FAULT, netvip
-does not restart it, as it cannot know whether that is the reason.
-"""
+look for it again (fact stuck-in-fault). Where anything else in the configuration could hold it in
+FAULT, netvip does not restart it, as it cannot know whether that is the reason."""
 
 from __future__ import annotations
 

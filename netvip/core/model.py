@@ -51,7 +51,8 @@ class Role(Enum):
 
 
 class AuthorKind(Enum):
-    """Which program requested a change: told by the netlink port of the request (FACTS 4)."""
+    """Which program requested a change: told by the netlink port of the request (fact
+    netlink-port-names-the-author)."""
 
     NETWORKD = "networkd"
     NETVIP = "netvip"

@@ -16,7 +16,7 @@ from netvip.keepalived.traps import in_unicast_trap
 WATCHES = (2, 0)
 #: The priority of who owns the addresses (RFC 5798 5.2.4).
 OWNER = 255
-#: The block of track files at the root is spelled track_file from here on (FACTS 5).
+#: The block of track files at the root is spelled track_file from here on (fact track-file).
 TRACK_FILE = (2, 2, 4)
 
 

@@ -30,7 +30,7 @@ STATE_NOTIFIES = {
     "notify_fault": "FAULT",
     "notify_stop": "STOP",
 }
-#: keepalived 2.0 is the first with track files, no_track and -t (FACTS 5).
+#: keepalived 2.0 is the first with track files, no_track and -t (fact lost-vip-by-version).
 TRACKS = (2, 0)
 #: From here on the definition is spelled track_file; vrrp_track_file before.
 TRACK_FILE = (2, 2, 4)
@@ -247,7 +247,7 @@ def _tracked(
 
 def _free_notify(instance: Instance) -> list[str]:
     """The keywords under which our notify can stand beside the operator's: an instance takes one
-    `notify`, and one of each of the others (FACTS 2)."""
+    `notify`, and one of each of the others (fact notify-slots)."""
     taken = {notify.keyword for notify in instance.notifies}
     if "notify" not in taken:
         return ["notify"]

@@ -24,7 +24,8 @@ from netvip.keepalived.process import configuration_id, parent
 from netvip.linux.programs import output
 
 DUMP_FILE = Path("/tmp/keepalived.json")
-#: SIGJSON of keepalived (SIGRTMIN + 2). A keepalived without JSON is killed by it (FACTS 5).
+#: SIGJSON of keepalived (SIGRTMIN + 2). A keepalived without JSON is killed by it (fact
+#: json-signal).
 SIGJSON = signal.SIGRTMIN + 2
 #: keepalived writes the file in pieces, and no event tells that it is complete.
 REREAD_EVERY = 0.005

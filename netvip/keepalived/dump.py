@@ -15,7 +15,8 @@ from netvip.keepalived.traps import in_unicast_trap
 
 #: keepalived reports a VIP's own state among its configured words.
 NO_TRACK = "no_track"
-#: keepalived 2.0 is the first that reacts to the loss of a VIP or of its source address (FACTS 5).
+#: keepalived 2.0 is the first that reacts to the loss of a VIP or of its source address (fact
+#: lost-vip-by-version).
 WATCHES_ADDRESSES = (2, 0)
 #: keepalived.conf(5): advert_int is at most 255 s.
 LONGEST_INTERVAL = 255.0

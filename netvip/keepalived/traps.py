@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-#: With a unicast source that is missing at the start, these stay in FAULT (FACTS 5).
+#: With a unicast source that is missing at the start, these stay in FAULT (fact stuck-in-fault).
 UNICAST_TRAP = ((2, 1, 0), (2, 3, 2))
 
 

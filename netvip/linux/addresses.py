@@ -1,9 +1,8 @@
 """The host's addresses, read by `netvip check`, which keepalived starts every few seconds.
 
-Each import costs processor time there (FACTS 8). So this module uses neither netvip.linux.rtnl,
-which imports dataclasses and ipaddress, nor netvip.linux.netlink_socket, which imports socket; it
-reads messages with netvip.linux.netlink_messages, as they do.
-"""
+Each import costs processor time there (fact start-up-cost). So this module uses neither
+netvip.linux.rtnl, which imports dataclasses and ipaddress, nor netvip.linux.netlink_socket, which
+imports socket; it reads messages with netvip.linux.netlink_messages, as they do."""
 
 from __future__ import annotations
 

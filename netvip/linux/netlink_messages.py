@@ -1,8 +1,8 @@
 """The layout of netlink messages and of their attributes (netlink(7), rtnetlink(7)).
 
 The daemon and `netvip check` both read netlink with it. keepalived starts `netvip check` every few
-seconds, and each import costs processor time there (FACTS 8): so this module imports struct alone.
-"""
+seconds, and each import costs processor time there (fact start-up-cost): so this module imports
+struct alone."""
 
 from __future__ import annotations
 

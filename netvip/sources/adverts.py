@@ -18,7 +18,8 @@ from netvip.core.model import IP
 from netvip.linux.packetfilter import attach
 from netvip.wire import arp, ndp, vrrp
 
-#: Only a packet socket that is bound to this protocol receives what its own host sends (FACTS 5).
+#: Only a packet socket that is bound to this protocol receives what its own host sends (fact
+#: own-adverts-need-eth-p-all).
 ETH_P_ALL = 0x0003
 PACKET_OUTGOING = 4
 LARGEST_ADVERT = 2048

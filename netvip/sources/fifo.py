@@ -12,7 +12,7 @@ from netvip.core import events
 from netvip.core.model import Role
 from netvip.sources.pipe import Pipe
 
-#: keepalived's states (FACTS 5).
+#: keepalived's states (fact fifo-states).
 ROLES = {
     "MASTER": Role.MASTER,
     "BACKUP": Role.BACKUP,

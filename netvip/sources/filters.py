@@ -1,4 +1,5 @@
-"""Looks for packet filter rules that drop packets to a VIP on lo (FACTS 2)."""
+"""Looks for packet filter rules that drop packets to a VIP on lo (fact
+filters-that-block-a-shield)."""
 
 from __future__ import annotations
 

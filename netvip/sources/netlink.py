@@ -18,7 +18,8 @@ from netvip.linux.netlink_socket import dump, open_socket, receive
 #: A burst at boot, or of a thousand VIPs, must not overflow it; after an overflow the source dumps
 #: the kernel's state again.
 RECEIVE_BUFFER = 4 << 20
-#: networkd's socket is made by PID 1 (systemd-networkd.socket), so its port is 1 (FACTS 4).
+#: networkd's socket is made by PID 1 (systemd-networkd.socket), so its port is 1 (fact
+#: netlink-port-names-the-author).
 SOCKET_ACTIVATED = 1
 NETWORKD_COMM = "systemd-network"
 

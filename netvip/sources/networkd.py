@@ -21,7 +21,8 @@ SYSTEMD1 = (
     "org.freedesktop.systemd1.Manager",
 )
 PROPERTIES = "org.freedesktop.DBus.Properties"
-#: States of a link in which networkd does not change it any more (systemd's LinkState; FACTS 3).
+#: States of a link in which networkd does not change it any more (systemd's LinkState; fact
+#: no-signal-for-the-end).
 FINAL = frozenset({"configured", "unmanaged", "failed"})
 #: Methods of Manager and Link after which networkd may delete addresses. The first argument of a
 #: Manager's method whose name ends in "Link" is the interface number.

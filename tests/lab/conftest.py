@@ -69,7 +69,8 @@ def damage(suite: str) -> Iterator[Damage]:
                 pair.make_master()
                 known[action] = measure(pair, ACTIONS[action])
             cost = known[action]
-            # FACTS of keepalived: the gap is the skew, 570 ms with priority 110.
+            # The gap is the skew, 570 ms with priority 110 (fact
+            # networkd-deletes-foreign-addresses).
             assert cost.near["lost"] > 300 and cost.far["lost"] > 300, "the control shows no damage"
             assert cost.moves("a", "del", "ens160", pair.vips[0])
             return cost

@@ -1,4 +1,5 @@
-"""A keepalived that stays in FAULT though all it needs is there, as 2.1.0 to 2.3.2 do (FACTS 5)."""
+"""A keepalived that stays in FAULT though all it needs is there, as 2.1.0 to 2.3.2 do (fact
+stuck-in-fault)."""
 
 from __future__ import annotations
 

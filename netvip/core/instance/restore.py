@@ -94,8 +94,9 @@ class Restore:
         return not (vip.tracked and presence.spec.watches_addresses)
 
     def _still_keepalived_s(self, key: AddressKey) -> bool:
-        # keepalived deletes without an advert when a reload drops the VIP from its configuration:
-        # unless networkd is known to have deleted it, a dump has to say that the VIP is still its.
+        # keepalived deletes without an advert when a reload drops the VIP from its configuration
+        # (fact release-is-announced): unless networkd is known to have deleted it, a dump has to
+        # say that the VIP is still its.
         loss = self._losses.get(key)
         if loss is None:
             return False

@@ -11,7 +11,8 @@ from netvip.core.mirror import Mirror
 from netvip.core.model import AddressKey
 from netvip.core.plan import build
 
-#: networkd deletes routes some ms before addresses: a plan built in between would lack them. So
+#: networkd deletes routes some ms before addresses (fact routes-before-addresses): a plan built in
+#: between would lack them. So
 #: the kernel has to be unchanged for this long before a plan is built (seconds) ...
 BELIEVED_AFTER = 0.25
 #: ... but changes without end (by a routing daemon) delay it for no longer than this.
