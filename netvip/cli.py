@@ -1,23 +1,26 @@
-"""netvip VERB …: finds the verb's module and imports that alone."""
+"""netvip VERB: finds the module of a verb, and imports nothing else."""
 
 from __future__ import annotations
 
 import sys
 
-#: Verb, its module in netvip.commands, and what it does in a few words.
+#: Each verb, its module in netvip.commands, and its summary.
 VERBS = {
-    "daemon": ("daemon", "run the daemon (what netvip.service does)"),
-    "status": ("status", "show instances, VIPs and open windows [--json]"),
-    "doctor": ("doctor", "judge keepalived's configuration, its scripts and this host [--json]"),
-    "check": ("check", "is this node fit for its state? [INSTANCE | --hold COMMAND...]"),
-    "notify": ("notify", "keepalived's notify script: TYPE NAME STATE [PRIORITY]"),
-    "hold": ("hold", "be ready: somebody is at work here [--reason R] [--for T]"),
+    "daemon": ("daemon", "run the daemon (netvip.service does this)"),
+    "status": ("status", "show instances, VIPs, windows and holds [--json]"),
+    "doctor": ("doctor", "find mistakes in keepalived's configuration, scripts and host [--json]"),
+    "check": ("check", "check the VIPs for keepalived [INSTANCE | --hold COMMAND...]"),
+    "notify": (
+        "notify",
+        "record a state, as keepalived's notify script: TYPE NAME STATE [PRIORITY]",
+    ),
+    "hold": ("hold", "announce work on this machine [--reason R] [--for T]"),
     "release": ("release", "end a hold [--reason R]"),
-    "yield": ("hand_over", "hand an instance's addresses over to the peer: INSTANCE"),
-    "verify": ("verify", "the coordinated check, now, step by step [INSTANCE]"),
-    "failback": ("failback", "bring the addresses home, in the maintenance window [--now]"),
-    "hook": ("hook", "tell the daemon what a hook would: EVENT..."),
-    "adopt": ("adopt", "make keepalived.conf guarded [--apply|--revert]"),
+    "yield": ("hand_over", "hand the VIPs of an instance over to the peer: INSTANCE"),
+    "verify": ("verify", "run the coordinated check and show its steps [INSTANCE]"),
+    "failback": ("failback", "hand the VIPs over to their home node [--now]"),
+    "hook": ("hook", "send a request to the daemon, as a hook does: REQUEST..."),
+    "adopt": ("adopt", "adapt keepalived.conf to netvip [--apply|--revert]"),
 }
 OK, FINDING, USAGE, UNREACHABLE = 0, 1, 2, 3
 
@@ -31,8 +34,8 @@ def usage() -> str:
             "",
             *lines,
             "",
-            "netvip VERB --help tells more. Exit: 0 fine, 1 a finding, 2 usage, "
-            "3 daemon not reachable.",
+            "Use netvip VERB --help for details. Exit codes: 0 fine, 1 a finding, "
+            "2 usage, 3 daemon not reachable.",
         ]
     )
 
@@ -50,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
         return OK
     if not words or words[0] not in VERBS:
         print(
-            usage() if not words else f"netvip: there is no verb {words[0]!r}; try netvip --help",
+            usage() if not words else f"netvip: unknown verb {words[0]!r}; see netvip --help",
             file=sys.stderr,
         )
         return USAGE
@@ -58,12 +61,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(verb: str, arguments: list[str]) -> int:
-    # importlib's own way costs its import; keepalived may run `netvip check` every second.
+    # importlib would have to be imported; keepalived may run `netvip check` every second.
     module = __import__(f"netvip.commands.{VERBS[verb][0]}", fromlist=["main"])
     try:
         return int(module.main(arguments))
     except BrokenPipeError:
-        return FINDING  # whoever read our output has gone
+        return FINDING  # the reader of the output has exited
     except Exception as problem:
         from netvip.errors import DaemonUnreachable, NetvipError
 

@@ -1,4 +1,4 @@
-"""netvip.conf: INI like systemd's own, every key with a default."""
+"""netvip.conf: an INI file as systemd's are; every key has a default."""
 
 from __future__ import annotations
 
@@ -23,39 +23,39 @@ KEYS = {
     "failback": {"home"},
     "healing": {"restart"},
 }
-#: What `[check INSTANCE]` may say of one instance.
+#: The keys of a section `[check INSTANCE]`.
 OF_INSTANCE = {"hosts", "service"}
 APT = ("hold", "yield", "ignore")
-#: Seconds; 0 for no check but on demand.
+#: Seconds; 0 disables the periodic check.
 LONGEST_INTERVAL = 3600.0
-#: More findings in a row than this are not waited for on purpose.
+#: A larger number of findings in a row is a mistake.
 MOST_FINDINGS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What an operator may set."""
+    """The operator's settings."""
 
-    #: Whether to listen on the system bus; without it a loss is met, not foreseen.
+    #: Whether to listen on the system bus; without it netvip reacts to a loss only when it occurs.
     dbus: bool = True
     keepalived_conf: Path = Path(KEEPALIVED_CONF)
     #: What an apt run means: hold, yield or ignore.
     apt: str = "hold"
     check: Policy = field(default_factory=Policy)
-    #: The node where the VIPs belong, by name or address; empty for none.
+    #: The home node of the VIPs, by name or address; empty for none.
     home: str = ""
-    #: Whether a keepalived that stays in FAULT without a reason is restarted.
+    #: Whether netvip restarts a keepalived that stays in FAULT without a reason.
     restart: bool = False
 
 
 def files(main: Path = Path(CONFIG_FILE)) -> list[Path]:
-    """The configuration files that are there, in the order they apply."""
+    """The configuration files that exist, in the order in which they apply."""
     drop_ins = sorted(main.with_name(main.name + ".d").glob("*.conf"))
     return [path for path in (main, *drop_ins) if path.exists()]
 
 
 def load(paths: Sequence[Path] | None = None) -> Config:
-    """Read the configuration; raises ConfigError with file and line."""
+    """Read the configuration. Raises ConfigError with file and line."""
     config = Config()
     for path in files() if paths is None else paths:
         config = _merge(config, path)
@@ -144,7 +144,7 @@ def _address(text: str) -> IP:
     try:
         return ip_address(text)
     except ValueError:
-        raise ValueError(f"takes IP addresses, and {text!r} is none") from None
+        raise ValueError(f"must list IP addresses; {text!r} is not one") from None
 
 
 def _refuse_unknown(parser: configparser.ConfigParser, path: Path, text: str) -> None:
@@ -153,18 +153,18 @@ def _refuse_unknown(parser: configparser.ConfigParser, path: Path, text: str) ->
         known = OF_INSTANCE if section.startswith("check ") else KEYS.get(section)
         if known is None:
             raise ConfigError(
-                f"{path}:{_find(text, f'[{section}]')}: there is no section "
-                f"[{section}]; known are {', '.join(sorted(KEYS))}"
+                f"{path}:{_find(text, f'[{section}]')}: unknown section "
+                f"[{section}]; known sections: {', '.join(sorted(KEYS))}"
             )
         for key in set(parser[section]) - known:
             raise ConfigError(
-                f"{path}:{_find(text, key)}: [{section}] has no key {key}; known "
-                f"are {', '.join(sorted(known))}"
+                f"{path}:{_find(text, key)}: unknown key {key} in [{section}]; known keys: "
+                f"{', '.join(sorted(known))}"
             )
 
 
 def _find_in(text: str, section: str, key: str) -> int:
-    """The line of a key in its section: others may have a key of that name."""
+    """The line of a key in its section; other sections may have a key of that name."""
     begun = _find(text, f"[{section}]") - 1
     rest = "\n".join(text.splitlines()[begun:])
     return begun + _find(rest, key)
@@ -191,11 +191,11 @@ def _line(problem: Exception) -> str:
 
 def _sentence(problem: Exception) -> str:
     if isinstance(problem, configparser.MissingSectionHeaderError):
-        return "a line stands before the first [section]; put it into one"
+        return "this line is outside any section; put it below a [section]"
     if isinstance(problem, (configparser.DuplicateOptionError, configparser.DuplicateSectionError)):
-        return "given twice; remove one"
+        return "this section or key is given twice; remove one"
     if isinstance(problem, configparser.ParsingError):
-        return "this line is no key = value; correct or remove it"
+        return "this line is not of the form key = value; correct or remove it"
     if isinstance(problem, UnicodeDecodeError):
-        return "not a text file; restore it"
-    return f"cannot be read: {getattr(problem, 'strerror', problem)}"
+        return "the file is not UTF-8 text; correct it"
+    return f"cannot read the file: {getattr(problem, 'strerror', problem)}"

@@ -25,6 +25,7 @@ from netvip.actuators.track_files import TrackFiles
 from netvip.checks.runner import Runner
 from netvip.const import ALIVE_EVERY, KEEPALIVED_UNIT, VERIFY_LIMIT
 from netvip.control import document, server
+from netvip.control.status import Status
 from netvip.core import actions, events
 from netvip.core.events import RequestKind
 from netvip.core.machine import Machine
@@ -360,7 +361,7 @@ class Daemon:
             self.feed(parse.parse(time.monotonic(), words))
         except ValueError as problem:
             return {"refused": str(problem)}
-        return self._status([])
+        return dict(self._status([]))
 
     async def _verify(self, words: Sequence[str]) -> dict[str, Any]:
         begun = time.monotonic()
@@ -375,13 +376,13 @@ class Daemon:
                     self._examined.clear()
                     await self._examined.wait()
         fresh = {name: self._machine.checks.checked([name], begun) for name in wanted}
-        return self._status([]) | {"verified": fresh}
+        return dict(self._status([]), verified=fresh)
 
-    def _status(self, _: Sequence[str]) -> dict[str, Any]:
+    def _status(self, _: Sequence[str]) -> Status:
         trouble = self._problem or self._keepalived.problem
         counts = (self._fifo.lines, self._fifo.dropped)
-        found = document.document(self._machine, time.monotonic(), trouble, counts)
-        return found | {"failback": document.failback(self._machine, self._home_name)}
+        now, home = time.monotonic(), self._home_name
+        return document.document(self._machine, now, home, trouble, counts)
 
     async def _restart_keepalived(self) -> None:
         said = await output("systemctl", "restart", "--no-block", KEEPALIVED_UNIT)

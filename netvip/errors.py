@@ -1,4 +1,4 @@
-"""What netvip raises for a reader: one sentence that says what is wrong and what to do."""
+"""The errors that netvip shows to an operator: one sentence, what is wrong and what to do."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class DaemonUnreachable(NetvipError):
 
 
 class Refused(NetvipError):
-    """The daemon heard, and will not; the text says why."""
+    """The daemon refused a request; the text says why."""
 
 
 class DumpError(NetvipError):
-    """keepalived's state dump could not be had; the text says why."""
+    """keepalived's state dump cannot be read; the text says why."""

@@ -320,7 +320,7 @@ def _unguarded() -> str:
     from netvip.control import client
 
     try:
-        instances = client.ask("status")["instances"]
+        instances = client.status()["instances"]
         modes = {instance["name"]: instance["mode"] for instance in instances}
     except DaemonUnreachable:
         try:

@@ -1,11 +1,10 @@
-"""netvip check [INSTANCE]: is this node fit for what keepalived has it do?
+"""netvip check [INSTANCE]: check whether this node serves the VIPs that keepalived gave it.
 
-A MASTER has its virtual addresses on their interfaces, a BACKUP need not, a FAULT is fine as soon
-as the node could carry them. In a window the answer is the last good one. Exit: 0 healthy, or not
-known; 1 not healthy.
+The check fails (exit code 1) if this node is MASTER and a VIP is missing from its interface. It
+passes (exit code 0) during a window, for a BACKUP, and where the state is not known.
 
-netvip check --hold COMMAND [ARGUMENT...] runs a check of yours, and in a window answers with its
-last verdict from outside of it.
+netvip check --hold COMMAND [ARGUMENT...] runs a check script of the operator. During a window it
+does not run the command, but returns the command's last result.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ USAGE = "usage: netvip check [INSTANCE] | netvip check --hold COMMAND [ARGUMENT.
 
 
 def main(arguments: list[str]) -> int:
-    """Answer in words and by the exit code."""
+    """Print the result, and return it as exit code."""
     if arguments[:1] in (["--help"], ["-h"]):
         print(f"{USAGE}\n\n{__doc__}")
         return 0
@@ -33,7 +32,7 @@ def main(arguments: list[str]) -> int:
         return 2
     names = [file_name(arguments[0])] if arguments else _published()
     if not names:
-        print("netvip knows of no instance: nothing is known to be wrong")
+        print("no VRRP instance is known; the check passes")
     return max([_check(name) for name in names], default=0)
 
 
@@ -43,11 +42,11 @@ def _hold(command: list[str]) -> int:
     try:
         os.execv(HOLD_SCRIPT, [HOLD_SCRIPT, *command])
     except OSError:
-        pass  # without the script nothing holds: the command's own answer is the answer
+        pass  # without the script the command runs as it is
     try:
         os.execvp(command[0], command)
     except OSError as problem:
-        print(f"netvip: {command[0]} cannot be run: {problem.strerror}", file=sys.stderr)
+        print(f"netvip: cannot run {command[0]}: {problem.strerror}", file=sys.stderr)
     return 127  # sh(1): command not found
 
 
@@ -61,27 +60,27 @@ def _published() -> list[str]:
 
 
 def _check(name: str) -> int:
-    """One instance: by the daemon's word while it lives, and else by keepalived's and the
-    kernel's."""
+    """Check one instance: by what the daemon published while it runs, and otherwise by keepalived's
+    state and the kernel's addresses."""
     published = _lines(f"{RUN}/verdict/{name}")
     if not published:
-        print(f"{name}: nothing is known of it, and so nothing is known to be wrong")
+        print(f"{name}: its state is not known; the check passes")
         return 0
     told = {words[0]: words[1:] for words in published}
     if _alive():
         state, verdict = "".join(told.get("state", [])), "".join(told.get("verdict", []))
         if "held" in told:
-            return _answer(name, state, "", "a window is open, or netvip is at work on it")
+            return _answer(name, state, "", "a window is open, or netvip restores a VIP")
         if verdict == "failed" and state != "FAULT":
             return _answer(name, state, " ".join(told.get("why", ["a VIP is missing"])))
-        if verdict == "good" and state == "MASTER":  # by what the kernel told the daemon
+        if verdict == "good" and state == "MASTER":  # as the kernel told the daemon
             return _answer(name, state, "")
     else:
         state = _state(name)
     if state != "MASTER":
-        return _answer(name, state or "UNKNOWN", "", "nothing is asked of this node")
+        return _answer(name, state or "UNKNOWN", "", "this node need not have the VIPs")
     missing = _missing([words[1:3] for words in published if words[0] == "vip"])
-    return _answer(name, state, f"not on its interface: {missing}" if missing else "")
+    return _answer(name, state, f"missing from its interface: {missing}" if missing else "")
 
 
 def _answer(name: str, state: str, problem: str, good: str = "every VIP is present") -> int:
@@ -105,7 +104,7 @@ def _alive() -> bool:
 
 
 def _state(name: str) -> str:
-    """What a keepalived that still runs said last; empty where none did."""
+    """The last state that a running keepalived reported; empty if none did."""
     import os
 
     try:
@@ -125,8 +124,7 @@ def _runs(pid: str, start: str = "") -> bool:
 
 
 def _missing(vips: list[list[str]]) -> str:
-    """The VIPs that the kernel does not have on their interface; what it does not tell is not
-    missing."""
+    """The VIPs that are not on their interface; none where the kernel's addresses are not known."""
     if not vips:
         return ""
     from netvip.linux.addresses import parsed, present

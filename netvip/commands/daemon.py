@@ -1,4 +1,4 @@
-"""netvip daemon: run, or sweep up after one that was killed."""
+"""netvip daemon: run the daemon, or remove what a killed one left behind."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--sweep",
         action="store_true",
-        help="remove what a killed daemon left (ExecStopPost=), and end",
+        help="remove what a killed daemon left behind (ExecStopPost=), and exit",
     )
     options = parser.parse_args(arguments)
     from netvip import daemon
@@ -37,8 +37,8 @@ def main(arguments: list[str]) -> int:
         if problem.errno not in (errno.EPERM, errno.EACCES):
             raise
         _complain(
-            "netvip's daemon needs root, CAP_NET_ADMIN and CAP_NET_RAW; start it as "
-            f"netvip.service ({problem})"
+            "the daemon needs root with CAP_NET_ADMIN and CAP_NET_RAW; start netvip.service "
+            f"({problem})"
         )
         return 1
     except NetvipError as problem:
@@ -48,18 +48,18 @@ def main(arguments: list[str]) -> int:
 
 
 def _settings() -> tuple[config.Config, str]:
-    """The configuration, or every default and what is wrong with it: a slip of the pen in a file
-    that nobody needs is no reason to leave a VIP alone."""
+    """The configuration; if it is invalid, the defaults and the problem: a mistake in an optional
+    file must not leave the VIPs without protection."""
     try:
         return config.load(), ""
     except ConfigError as problem:
-        _complain(f"{problem}; going on with the defaults")
+        _complain(f"{problem}; using the defaults")
         return config.Config(), str(problem)
 
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Two daemons would take down each other's bridge: the second one does not start."""
+    """Refuse to start a second daemon: each would remove the bridge of the other."""
     os.makedirs(RUN, mode=0o755, exist_ok=True)
     with open(f"{RUN}/lock", "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as lock:
         try:

@@ -1,4 +1,4 @@
-"""netvip doctor: what in keepalived's configuration, its scripts and this host asks for trouble."""
+"""netvip doctor: find mistakes in keepalived's configuration, its scripts and this host."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from netvip.keepalived.reader import read
 
 
 def main(arguments: list[str]) -> int:
-    """Print the findings; exit 1 where one is more than a note."""
+    """Print the findings; exit 1 if one is more than a note."""
     parser = argparse.ArgumentParser(prog="netvip doctor", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print them as JSON")
     parser.add_argument(
-        "--config", type=Path, help="judge this file, of another host: nothing of this one"
+        "--config", type=Path, help="examine this file only, which may be another host's"
     )
     options = parser.parse_args(arguments)
     found = judge(_elsewhere(options.config) if options.config else _here())
     if options.json:
         print(json.dumps([_plain(finding) for finding in found], indent=2))
     else:
-        print("\n".join(line for finding in found for line in _lines(finding)) or "nothing to say")
+        print("\n".join(line for finding in found for line in _lines(finding)) or "no findings")
     return int(any(finding.severity is not Severity.NOTE for finding in found))
 
 

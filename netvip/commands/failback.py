@@ -1,51 +1,53 @@
-"""netvip failback [--now]: bring the virtual addresses home, without a loss.
+"""netvip failback [--now]: hand the VIPs over to their home node, without a loss.
 
-The MASTER that is not `[failback] home` hands them over if home answers an echo, and takes them
-back if nobody takes over. netvip-failback.timer runs this: it is the maintenance window, and at any
-other time only --now does it.
-"""
+A MASTER that is not `[failback] home` hands its VIPs over if the home node answers an echo, and
+keeps them if the home node does not take over. netvip-failback.timer runs this in the maintenance
+window; at any other time --now is needed."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
-from typing import Any
 
 from netvip.commands.hand_over import hand_over
 from netvip.commands.verify import verified
+from netvip.control.status import Status
 from netvip.errors import Refused
 
-#: systemd.exec(5): which unit has started this one.
+#: systemd.exec(5): the unit that triggered this one.
 TRIGGER, TIMER = "TRIGGER_UNIT", "netvip-failback.timer"
 
 
 def main(arguments: list[str]) -> int:
-    """Bring them home; exit 1 with the reason where they stay."""
+    """Hand them over; exit 1 with the reason if they stay."""
     parser = argparse.ArgumentParser(
         prog="netvip failback", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--now", action="store_true", help="outside the window as well")
+    parser.add_argument(
+        "--now", action="store_true", help="do it outside the maintenance window as well"
+    )
     if not parser.parse_args(arguments).now and os.environ.get(TRIGGER) != TIMER:
-        raise Refused(f"outside the maintenance window, which is {TIMER}; --now does it at once")
-    return _bring_home(verified([]))
+        raise Refused(f"outside the maintenance window ({TIMER}); use --now to do it at once")
+    status, _ = verified([])
+    return _bring_home(status)
 
 
-def _bring_home(document: dict[str, Any]) -> int:
+def _bring_home(document: Status) -> int:
     where = document["failback"]
     if not where["home"]:
-        raise Refused("netvip.conf names no [failback] home")
+        raise Refused("no home node is configured; set home= in section [failback] of netvip.conf")
     if where["here"] == "yes":
-        print(f"this node is {where['home']}: nothing has to come home from here")
+        print(f"nothing to do: this node is the home node {where['home']}")
         return 0
     masters = [i["name"] for i in document["instances"] if i["state"] == "MASTER"]
     if not masters:
-        print("this node is MASTER of nothing: nothing has to come home from here")
+        print("nothing to do: this node is not MASTER of any instance")
         return 0
     if where["here"] != "no":
-        raise Refused(f"{where['home']} cannot be resolved: it is not known where home is")
+        raise Refused(f"cannot resolve the home node {where['home']}")
     if where["answers"] != "yes":
-        raise Refused(f"{where['home']} does not answer an echo: the VIPs stay here")
+        raise Refused(f"the home node {where['home']} does not answer an echo; the VIPs stay here")
     return max(map(_hand_over, masters))
 
 

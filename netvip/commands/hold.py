@@ -1,7 +1,8 @@
-"""netvip hold: say that somebody is at work on this machine.
+"""netvip hold: announce work on this machine.
 
-The daemon makes its plans and its evidence fresh, and keeps healing and needrestart quiet. Failover
-goes on working. A hold ends with `netvip release`, at the latest with its lease.
+The daemon renews its plans and asks keepalived for its state. While a hold lasts, it does not
+restart keepalived. Failover works as without a hold. `netvip release` ends a hold; otherwise it
+ends when its lease expires.
 """
 
 from __future__ import annotations
@@ -22,13 +23,17 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="netvip hold", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--reason", default=REASON, help=f"what for ({REASON})")
+    parser.add_argument(
+        "--reason",
+        default=REASON,
+        help=f"the reason, as shown in netvip status (default: {REASON})",
+    )
     parser.add_argument(
         "--for",
         dest="lease",
         default=f"{HOLD_LEASE // 60}min",
         metavar="TIME",
-        help=f"for how long at most, as 90s, 15min or 2h, up to {HOLD_LONGEST // 3600}h (15min)",
+        help=f"its lease: 90s, 15min or 2h, up to {HOLD_LONGEST // 3600}h (default: 15min)",
     )
     options = parser.parse_args(arguments)
     client.ask("call", words=["hold", options.reason, str(seconds(options.lease))])
@@ -36,8 +41,8 @@ def main(arguments: list[str]) -> int:
 
 
 def seconds(text: str) -> int:
-    """A time as written: a number and s, min or h. Raises NetvipError."""
+    """A duration in seconds: a number with s, min or h. Raises NetvipError."""
     found = re.fullmatch(r"(\d{1,6})\s*(s|m|min|h|)", text)
     if found is None:
-        raise NetvipError(f"{text!r} is no time; write it as 90s, 15min or 2h")
+        raise NetvipError(f"invalid duration {text!r}: use 90s, 15min or 2h")
     return int(found[1]) * UNITS[found[2]]

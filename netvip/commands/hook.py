@@ -1,4 +1,4 @@
-"""netvip hook EVENT...: tell the daemon what a hook would, by hand or from a script of yours.
+"""netvip hook REQUEST...: send a request to the daemon, as netvip's hooks do.
 
 hold REASON [SECONDS]   release REASON    apt-begins   apt-ended   upgraded
 networkd-stops   networkd-stopped   networkd-started   link INTERFACE STATE
@@ -13,7 +13,7 @@ from netvip.control import client
 
 
 def main(arguments: list[str]) -> int:
-    """Tell it; exit 1 with a sentence for words that are no event."""
+    """Send it; exit 1 with a sentence if it is not a request."""
     if not arguments or arguments[0] in ("--help", "-h"):
         print(f"usage: {__doc__}", end="", file=sys.stdout if arguments else sys.stderr)
         return 0 if arguments else 2

@@ -1,8 +1,7 @@
 """netvip notify TYPE NAME STATE [PRIORITY]: keepalived's notify script.
 
-It keeps the state for the check that keepalived runs, and tells the daemon. It never fails for want
-of a daemon, and never waits.
-"""
+It records the state for the check that keepalived runs, and reports it to the daemon. It never
+waits, and succeeds without a daemon as well."""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ STATES = frozenset({"MASTER", "BACKUP", "FAULT", "STOP", "DELETED"})
 
 
 def main(arguments: list[str]) -> int:
-    """Take what keepalived tells; exit 0 even where nobody is there to hear it."""
+    """Record and report a state; exit 0 although the daemon may not be running."""
     if arguments[:1] in (["--help"], ["-h"]):
         print(f"{USAGE}\n\n{__doc__}")
         return 0
@@ -41,17 +40,17 @@ def _keep(name: str, state: str) -> None:
         with open(path, "w", opener=lambda place, flags: os.open(place, flags, 0o644)) as file:
             file.write(f"{state}\n")
     except (OSError, IndexError) as problem:
-        print(f"netvip: the state is not kept: {problem}", file=sys.stderr)
+        print(f"netvip: cannot record the state: {problem}", file=sys.stderr)
 
 
 def _tell(line: str) -> None:
     try:
         pipe = os.open(FIFO, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
-        return  # nobody reads it
+        return  # the daemon does not run
     try:
         os.write(pipe, line.encode(errors="surrogateescape"))  # short enough to be written whole
     except OSError:
-        pass  # it is full, or its reader has just gone: the adverts tell as well
+        pass  # it is full, or the daemon has just stopped: the adverts tell the state as well
     finally:
         os.close(pipe)

@@ -1,16 +1,19 @@
-"""Asking the daemon. Imported by commands that must cost little: sockets and json, no more."""
+"""Sending requests to the daemon. It imports little, as commands that run often import it."""
 
 from __future__ import annotations
 
 import json
 import socket
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from netvip.const import CONTROL_SOCKET
 from netvip.errors import DaemonUnreachable, Refused
 
-#: The daemon answers within milliseconds; a hung one must not hang who asks.
+if TYPE_CHECKING:
+    from netvip.control.status import Status
+
+#: Seconds. The daemon answers within milliseconds; a command must not wait for a hung one.
 LIMIT = 2.0
 LARGEST_REPLY = 16 << 20
 
@@ -24,7 +27,7 @@ def ask(
         reply = _exchange(json.dumps(request).encode() + b"\n", path, limit)
         answer = json.loads(reply)
         if not isinstance(answer, dict) or "error" in answer:
-            raise ValueError("not an answer of this version's; restart netvip.service")
+            raise ValueError("the answer is not one of this version; restart netvip.service")
     except (OSError, ValueError) as problem:
         raise DaemonUnreachable(
             f"netvip's daemon does not answer on {path} ({problem}); "
@@ -33,6 +36,11 @@ def ask(
     if "refused" in answer:
         raise Refused(answer["refused"])
     return answer
+
+
+def status() -> Status:
+    """The status document. Raises DaemonUnreachable, or Refused."""
+    return cast("Status", ask("status"))
 
 
 def _exchange(request: bytes, path: str, limit: float) -> bytes:

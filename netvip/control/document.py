@@ -1,11 +1,12 @@
-"""What `netvip status` shows, taken from the core."""
+"""The status document, taken from the core."""
 
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from netvip import __version__
+from netvip.control import status
+from netvip.control.status import Status
 from netvip.core.check.history import History
 from netvip.core.instance.instance import Instance
 from netvip.core.machine import Machine
@@ -14,10 +15,14 @@ from netvip.core.publish import verdict
 
 
 def document(
-    machine: Machine, now: float, trouble: str = "", fifo: tuple[int, int] = (0, 0)
-) -> dict[str, Any]:
-    """The status as plain values; times are seconds since the epoch. `trouble` is the daemon's own,
-    which the core does not know of; `fifo` counts keepalived's lines, and those that were none."""
+    machine: Machine,
+    now: float,
+    home: str = "",
+    trouble: str = "",
+    fifo: tuple[int, int] = (0, 0),
+) -> Status:
+    """The status. `home` is the home node of netvip.conf; `trouble` a problem of the daemon that
+    the core does not know; `fifo` counts keepalived's lines, and those that were invalid."""
     clock = time.time() - now
     return {
         "version": __version__,
@@ -40,14 +45,15 @@ def document(
             }
             for w in machine.windows.values()
         ],
+        "failback": _failback(machine, home),
     }
 
 
 def problem(machine: Machine) -> str:
-    """What keeps netvip from its work, in one sentence; empty when nothing does."""
+    """What keeps netvip from protecting the VIPs, in one sentence; empty if nothing does."""
     blocked, why = machine.shield_blocked
     if machine.keepalived is Tri.NO:
-        return "keepalived is not running: there is nothing to protect"
+        return "keepalived is not running; nothing to protect"
     if machine.dump_problem:
         return machine.dump_problem
     if blocked is Tri.YES:
@@ -57,7 +63,7 @@ def problem(machine: Machine) -> str:
     return ""
 
 
-def _instance(machine: Machine, instance: Instance, now: float) -> dict[str, Any]:
+def _instance(machine: Machine, instance: Instance, now: float) -> status.Instance:
     spec = instance.spec
     return {
         "name": spec.name,
@@ -77,19 +83,16 @@ def _instance(machine: Machine, instance: Instance, now: float) -> dict[str, Any
     }
 
 
-def failback(machine: Machine, home: str) -> dict[str, Any]:
-    """Where the VIPs belong, whether that is here, and whether that node answers."""
-    examiner = machine.checks
-    answers = examiner.home_answers().value
-    return {"home": home, "here": examiner.at_home.value, "answers": answers}
+def _failback(machine: Machine, home: str) -> status.Failback:
+    checks = machine.checks
+    return {"home": home, "here": checks.at_home.value, "answers": checks.home_answers().value}
 
 
-def _check(watch: History, now: float) -> dict[str, Any]:
-    """The last examination; at is when it ended, None where there was none."""
+def _check(history: History, now: float) -> status.Check:
     return {
-        "at": None if watch.at == float("-inf") else time.time() - now + watch.at,
-        "asked": None if watch.at == float("-inf") else time.time() - now + watch.asked,
-        "faults": [fault.value for fault, belief in watch.beliefs.items() if belief.bad],
+        "at": None if history.at == float("-inf") else time.time() - now + history.at,
+        "asked": None if history.at == float("-inf") else time.time() - now + history.asked,
+        "faults": [problem.value for problem, belief in history.beliefs.items() if belief.bad],
         "steps": [
             {
                 "kind": step.kind.value,
@@ -98,18 +101,18 @@ def _check(watch: History, now: float) -> dict[str, Any]:
                 "words": step.words,
                 "took": round(step.took, 6),
             }
-            for step in watch.steps
+            for step in history.steps
         ],
     }
 
 
-def _evidence(instance: Instance, now: float) -> dict[str, Any]:
+def _evidence(instance: Instance, now: float) -> status.Evidence:
     known = instance.mastership
     age = known.age(now)
     return {"origin": known.origin, "age": None if age == float("inf") else round(age, 1)}
 
 
-def _vip(machine: Machine, instance: Instance, vip: Vip) -> dict[str, Any]:
+def _vip(machine: Machine, instance: Instance, vip: Vip) -> status.Vip:
     mirror = machine.mirror
     rules = mirror.rules.get(2 if vip.ip.version == 4 else 10)
     lo = mirror.index("lo")

@@ -101,7 +101,7 @@ def test_without_the_bus_netlink_alone_goes_on(calm: Pair) -> None:
     calm.b.run("systemctl", "stop", "dbus.socket", "dbus.service")
     try:
         calm.wait_status(calm.b, lambda status: status["networkd"] == "unknown")
-        assert "netlink alone" in calm.b.journal("netvip.service")
+        assert "using netlink only" in calm.b.journal("netvip.service")
     finally:
         calm.b.run("systemctl", "start", "dbus.socket", "dbus.service")
         restart(calm.b)  # it re-registers its name on the new bus
@@ -132,7 +132,7 @@ def test_a_broken_configuration_is_named_and_the_vip_not_left_alone(guarded: Pai
         assert (done.returncode, done.stderr) == (1, f"netvip: {sentence}\n")
         node.run("systemctl", "restart", "netvip.service")
         guarded.wait_status(node, lambda status: status["problem"] == sentence)
-        assert "going on with the defaults" in node.journal("netvip.service")
+        assert "using the defaults" in node.journal("netvip.service")
     finally:
         (node.root / path.lstrip("/")).unlink()
         node.run("systemctl", "restart", "netvip.service")

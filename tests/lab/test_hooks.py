@@ -207,7 +207,7 @@ def test_a_hold_is_shown_and_released(guarded: Pair) -> None:
     (hold,) = netvip_status(node)["holds"]
     assert (hold["reason"], hold["count"]) == ("cabling", 2)
     node.run("systemctl", "restart", "netvip.service")  # which holds outlive
-    assert "hold for cabling (2 times), at most 1" in node.run("netvip", "status")
+    assert "hold 'cabling' (2 times), ends within 1" in node.run("netvip", "status")
     for _ in range(2):
         node.run("netvip", "release", "--reason", "cabling")
     assert netvip_status(node)["holds"] == []
@@ -309,7 +309,7 @@ def test_a_yield_loses_nothing(bare: Pair, guarded: Pair, figures: list[str], pe
     lost = max(cost.near["lost"], cost.far["lost"])
     figures.append(f"netvip yield, peer {peer}, {guarded.suite}: lost {lost}")
     assert lost <= 1, guarded.a.journal("netvip.service")[-4000:]
-    stays = "netvip: VI_1: nobody took over, it stays here; see netvip status\n1"
+    stays = "netvip: VI_1: the peer did not take over; see netvip status\n1"
     assert said == ["VI_1: handed over\n0" if peer == "up" else stays]
     assert guarded.holder() == [guarded.b if peer == "up" else guarded.a]
 

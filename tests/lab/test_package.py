@@ -66,7 +66,7 @@ def test_adopted_and_reverted_byte_for_byte(suite: str, package: Path) -> None:
                 node, lambda s: {i["mode"] for i in s["instances"]} == {"guarded"}
             )
             assert status["problem"] == ""
-            assert node.run("netvip", "doctor") == "nothing to say\n"
+            assert node.run("netvip", "doctor") == "no findings\n"
             assert "already" in node.run("netvip", "adopt", "--apply")
             assert node.run("netvip", "check").startswith("VI_1: MASTER, ")
             node.run("netvip", "adopt", "--revert")

@@ -201,7 +201,10 @@ def test_netvip_check_prints_the_reason(published: PublishedFiles) -> None:
     lose_vip()
     published.dead()
     bad = netvip("check", "VI_1")
-    assert (bad.returncode, bad.stdout) == (1, "VI_1: MASTER, not on its interface: 10.77.0.10\n")
+    assert (bad.returncode, bad.stdout) == (
+        1,
+        "VI_1: MASTER, missing from its interface: 10.77.0.10\n",
+    )
     published.alive()
     published.publish(record(held=True))
     assert netvip("check").returncode == 0

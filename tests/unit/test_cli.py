@@ -6,7 +6,7 @@ import asyncio
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -15,6 +15,7 @@ from netvip.cli import VERBS, main
 from netvip.commands.hand_over import refusal
 from netvip.commands.status import lines
 from netvip.control.server import ControlServer
+from netvip.control.status import Status
 from tests.unit.helpers import command, environment, run
 
 STATUS: dict[str, Any] = {
@@ -74,7 +75,7 @@ def test_what_is_no_command_is_usage(words: list[str]) -> None:
 
 def test_an_unknown_verb_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["reboot"]) == 2
-    assert capsys.readouterr().err == "netvip: there is no verb 'reboot'; try netvip --help\n"
+    assert capsys.readouterr().err == "netvip: unknown verb 'reboot'; see netvip --help\n"
 
 
 @pytest.mark.parametrize("word", ["--help", "-h", "help"])
@@ -130,7 +131,7 @@ async def test_status_exits_with_its_finding(
     tmp_path: Path, changes: dict[str, Any], code: int
 ) -> None:
     document = STATUS | changes
-    expected = "\n".join(lines(document)) + "\n"
+    expected = "\n".join(lines(cast(Status, document))) + "\n"
     assert await answered(tmp_path, document) == (code, expected, "")
 
 
@@ -155,11 +156,11 @@ async def test_a_daemon_of_another_version_is_told_in_a_sentence(tmp_path: Path)
     ("changes", "sentence"),
     [
         ({}, ""),
-        ({"name": "VI_2"}, "there is no VRRP instance VI_1; known are VI_2"),
-        ({"state": "BACKUP"}, "VI_1 is BACKUP here: there is nothing to hand over"),
-        ({"mode": "assisted"}, "keepalived follows no track file of netvip's for VI_1"),
-        ({"track_file": False}, "keepalived follows no track file of netvip's for VI_1"),
-        ({"phase": "shielded"}, "VI_1 is just being looked after (shielded)"),
+        ({"name": "VI_2"}, "unknown VRRP instance VI_1; known: VI_2"),
+        ({"state": "BACKUP"}, "VI_1 is BACKUP on this node; there is nothing to hand over"),
+        ({"mode": "assisted"}, "keepalived does not follow netvip's track file for VI_1"),
+        ({"track_file": False}, "keepalived does not follow netvip's track file for VI_1"),
+        ({"phase": "shielded"}, "netvip is working on VI_1 (shielded)"),
     ],
 )
 def test_what_cannot_be_yielded_is_refused_with_a_reason(
@@ -167,16 +168,20 @@ def test_what_cannot_be_yielded_is_refused_with_a_reason(
 ) -> None:
     instance = {"name": "VI_1", "state": "MASTER", "mode": "guarded", "track_file": True}
     status = {"instances": [instance | {"phase": "watching"} | changes]}
-    found = refusal(status, "VI_1")
+    found = refusal(cast(Status, status), "VI_1")
     assert found.startswith(sentence) and bool(found) is bool(sentence)
 
 
+def document(changes: dict[str, Any]) -> Status:
+    return cast(Status, STATUS | changes)
+
+
 def test_a_calm_status_is_a_few_lines() -> None:
-    assert list(lines(STATUS)) == [
+    assert list(lines(document({}))) == [
         "netvip 1.2",
         "VI_1: MASTER on ens160, vrid 51, guarded, good",
         "  10.77.0.10/24 on ens160: present",
-        "  10.77.0.11/24 on eth1: absent, shielded, steered by a rule of the operator's",
+        "  10.77.0.11/24 on eth1: absent, shielded, routed by a rule of the operator's",
         "no window is open",
     ]
 
@@ -187,9 +192,9 @@ def test_a_problem_stands_first_and_a_window_says_how_long_it_may_last() -> None
         for name, reason, left in (("ens160", "reload", 7.4), ("eth1", "job", -3.0))
     )
     changes = {"problem": "x is missing", "instances": [], "windows": [opened, ended]}
-    assert list(lines(STATUS | changes)) == [
+    assert list(lines(document(changes))) == [
         "netvip 1.2",
         "x is missing",
-        "window on ens160: reload; at most 7 s more",
-        "window on eth1: job; at most 0 s more",
+        "window on ens160: reload; ends within 7 s",
+        "window on eth1: job; ends within 0 s",
     ]

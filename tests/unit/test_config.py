@@ -55,14 +55,14 @@ def test_drop_ins_need_no_main_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "line", "sentence"),
     [
-        ("\n[surces]\ndbus = no\n", 2, "there is no section [surces]; known are"),
-        ("[sources]\n\ndbuss = no\n", 3, "[sources] has no key dbuss; known are dbus"),
-        ("\n[surces] # x\n", 2, "there is no section [surces]; known are"),
+        ("\n[surces]\ndbus = no\n", 2, "unknown section [surces]; known sections:"),
+        ("[sources]\n\ndbuss = no\n", 3, "unknown key dbuss in [sources]; known keys: dbus"),
+        ("\n[surces] # x\n", 2, "unknown section [surces]; known sections:"),
         ("[sources]\ndbus = maybe\n", 2, "[sources] dbus must be yes or no"),
         ("[maintenance]\n\napt = no\n", 3, "[maintenance] apt must be one of hold, yield, ignore"),
         ("[sources]\ndbus =\n", 2, "[sources] dbus must be yes or no"),
-        ("[sources]\ndbus\n", 2, "no key = value"),
-        ("dbus = no\n", 1, "before the first [section]"),
+        ("[sources]\ndbus\n", 2, "not of the form key = value"),
+        ("dbus = no\n", 1, "outside any section"),
         ("[sources]\ndbus = no\ndbus = no\n", 3, "given twice"),
         ("[sources]\n[sources]\n", 2, "given twice"),
     ],
@@ -93,19 +93,19 @@ def test_a_mistake_that_another_line_begins_with_is_told_with_its_own_line(
 
 def test_a_default_section_is_unknown_like_any_other(tmp_path: Path) -> None:
     path = written(tmp_path, "[DEFAULT]\ndbus = no\n")
-    with pytest.raises(ConfigError, match=f"^{path}:1: there is no section"):
+    with pytest.raises(ConfigError, match=f"^{path}:1: unknown section"):
         load(tmp_path)
 
 
 def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     path = written(tmp_path, b"[sources]\n\xff\xfe\x00")
-    with pytest.raises(ConfigError, match=f"^{path}: not a text file"):
+    with pytest.raises(ConfigError, match=f"^{path}: the file is not UTF-8 text"):
         load(tmp_path)
 
 
 def test_a_directory_in_place_of_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "netvip.conf").mkdir()
-    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+    with pytest.raises(ConfigError, match="cannot read the file: Is a directory"):
         load(tmp_path)
 
 

@@ -56,9 +56,13 @@ def test_an_instance_may_have_its_own_and_keeps_the_others_for_the_rest(tmp_path
         ("[check]\ninterval = -1\n", 2, "interval must be a number"),
         ("[check]\nfall = 0\n", 2, "fall must be a whole number from 1 to 100"),
         ("[check]\nrise = 1.5\n", 2, "rise must be a whole number"),
-        ("[check]\n\nhosts = lb2\n", 3, "hosts takes IP addresses, and 'lb2' is none"),
+        ("[check]\n\nhosts = lb2\n", 3, "hosts must list IP addresses; 'lb2' is not one"),
         ("[check]\nservice = ftp://:21\n", 2, "service 'ftp://:21' is not a service; use"),
-        ("[check VI_1]\nfall = 2\n", 2, "[check VI_1] has no key fall; known are hosts, service"),
+        (
+            "[check VI_1]\nfall = 2\n",
+            2,
+            "unknown key fall in [check VI_1]; known keys: hosts, service",
+        ),
         ("[healing]\nrestart = perhaps\n", 2, "[healing] restart must be yes or no"),
         (
             "[check]\nfall = 2\n[check A]\nservice = x\n",

@@ -276,7 +276,7 @@ def test_a_file_of_another_host_is_judged_alone(
     conf: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command.main(["--config", str(conf)]) == 0
-    assert capsys.readouterr().out == "nothing to say\n"
+    assert capsys.readouterr().out == "no findings\n"
     conf.write_text(CALM)
     assert command.main(["--config", str(conf)]) == 1
     shown = capsys.readouterr().out

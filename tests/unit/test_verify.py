@@ -66,7 +66,7 @@ def test_one_that_could_not_be_made_shows_no_old_findings(
     assert verify.main(["VI_1"]) == 1
     shown = capsys.readouterr()
     assert shown.out == "VI_1: MASTER\n"
-    assert shown.err.startswith("netvip: VI_1: not examined: ")
+    assert shown.err.startswith("netvip: VI_1: not checked: ")
 
 
 @pytest.mark.parametrize("trigger", ["", "cron.service"])
@@ -79,8 +79,8 @@ def test_outside_the_window_never(monkeypatch: pytest.MonkeyPatch, trigger: str)
 @pytest.mark.parametrize(
     ("failing", "sentence"),
     [
-        ({"home": ""}, r"names no \[failback\] home"),
-        ({"here": "unknown"}, "cannot be resolved"),
+        ({"home": ""}, r"no home node is configured"),
+        ({"here": "unknown"}, "cannot resolve the home node"),
         ({"answers": "no"}, "lb1 does not answer an echo"),
         ({"answers": "unknown"}, "lb1 does not answer an echo"),
     ],
@@ -100,7 +100,7 @@ def test_where_nothing_has_to_come_home_all_is_well(
     failing = {key: value for key, value in changes.items() if key == "here"}
     says.append(document(instance(**{k: v for k, v in changes.items() if k == "state"}), **failing))
     assert failback.main(["--now"]) == 0
-    assert "nothing has to come home" in capsys.readouterr().out
+    assert "nothing to do" in capsys.readouterr().out
 
 
 def test_in_the_window_each_master_is_handed_over(
