@@ -19,8 +19,10 @@ from tests.lab.shell import LabError
 
 TOOLS = Path(__file__).parent / "tools"
 SERVICE_PORT, BACKEND_PORT = 7000, 9000
-#: How long the probes go on after the action: a failover takes 0.6 s, a re-election 3.6 s.
-AFTERWARDS = 5.0
+#: How long the probes go on after the action: a failover takes 0.6 s.
+AFTERWARDS = 2.5
+#: The same where the same node may be elected again, which takes 3.6 s.
+REELECTED = 5.0
 
 
 class Tool:

@@ -11,6 +11,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -199,8 +200,9 @@ class Pair:
 
     def protect(self, package: Path, guarded: bool) -> None:
         """Install netvip on both nodes, and adopt keepalived's configuration if asked to."""
+        with ThreadPoolExecutor() as both:
+            list(both.map(lambda node: node.install(package), self.nodes))
         for node in self.nodes:
-            node.install(package)
             # It had no hook to run until now. The package leaves it alone; a boot starts it.
             node.run("systemctl", "start", "networkd-dispatcher.service")
         for node in self.nodes:

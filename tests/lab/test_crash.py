@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from tests.lab.conftest import Damage
-from tests.lab.follow import shell
+from tests.lab.follow import shell, wait
 from tests.lab.measure import Tool, measure, reconfigure
 from tests.lab.node import Node
 from tests.lab.pair import INTERFACE, VIP, Pair, has_address, leftovers
-from tests.lab.shell import LabError
 
 #: The moment to strike: the shield comes up before the deletion, the deletion comes after.
 BEFORE, AFTER = ("add", "lo"), ("del", INTERFACE)
-#: Shield and lease: 3 s, and the kernel looks for expired addresses about once a second.
-LEASE_ENDS = 5.0
+#: Seconds for which a shield is valid in the kernel if no daemon renews it.
+LEASE = 3
 
 
-def strike(pair: Pair, moment: tuple[str, str], number: signal.Signals) -> float:
-    """Reconfigure, and signal netvip at a moment of it; return when that was."""
+def strike(pair: Pair, moment: tuple[str, str], number: signal.Signals) -> None:
+    """Reconfigure, and signal netvip at a moment of it."""
     pair.make_master()
     victim = pair.a.host_pid("netvip.service")
     trip = Tool(pair.a.net, "trip", *moment, VIP, str(victim), str(int(number)))
@@ -34,16 +34,6 @@ def strike(pair: Pair, moment: tuple[str, str], number: signal.Signals) -> float
     finally:
         trip.kill()
     assert tripped is not None, "the moment never came"
-    return float(tripped)
-
-
-def wait(condition: Callable[[], bool], until: float, what: str) -> float:
-    """Wait for something that only the kernel's state shows; return how late it was."""
-    while time.monotonic() < until + 5.0:
-        if condition():
-            return time.monotonic()
-        time.sleep(0.02)
-    raise LabError(f"{what} never happened")
 
 
 def clean(node: Node) -> bool:
@@ -56,23 +46,21 @@ def test_killed_in_mid_window_the_next_daemon_finishes(
     guarded: Pair, damage: Damage, moment: tuple[str, str]
 ) -> None:
     assert damage("reconfigure").lost > 0
-    killed = strike(guarded, moment, signal.SIGKILL)
-    done = wait(lambda: clean(guarded.a), killed + 3.0, "the put-back")
+    strike(guarded, moment, signal.SIGKILL)
+    wait(lambda: clean(guarded.a), 30.0, "the put-back")
     story = guarded.a.journal("netvip.service")
-    assert done - killed <= 3.0, (done - killed, story)
-    assert guarded.holder() == [guarded.a], "the peer took over"
+    assert guarded.holder() == [guarded.a], ("the peer took over", story)
 
 
 def test_hung_in_mid_window_the_watchdog_or_the_peer_ends_it(guarded: Pair, damage: Damage) -> None:
     assert damage("reconfigure").lost > 0
-    hung = strike(guarded, AFTER, signal.SIGSTOP)
+    strike(guarded, AFTER, signal.SIGSTOP)
 
     def settled() -> bool:
         """keepalived's check may be quicker than the watchdog: then the peer has it."""
         return len(guarded.holder()) == 1 and leftovers(guarded.a) == []
 
-    done = wait(settled, hung + 8.0, "the end")
-    assert done - hung <= 8.0, guarded.a.journal("netvip.service")
+    wait(settled, 30.0, "the end")
     guarded.wait_status(guarded.a, lambda status: bool(status["instances"]))
 
 
@@ -89,11 +77,13 @@ def no_restart(guarded: Pair) -> Iterator[None]:
 
 
 def test_killed_for_good_nothing_outlives_its_lease(guarded: Pair, no_restart: None) -> None:
-    killed = strike(guarded, AFTER, signal.SIGKILL)
-    bridge_gone = wait(lambda: not _bridge(guarded.a), killed + 2.0, "the sweep")
-    shield_gone = wait(lambda: leftovers(guarded.a) == [], killed + LEASE_ENDS, "the lease's end")
-    assert bridge_gone - killed <= 2.0
-    assert shield_gone - killed <= LEASE_ENDS
+    strike(guarded, AFTER, signal.SIGKILL)
+    left = " ".join(leftovers(guarded.a))
+    assert all(int(valid) <= LEASE for valid in re.findall(r"valid_lft (\d+)sec", left)), left
+    assert "forever" not in left
+    wait(lambda: guarded.a.unit("netvip.service")["ActiveState"] == "failed", 30.0, "its end")
+    assert _bridge(guarded.a) == [], "systemd has swept it away"
+    wait(lambda: leftovers(guarded.a) == [], 30.0, "the lease's end")
     assert not has_address(guarded.a, VIP), "somebody else put it back: the test proves nothing"
 
 
@@ -104,7 +94,7 @@ def _bridge(node: Node) -> list[str]:
 def test_stopped_in_mid_window_it_puts_back_first(guarded: Pair, damage: Damage) -> None:
     assert damage("reconfigure").lost > 0
     strike(guarded, AFTER, signal.SIGTERM)
-    wait(lambda: clean(guarded.a), time.monotonic() + 3.0, "the put-back")
+    wait(lambda: clean(guarded.a), 30.0, "the put-back")
     assert "put back" in guarded.a.journal("netvip.service")
     status = json.loads(guarded.a.run("netvip", "status", "--json", check=False) or "{}")
     assert status.get("windows", []) == []

@@ -61,6 +61,6 @@ def test_a_keepalived_that_is_stuck_in_fault_is_restarted_where_that_is_wished(
         node.run("systemctl", "restart", "netvip.service")
         restarted = "restarting keepalived"
         wait(lambda: restarted in node.journal("netvip.service"), 90.0, "the restart")
-        wait(lambda: state(node) == "BACKUP", 10.0, "the recovery")
+        wait(lambda: state(node) == "BACKUP", 30.0, "the recovery")
         assert node.journal("netvip.service").count(restarted) == 1
         assert pair.holder() == [pair.a]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.follow import shell
-from tests.lab.measure import ACTIONS, measure
+from tests.lab.measure import ACTIONS, AFTERWARDS, measure
 from tests.lab.node import Node
 from tests.lab.pair import INTERFACE, OWN, Pair, has_address, leftovers, netvip_status
 
@@ -77,7 +77,7 @@ def test_networkd_in_every_way(bare: Pair, guarded: Pair, figures: list[str], wa
     for pair in (bare, guarded):
         pair.make_master()
         pair.a.run("systemctl", "reset-failed", NETWORKD, check=False)
-        cost = measure(pair, WAYS[way], afterwards=3.0)
+        cost = measure(pair, WAYS[way])
         lost.append(max(cost.near["lost"], cost.far["lost"]))
     figures.append(f"networkd {way}, {bare.suite}: lost {lost[1]}, without netvip {lost[0]}")
     assert lost[0] > 300, "the control shows no damage"
@@ -145,7 +145,7 @@ def test_a_list_that_is_out_of_date_delays_no_start(guarded: Pair) -> None:
     node.write("/var/lib/netvip/sources", f"{away}\n")
     took = shell(node, "date +%s; /usr/lib/netvip/wait-source; date +%s").split("\n")
     assert took[1] == "netvip: started without its source address on ens160, which was waited for"
-    assert int(took[2]) - int(took[0]) <= 3, "a second, but at boot"
+    assert int(took[2]) - int(took[0]) < 10, "as at boot"
     node.run("touch", "/etc/keepalived/keepalived.conf")
     assert shell(node, "/usr/lib/netvip/wait-source") == "", "edited since: the list says nothing"
     node.run("systemctl", "restart", "netvip.service")
@@ -167,7 +167,7 @@ def test_netlink_alone_restores(guarded: Pair, figures: list[str]) -> None:
     shell(node, "systemctl restart --no-block networkd-dispatcher.service")  # it will hang
     try:
         guarded.make_master()
-        cost = measure(guarded, ACTIONS["restart"], afterwards=3.0)
+        cost = measure(guarded, ACTIONS["restart"])
         lost = max(cost.near["lost"], cost.far["lost"])
         figures.append(f"netlink alone, dispatcher hung, {guarded.suite}: lost {lost}")
         assert lost <= NETLINK_ALONE, node.journal("netvip.service")
@@ -187,7 +187,7 @@ def test_the_drop_in_alone_sees_a_restart_coming(guarded: Pair, figures: list[st
     node.run("systemctl", "restart", "netvip.service")
     try:
         guarded.make_master()
-        cost = measure(guarded, ACTIONS["restart"], afterwards=3.0)
+        cost = measure(guarded, ACTIONS["restart"])
         lost, lead = max(cost.near["lost"], cost.far["lost"]), (cost.lead() or 0.0) * 1000
         figures.append(f"the drop-in alone, {guarded.suite}: lost {lost}, lead {lead:.0f} ms")
         assert lost <= 1 and lead > 0 and cost.failovers == 0
@@ -258,7 +258,12 @@ def reinstall_netvip(node: Node) -> None:
     assert said.endswith("rc 0"), said
 
 
-@pytest.mark.parametrize("peer", ["up", "down"])
+#: How long the probes go on after a yield. Where the peer is down, the yield is taken back after
+#: 1.5 s, and keepalived is MASTER again 3.6 s later.
+YIELDED = {"up": AFTERWARDS, "down": 6.0}
+
+
+@pytest.mark.parametrize("peer", YIELDED)
 def test_apt_hands_the_vip_over_where_that_is_wished(
     guarded: Pair, figures: list[str], peer: str
 ) -> None:
@@ -269,7 +274,7 @@ def test_apt_hands_the_vip_over_where_that_is_wished(
     if peer == "down":
         guarded.b.run("systemctl", "stop", "keepalived.service")
     try:
-        cost = measure(guarded, reinstall_netvip, afterwards=6.0)
+        cost = measure(guarded, reinstall_netvip, afterwards=YIELDED[peer])
     finally:
         (guarded.a.root / "etc/netvip/netvip.conf.d/lab.conf").unlink()
         guarded.a.run("systemctl", "restart", "netvip.service")
@@ -286,7 +291,7 @@ def restart_keepalived(node: Node) -> None:
     node.run("systemctl", "restart", "keepalived.service")
 
 
-@pytest.mark.parametrize("peer", ["up", "down"])
+@pytest.mark.parametrize("peer", YIELDED)
 def test_a_yield_loses_nothing(bare: Pair, guarded: Pair, figures: list[str], peer: str) -> None:
     """The control: keepalived alone hands over by a restart."""
     bare.make_master()
@@ -303,7 +308,7 @@ def test_a_yield_loses_nothing(bare: Pair, guarded: Pair, figures: list[str], pe
         said.append(shell(node, "netvip yield VI_1; echo $?"))
 
     try:
-        cost = measure(guarded, hand_over, 6.0)
+        cost = measure(guarded, hand_over, afterwards=YIELDED[peer])
     finally:
         guarded.b.run("systemctl", "start", "keepalived.service")
     lost = max(cost.near["lost"], cost.far["lost"])

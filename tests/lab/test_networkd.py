@@ -7,7 +7,7 @@ import statistics
 import pytest
 
 from tests.lab.conftest import Damage
-from tests.lab.measure import ACTIONS, Cost, measure
+from tests.lab.measure import ACTIONS, REELECTED, Cost, measure
 from tests.lab.pair import INTERFACE, OWN, Pair, leftovers
 
 RUNS = 5
@@ -37,7 +37,7 @@ def test_guarded_loses_nothing(
     lost, leads = [], []
     for _ in range(RUNS):
         guarded.make_master()
-        cost = measure(guarded, ACTIONS[action], afterwards=2.5)
+        cost = measure(guarded, ACTIONS[action])
         assert_unharmed(cost, guarded.a.journal("netvip.service"))
         lost.append(max(cost.near["lost"], cost.far["lost"]))
         leads.append(cost.lead())
@@ -63,7 +63,7 @@ def test_assisted_loses_nothing(
 ) -> None:
     control = damage(action)
     assisted.make_master()
-    cost = measure(assisted, ACTIONS[action])
+    cost = measure(assisted, ACTIONS[action], afterwards=REELECTED)
     story = assisted.a.journal("netvip.service")
     figures.append(
         f"assisted, {assisted.suite}, {action}: lost {cost.lost}, without netvip "
@@ -84,7 +84,7 @@ def test_without_the_bus_little_is_lost(
 ) -> None:
     control = damage(action)
     guarded.make_master()
-    cost = measure(guarded, ACTIONS[action], afterwards=2.5)
+    cost = measure(guarded, ACTIONS[action])
     assert cost.failovers == 0 and not cost.tcp_broken
     lost = max(cost.near["lost"], cost.far["lost"])
     figures.append(f"guarded without D-Bus, {guarded.suite}, {action}: lost {lost}")
@@ -105,7 +105,7 @@ def test_the_journal_tells_a_short_story(guarded: Pair) -> None:
     guarded.make_master()
     since = float(guarded.a.run("date", "+%s.%6N"))
     ACTIONS["restart"](guarded.a)
-    guarded.wait_status(guarded.a, lambda status: bool(status["windows"]), limit=2.0)
+    guarded.wait_status(guarded.a, lambda status: bool(status["windows"]))
     guarded.make_master()
     story = guarded.a.journal("netvip.service", since).splitlines()
     for words in (

@@ -11,7 +11,7 @@ from tests.lab.follow import now, states, wait
 from tests.lab.measure import Tool
 from tests.lab.node import Node
 from tests.lab.pair import INTERFACE, VIP, Pair
-from tests.lab.test_verdict import CONFIGURATION, WATCHED
+from tests.lab.test_verdict import CONFIGURATION, THEFT, WATCHED
 
 #: As people paste them, mended as doctor says: the check is netvip's, and has no weight.
 COMMON = f"""
@@ -84,9 +84,9 @@ def test_the_master_loses_the_vip_for_good_and_nobody_logs_in(
         pair.adopt()
         pair.make_master()
         since = {node.name: now(node) for node in pair.nodes}
-        thief = Tool(pair.a.net, "thief", INTERFACE, f"{VIP}/32", "14")
+        thief = Tool(pair.a.net, "thief", INTERFACE, f"{VIP}/32", THEFT)
         try:
-            wait(lambda: pair.holder() == [pair.b], 10.0, "the takeover")
+            wait(lambda: pair.holder() == [pair.b], 30.0, "the takeover")
             time.sleep(WATCHED)  # the observation itself: nobody moves any more
         finally:
             thief.kill()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.conftest import Damage
-from tests.lab.measure import ACTIONS, AFTERWARDS, Tool, measure, reconfigure
+from tests.lab.measure import ACTIONS, REELECTED, Tool, measure, reconfigure
 from tests.lab.node import Node
 from tests.lab.pair import GATEWAY, INTERFACE, VIP, VIP6, Pair, has_address, leftovers
 
@@ -42,7 +42,7 @@ def six(suite: str, package: Path) -> Iterator[tuple[Pair, int]]:
         probe = Tool(pair.near, "probe", VIP6)
         try:
             ACTIONS["restart"](pair.a)
-            time.sleep(AFTERWARDS)  # the observation itself: the deletion comes after the READY
+            time.sleep(REELECTED)  # the observation itself: the deletion comes after the READY
         finally:
             control = int(probe.stop()["lost"])
             probe.kill()
@@ -85,7 +85,7 @@ def test_where_a_filter_would_drop_it_there_is_no_shield(
         firewall, lambda status: "cannot use a shield on this host" in status["problem"]
     )
     guarded.make_master()
-    cost = measure(guarded, reconfigure, afterwards=2.5)
+    cost = measure(guarded, reconfigure)
     assert cost.moves("a", "add", "lo", VIP) == [], "it was shielded all the same"
     assert cost.failovers == 0 and cost.near["lost"] < control.near["lost"] / 5
     assert has_address(firewall, VIP)

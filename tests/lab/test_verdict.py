@@ -14,10 +14,12 @@ from tests.lab.node import Node
 from tests.lab.pair import GATEWAY, INTERFACE, OWN, VIP, Pair, has_address, netvip_status
 
 CONFIGURATION = "/etc/keepalived/keepalived.conf"
-#: Law 10.
-DEAD_MAN = 4.0
-#: How long nobody may move once all is settled.
-WATCHED = 8.0
+#: Law 10: 4 s, in probes.
+DEAD_MAN = 4000
+#: Seconds for which a thief takes the VIP away: longer than any machine takes to let it go.
+THEFT = "60"
+#: How long nobody may move once all is settled: a check fails after 2 s, an election takes 3.6 s.
+WATCHED = 6.0
 NO_RESTART = "/etc/systemd/system/netvip.service.d/lab.conf"
 
 
@@ -41,9 +43,8 @@ def calm(pair: Pair) -> None:
 
 @pytest.fixture
 def master(pair: Pair) -> Iterator[Node]:
-    calm(pair)
     yield pair.a
-    calm(pair)
+    calm(pair)  # for the next test; the first one has a pair that nothing has happened to
 
 
 def test_a_vip_that_cannot_be_kept_goes_to_the_peer_and_stays_there(
@@ -51,9 +52,9 @@ def test_a_vip_that_cannot_be_kept_goes_to_the_peer_and_stays_there(
 ) -> None:
     since = now(master)
     probe = Tool(pair.near, "probe", VIP)
-    thief = Tool(master.net, "thief", INTERFACE, f"{VIP}/24", "12")
+    thief = Tool(master.net, "thief", INTERFACE, f"{VIP}/24", THEFT)
     try:
-        wait(lambda: pair.holder() == [pair.b], 10.0, "the takeover")
+        wait(lambda: pair.holder() == [pair.b], 30.0, "the takeover")
         time.sleep(WATCHED)  # the observation itself: nobody moves any more
         lost = int(probe.stop()["lost"])
     finally:
@@ -86,7 +87,7 @@ def _hung(node: Node) -> None:
     node.write(NO_RESTART, "[Service]\nRestart=no\nWatchdogSec=0\n")
     node.run("systemctl", "daemon-reload")
     node.run("systemctl", "restart", "netvip.service")
-    wait(lambda: bool(netvip_status(node).get("instances")), 10.0, "the daemon")
+    wait(lambda: bool(netvip_status(node).get("instances")), 30.0, "the daemon")
     time.sleep(2.0)  # the evidence of MASTER is two adverts old then
     node.run("systemctl", "kill", "-s", "STOP", "netvip.service")
     time.sleep(2.0)  # a hung daemon's last sign of life counts for 1.5 s
@@ -98,14 +99,18 @@ def test_without_the_daemon_keepalived_s_check_lets_go(
 ) -> None:
     fate(master)
     since = now(master)
-    restart(master)
-    wait(lambda: not has_address(master, VIP), 2.0, "the loss")
-    lost = time.monotonic()
-    wait(lambda: has_address(pair.b, VIP), DEAD_MAN + 2.0, "the takeover")
-    took = time.monotonic() - lost
-    figures.append(f"dead man, {pair.suite}, {fate.__name__}: peer is master {took:.1f} s after")
-    assert took <= DEAD_MAN
-    wait(lambda: states(master, since)[-1:] == ["BACKUP"], 5.0, "the return to BACKUP")
+    probe = Tool(pair.near, "probe", VIP)
+    try:
+        restart(master)
+        wait(lambda: not has_address(master, VIP), 30.0, "the loss")
+        wait(lambda: has_address(pair.b, VIP), 30.0, "the takeover")
+        time.sleep(1.0)  # the last probes' answers
+        lost = int(probe.stop()["lost"])
+    finally:
+        probe.kill()
+    figures.append(f"dead man, {pair.suite}, {fate.__name__}: lost {lost}, and the peer has it")
+    assert lost <= DEAD_MAN
+    wait(lambda: states(master, since)[-1:] == ["BACKUP"], 30.0, "the return to BACKUP")
     assert pair.holder() == [pair.b]
     if fate is _hung:
         master.run("systemctl", "kill", "-s", "KILL", "netvip.service")
@@ -118,8 +123,8 @@ def test_control_without_the_check_it_stays_dark(pair: Pair, master: Node) -> No
     try:
         _stopped(master)
         restart(master)
-        wait(lambda: not has_address(master, VIP), 2.0, "the loss")
-        time.sleep(DEAD_MAN + 2.0)  # the observation itself
+        wait(lambda: not has_address(master, VIP), 30.0, "the loss")
+        time.sleep(WATCHED)  # the observation itself
         assert pair.holder() == [], "the control shows no damage"
     finally:
         conf(master).write_text(text)
@@ -131,19 +136,19 @@ def test_keepalived_s_state_is_found_again(pair: Pair, master: Node, how: str) -
     since = now(master)
     if how == "kill":
         master.run("systemctl", "kill", "-s", "KILL", "keepalived.service")
-        wait(lambda: pair.holder() != [master], 10.0, "the takeover")
+        wait(lambda: pair.holder() != [master], 30.0, "the takeover")
         master.run("systemctl", "reset-failed", "keepalived.service")
         master.run("systemctl", "start", "keepalived.service")
     else:
         master.run("systemctl", how, "keepalived.service")
     elected = {"reload": "MASTER", "restart": "BACKUP", "kill": "BACKUP"}[how]
-    wait(lambda: states(master, since)[-1:] == [elected] or how == "reload", 10.0, elected)
+    wait(lambda: states(master, since)[-1:] == [elected] or how == "reload", 30.0, elected)
 
     def known() -> bool:
         instances = netvip_status(master).get("instances") or [{}]
         return bool(instances[0].get("state") == elected)
 
-    wait(known, 2.0, f"netvip knowing of {elected}")
+    wait(known, 30.0, f"netvip knowing of {elected}")
     assert "put back" not in master.journal("netvip.service", since)
     evidence = netvip_status(master)["instances"][0]["evidence"]
     assert evidence["origin"] in ("advert", "dump", "fifo", "D-Bus") and evidence["age"] < 10.0
@@ -158,19 +163,19 @@ def test_an_address_that_comes_long_after_keepalived_is_no_fault_for_good(
     network.write_text("\n".join(line for line in text.splitlines() if "10.77" not in line))
     try:
         touch_and_reload(master)
-        wait(lambda: not has_address(master, "10.77.0.1"), 10.0, "the address's absence")
+        wait(lambda: not has_address(master, "10.77.0.1"), 30.0, "the address's absence")
         master.run("systemctl", "start", "keepalived.service")
         time.sleep(10.0)  # what is to be lived through
     finally:
         network.write_text(text)
         since = now(master)
         touch_and_reload(master)
-    wait(lambda: has_address(master, "10.77.0.1"), 10.0, "the address")
+    wait(lambda: has_address(master, "10.77.0.1"), 30.0, "the address")
 
     def serves() -> bool:
         return netvip_status(master)["instances"][0]["state"] in ("MASTER", "BACKUP")
 
-    wait(serves, 15.0, f"MASTER or BACKUP; since then {states(master, since)}")
+    wait(serves, 30.0, f"MASTER or BACKUP; since then {states(master, since)}")
 
 
 GATEWAY_CHECK = f"""vrrp_script chk_gw {{
@@ -198,7 +203,7 @@ def readdress(node: Node) -> None:
     finally:
         network.write_text(text)
         touch_and_reload(node)
-    wait(lambda: has_address(node, OWN["a"]), 10.0, "the address")
+    wait(lambda: has_address(node, OWN["a"]), 30.0, "the address")
 
 
 @pytest.fixture
