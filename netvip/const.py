@@ -31,8 +31,6 @@ WINDOW_LIMIT_DHCP = 30.0
 WINDOW_LONGEST = 60.0
 
 # --- keepalived ---------------------------------------------------------------------------------
-#: RFC 5798 6.1: Master_Down_Interval = 3 x advert interval + skew.
-MASTER_DOWN_ADVERTS = 3
 #: A shield outlives MASTER by the master-down interval and this at most (Law 2).
 CARRY_GRACE = 1.0
 #: Another master announces its VIPs 0.02 to 6 ms after its first advert (measured, an idle machine;

@@ -15,7 +15,7 @@ from netvip.core.model import Tri
 from netvip.doctor import facts as gather
 from netvip.doctor.facts import Facts
 from netvip.doctor.findings import Finding, Severity
-from netvip.doctor.rules import judge
+from netvip.doctor.rules import apply_rules
 from netvip.errors import DumpError
 from netvip.keepalived.process import configuration_id, parent
 from netvip.keepalived.reader import read
@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> int:
         "--config", type=Path, help="examine this file only, which may be another host's"
     )
     options = parser.parse_args(arguments)
-    found = judge(_elsewhere(options.config) if options.config else _here())
+    found = apply_rules(_elsewhere(options.config) if options.config else _here())
     if options.json:
         print(json.dumps([_plain(finding) for finding in found], indent=2))
     else:

@@ -1,4 +1,4 @@
-"""What the rules judge by: all of doctor's input, gathered once."""
+"""All input of the rules, gathered once; the only file of doctor that reads the host."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from pathlib import Path
 from netvip.const import HOLD_SCRIPT
 from netvip.core.model import InstanceSpec, Tri
 from netvip.doctor.shell import SHELLS, WRAPPERS
-from netvip.keepalived.configuration import IP, Configuration, Instance, SyncGroup
+from netvip.keepalived.configuration import IP, Configuration, SyncGroup, VrrpInstance
 
-#: More than this no check script has; what is beyond is not read.
+#: No check script is larger; the rest of a larger file is not read.
 LARGEST_SCRIPT = 64 << 10
 #: Scripts run as this user where none is named and it exists (keepalived.conf(5), script_user).
 DEFAULT_USER = "keepalived_script"
@@ -27,7 +27,7 @@ SLEEPS = re.compile(r"\s*ExecStartPre\s*=\s*[-+!@:]*\s*(/usr)?/bin/sleep\s+\d")
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A script of the configuration's, without netvip's hold around it."""
+    """A script of the configuration, without netvip's hold around it."""
 
     #: The command line as keepalived gets it, and its words.
     line: str
@@ -36,10 +36,10 @@ class Command:
     path: Path | None = None
     exists: Tri = Tri.UNKNOWN
     executable: Tri = Tri.UNKNOWN
-    #: Whether somebody else than root may change it.
+    #: Whether a user other than root may change it.
     writable_by_others: Tri = Tri.UNKNOWN
-    #: The text of the shell script that runs, and its arguments; None: not there, not readable, or
-    #: no shell's.
+    #: The text of the shell script that runs, and its arguments; None if it is missing, not
+    #: readable, or not a shell script.
     text: str | None = None
     arguments: tuple[str, ...] = ()
     held: bool = False
@@ -47,7 +47,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything that is known; what is not known is None, UNKNOWN or absent."""
+    """The facts; an unknown one is None, UNKNOWN or absent."""
 
     configuration: Configuration
     version: tuple[int, ...] = ()
@@ -58,11 +58,11 @@ class Facts:
     #: By interface: the value for all interfaces, and its own. The larger counts.
     promote_secondaries: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     arp_ignore: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    #: Why a shield would hurt on this host; empty where it would not, or that is not known.
+    #: Why a shield would do harm on this host; empty if it would not, or if that is not known.
     shield_hurts: str = ""
-    #: Whether the users exist that scripts run as, keepalived's default one among them.
+    #: Whether the users that scripts run as exist, including keepalived's default user.
     users: Mapping[str, Tri] = field(default_factory=dict)
-    #: Directories of track files that are not there.
+    #: Directories of track files that do not exist.
     missing: frozenset[str] = frozenset()
     #: Where keepalived's unit waits before it starts (file:line), and the line.
     waits: tuple[tuple[str, str], ...] = ()
@@ -70,14 +70,14 @@ class Facts:
     running: tuple[InstanceSpec, ...] | None = None
 
 
-def holders(configuration: Configuration) -> tuple[Instance | SyncGroup, ...]:
-    """What has scripts, files and notify scripts of its own."""
+def holders(configuration: Configuration) -> tuple[VrrpInstance | SyncGroup, ...]:
+    """The instances and groups: they have scripts, files and notify scripts."""
     return (*configuration.instances.values(), *configuration.groups.values())
 
 
 def commands(configuration: Configuration, here: bool) -> dict[str, Command]:
-    """The scripts that the configuration names, by their whole command line; the files of a
-    configuration of another host (`here` false) are not looked at."""
+    """The scripts that the configuration names, by their whole command line; if the configuration
+    is another host's (`here` is false), their files are not read."""
     named = [script.command for script in configuration.scripts.values()]
     named += [n.command for holder in holders(configuration) for n in holder.notifies]
     return {command: _command(command, here) for command in named if command}
@@ -128,7 +128,7 @@ def _script(words: tuple[str, ...]) -> int | None:
 
 
 def _text(path: Path, shell: bool) -> str | None:
-    """A shell script's text; `shell` where a shell was told to run it, whatever its first line."""
+    """A shell script's text; `shell` is true if a shell runs it, whatever its first line says."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             return None
@@ -148,7 +148,7 @@ def _is_shell(text: str) -> bool:
 
 
 def _writable(path: Path) -> Tri:
-    """Whether the file, or a directory on the way to it, can be changed without being root."""
+    """Whether a user other than root may change the file or a directory above it."""
     try:
         parts = [path.resolve(), *path.resolve().parents, *path.absolute().parents]
         return Tri.of(any(map(_loose, parts)))
@@ -157,7 +157,7 @@ def _writable(path: Path) -> Tri:
 
 
 def _loose(path: Path) -> bool:
-    """As keepalived judges it (check_security in its lib/notify.c)."""
+    """As keepalived checks it (check_security in its lib/notify.c)."""
     status = path.stat()
     sticky = status.st_mode & stat.S_ISVTX and stat.S_ISDIR(status.st_mode)
     group = status.st_mode & stat.S_IWGRP and status.st_gid
@@ -197,14 +197,14 @@ def _has_user(name: str) -> Tri:
 
 
 def missing_directories(configuration: Configuration) -> frozenset[str]:
-    """Directories of track files that are not there."""
+    """Directories of track files that do not exist."""
     files = [Path(file.file) for file in configuration.track_files.values()]
     places = {str(file.parent) for file in files if file.is_absolute()}
     return frozenset(place for place in places if not Path(place).exists())
 
 
 def waits() -> tuple[tuple[str, str], ...]:
-    """Lines of the administrator's by which keepalived's unit sleeps before it starts."""
+    """Lines in the administrator's units that make keepalived sleep before it starts."""
     files = [path for place in UNITS for path in Path(place).glob("keepalived.service.d/*.conf")]
     files += [Path(place) / "keepalived.service" for place in UNITS]
     return tuple(found for path in sorted(files) for found in _waits(path))

@@ -9,7 +9,7 @@ from netvip.keepalived.configuration import Statement
 
 
 class Severity(Enum):
-    """error: the service goes dark or stays so. warning: it can. note: worth knowing."""
+    """error: the VIP becomes or stays unreachable. warning: it may. note: worth knowing."""
 
     ERROR = "error"
     WARNING = "warning"

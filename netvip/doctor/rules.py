@@ -1,4 +1,4 @@
-"""Every rule, and what they find together."""
+"""All rules, and their findings in order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RULES = (
 )
 
 
-def judge(facts: Facts) -> list[Finding]:
+def apply_rules(facts: Facts) -> list[Finding]:
     """The findings, in the order of files and lines; those about the host come last."""
     found = [finding for rule in RULES for finding in rule(facts)]
     return sorted(found, key=lambda finding: (not finding.where, _place(finding.where)))

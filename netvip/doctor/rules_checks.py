@@ -1,4 +1,5 @@
-"""Rules about the checks that keepalived runs: those that lie, and those that do not run."""
+"""Rules about the checks that keepalived runs: those that fail wrongly, and those that do not
+run."""
 
 from __future__ import annotations
 
@@ -12,8 +13,8 @@ from netvip.doctor.findings import Finding, error, warning
 from netvip.keepalived.configuration import IP, Configuration, Reference, Script, Statement
 from netvip.keepalived.names import file_name
 
-#: networkd's acts and what follows from them take that long; a check that fails later is not
-#: failed by them. In seconds.
+#: Seconds that a change by networkd and its consequences take; a check that fails later fails for
+#: another reason.
 ACTS = 3
 QUOTES = frozenset("'\"")
 
@@ -32,8 +33,8 @@ def asks_for_vip(facts: Facts) -> Iterator[Finding]:
             yield error(
                 "NV201",
                 script.command_at,
-                f"{script.name} asks whether the VIP is here, which on the BACKUP it rightly is "
-                "not: both nodes fail alike, and nobody takes over",
+                f"{script.name} checks whether the VIP is here. On the BACKUP it is not, so "
+                "the check fails on both nodes, and no node takes over",
                 *_in_place(facts, script),
             )
 
@@ -49,14 +50,14 @@ def no_shell(facts: Facts) -> Iterator[Finding]:
             yield error(
                 "NV202",
                 at,
-                f"keepalived runs no shell: {signs[0]} and what follows are arguments of "
-                f"{shell.program(command.words)}, which does not do what this line says",
-                "put that line in a script of its own" if QUOTES & set(command.line) else line,
+                f"keepalived runs no shell: it passes {signs[0]} and the following words to "
+                f"{shell.program(command.words)} as arguments",
+                "put this line into a script file" if QUOTES & set(command.line) else line,
             )
 
 
 def pings_vip(facts: Facts) -> Iterator[Finding]:
-    """A check that pings the VIP, whoever answers."""
+    """A check that pings the VIP, which any node may answer."""
     yield from _reaches(
         facts,
         runs.PINGS,
@@ -110,7 +111,7 @@ def from_vip(facts: Facts) -> Iterator[Finding]:
 
 
 def weight(facts: Facts) -> Iterator[Finding]:
-    """A weight where FAULT is meant."""
+    """A weight where only FAULT has an effect."""
     configuration = facts.configuration
     for name, references in _tracked_without_preemption(configuration):
         for reference, at, default in references:
@@ -119,8 +120,8 @@ def weight(facts: Facts) -> Iterator[Finding]:
                 yield error(
                     "NV205",
                     at if reference.weight is None else reference.statement,
-                    f"with nopreempt a weight does nothing: {name} stays MASTER with any priority; "
-                    "only FAULT makes it yield",
+                    f"with nopreempt a weight has no effect: {name} stays MASTER at any priority; "
+                    "only FAULT makes the peer take over",
                     "weight 0",
                 )
 
@@ -161,7 +162,7 @@ def _line(configuration: Configuration, keyword: str, opener: Statement) -> Stat
 
 
 def unheld(facts: Facts) -> Iterator[Finding]:
-    """A check that networkd's acts can fail."""
+    """A check that may fail because of what networkd does."""
     vips = runs.vips(facts)
     for script, command in runs.checks(facts):
         if command.held or script.fall * script.interval > ACTS:
@@ -170,7 +171,7 @@ def unheld(facts: Facts) -> Iterator[Finding]:
             yield warning(
                 "NV206",
                 script.command_at,
-                f"{script.name} may fail while systemd-networkd acts, for no fault of this node's",
+                f"{script.name} may fail while systemd-networkd changes the interface",
                 f'script "{HOLD_SCRIPT} {command.line}"',
             )
 
@@ -191,13 +192,13 @@ def ends_keepalived(facts: Facts) -> Iterator[Finding]:
                 "NV208",
                 script.command_at,
                 f"{script.name} stops or restarts keepalived, with every instance on this node; a "
-                "check only has to fail for FAULT, and FAULT ends when its cause does",
+                "check has only to fail to cause FAULT, and FAULT ends when the check passes",
                 "exit 1   # in place of that line, with weight 0",
             )
 
 
 def undefined(facts: Facts) -> Iterator[Finding]:
-    """A name that is tracked and stands for nothing."""
+    """A tracked name that is not defined."""
     configuration = facts.configuration
     for holder in holders(configuration):
         known: tuple[tuple[Iterable[Reference], Iterable[str], str], ...] = (

@@ -12,7 +12,7 @@ from netvip.keepalived.traps import in_unicast_trap
 
 
 def promote_secondaries(facts: Facts) -> Iterator[Finding]:
-    """A VIP that may become the primary, and take all others with it."""
+    """A VIP that may become the primary address; the kernel deletes the others with it."""
     for instance in facts.configuration.instances.values():
         for address in instance.addresses:
             own = facts.own.get(address.interface, ())
@@ -34,7 +34,7 @@ def promote_secondaries(facts: Facts) -> Iterator[Finding]:
 
 
 def arp_ignore(facts: Facts) -> Iterator[Finding]:
-    """An interface that does not answer ARP for what stands on lo."""
+    """An interface that does not answer ARP for addresses on lo."""
     for interface, (every, own) in facts.arp_ignore.items():
         if max(every, own) >= 1:
             names = [name for name, value in (("all", every), (interface, own)) if value >= 1]
@@ -53,7 +53,7 @@ def _key(interface: str, name: str) -> str:
 
 
 def packet_filter(facts: Facts) -> Iterator[Finding]:
-    """A filter under which a shield hurts."""
+    """A packet filter under which a shield does harm."""
     if facts.shield_hurts:
         yield warning(
             "NV303",
@@ -64,12 +64,12 @@ def packet_filter(facts: Facts) -> Iterator[Finding]:
 
 
 def json(facts: Facts) -> Iterator[Finding]:
-    """A keepalived that cannot tell its state."""
+    """A keepalived that cannot write its state."""
     if facts.json is Tri.NO:
         yield warning(
             "NV304",
             None,
-            "this keepalived was built without JSON: netvip cannot ask it what it holds, and "
+            "this keepalived was built without JSON: netvip cannot read its state and "
             "protects nothing",
             "install a build with JSON, such as Debian's",
         )
@@ -82,24 +82,24 @@ def version(facts: Facts) -> Iterator[Finding]:
             "NV305",
             None,
             f"keepalived {'.'.join(map(str, facts.version))} has no track files and no no_track: "
-            "what cannot be put back is let go by a check alone",
+            "netvip cannot release VIPs, only keepalived's check can",
             "upgrade keepalived to 2.2 or later",
         )
 
 
 def waits(facts: Facts) -> Iterator[Finding]:
-    """A keepalived that sleeps before it starts."""
+    """A unit of keepalived that sleeps before it starts."""
     instances = facts.configuration.instances.values()
     trap = any(i.unicast and i.source is not Tri.NO for i in instances)
     if facts.version < WATCHES or (trap and in_unicast_trap(facts.version)):
         return  # such a one needs its addresses when it starts
     for where, line in facts.waits:
-        text = f"{line} only prolongs a restart: keepalived waits for its addresses by itself"
+        text = f"{line} only prolongs a restart: netvip's drop-in waits for the source addresses"
         yield Finding("NV307", Severity.NOTE, where, text, ("remove that line",))
 
 
 def differs(facts: Facts) -> Iterator[Finding]:
-    """A file that is not what keepalived runs."""
+    """A configuration file that differs from what keepalived runs."""
     if facts.running is None:
         return
     running = {spec.name: spec for spec in facts.running}
@@ -124,7 +124,7 @@ def differs(facts: Facts) -> Iterator[Finding]:
 
 
 def _different(text: str, where: str) -> Finding:
-    told = f"{text}: netvip goes by what runs"
+    told = f"{text}; netvip uses what runs"
     return Finding("NV306", Severity.WARNING, where, told, ("systemctl reload keepalived",))
 
 

@@ -8,19 +8,19 @@ from netvip.const import CHECK_SCRIPT
 from netvip.core.model import Tri
 from netvip.doctor.facts import Facts, holders
 from netvip.doctor.findings import Finding, error, note, warning
-from netvip.keepalived.configuration import Instance
+from netvip.keepalived.configuration import VrrpInstance
 from netvip.keepalived.declared import notifies, tracks
 from netvip.keepalived.traps import in_unicast_trap
 
 #: keepalived from this version on watches its addresses, and has track files.
 WATCHES = (2, 0)
-#: The priority of who owns the addresses (RFC 5798 5.2.4).
+#: The priority of the address owner (RFC 5798 5.2.4).
 OWNER = 255
 #: The block of track files at the root is spelled track_file from here on (fact track-file).
 TRACK_FILE = (2, 2, 4)
 
 
-def _instances(facts: Facts) -> tuple[Instance, ...]:
+def _instances(facts: Facts) -> tuple[VrrpInstance, ...]:
     return tuple(facts.configuration.instances.values())
 
 
@@ -62,14 +62,14 @@ def track_file(facts: Facts) -> Iterator[Finding]:
             yield warning(
                 "NV103",
                 instance.statement,
-                f"{instance.name} has no track file, the one way to have a nopreempt MASTER let "
-                "its VIPs go",
+                f"{instance.name} has no track file, so that netvip cannot make a "
+                "nopreempt MASTER release its VIPs",
                 "netvip adopt --apply",
             )
 
 
 def dead_man(facts: Facts) -> Iterator[Finding]:
-    """Nobody looks after untracked VIPs while netvip is dead."""
+    """No check watches the untracked VIPs while netvip does not run."""
     for instance in _instances(facts):
         if _watches(facts) and all(address.tracked for address in instance.addresses):
             continue  # keepalived itself looks after these
@@ -79,13 +79,13 @@ def dead_man(facts: Facts) -> Iterator[Finding]:
             yield warning(
                 "NV104",
                 instance.statement,
-                f"while netvip is dead nobody notices that {instance.name} has lost a VIP",
+                f"while netvip does not run, nothing notices that {instance.name} has lost a VIP",
                 "netvip adopt --apply",
             )
 
 
 def nopreempt(facts: Facts) -> Iterator[Finding]:
-    """A node that takes its VIPs back as soon as it can."""
+    """A node that takes the VIPs back as soon as it returns."""
     for instance in _instances(facts):
         if instance.nopreempt is Tri.NO:
             yield warning(
@@ -127,7 +127,7 @@ def state_master(facts: Facts) -> Iterator[Finding]:
 
 
 def priorities(facts: Facts) -> Iterator[Finding]:
-    """What unequal priorities mean."""
+    """Unequal priorities."""
     for instance in _instances(facts):
         if instance.nopreempt is Tri.NO and instance.find("priority") is not None:
             yield note(
@@ -151,7 +151,7 @@ def strict(facts: Facts) -> Iterator[Finding]:
             )
 
 
-def _accepts(instance: Instance) -> bool:
+def _accepts(instance: VrrpInstance) -> bool:
     """Whether strict mode lets packets to the VIPs pass all the same (vrrp_complete_instance in
     keepalived's vrrp.c): the owner, and `accept` in version 3."""
     version3 = instance.vrrp_version == 3 or instance.addresses[0].ip.version == 6
@@ -180,13 +180,13 @@ def garp_refresh(facts: Facts) -> Iterator[Finding]:
             yield warning(
                 "NV123",
                 at or instance.statement,
-                "a neighbour that misses the gratuitous ARPs of a takeover is never told again",
+                "a neighbour that misses the gratuitous ARPs of a takeover gets no further ones",
                 "vrrp_garp_master_refresh 60   # in global_defs",
             )
 
 
 def garp_repeat(facts: Facts) -> Iterator[Finding]:
-    """How often they are repeated is left to the default."""
+    """The number of gratuitous ARPs is the release's default."""
     for instance in _instances(facts):
         if facts.configuration.setting(instance, "garp_master_repeat") is None:
             yield note(
@@ -199,8 +199,8 @@ def garp_repeat(facts: Facts) -> Iterator[Finding]:
 
 
 def duplicate_vrid(facts: Facts) -> Iterator[Finding]:
-    """Two instances that answer each other's adverts."""
-    seen: dict[object, Instance] = {}
+    """Two instances with one VRID on an interface."""
+    seen: dict[object, VrrpInstance] = {}
     for instance in _instances(facts):
         at = instance.find("virtual_router_id")
         if at is None or at.applies is not Tri.YES or instance.source is Tri.UNKNOWN:
@@ -238,7 +238,7 @@ def second_notify(facts: Facts) -> Iterator[Finding]:
 
 def shared_vip(facts: Facts) -> Iterator[Finding]:
     """A VIP of two instances."""
-    seen: dict[object, Instance] = {}
+    seen: dict[object, VrrpInstance] = {}
     for instance in _instances(facts):
         for address in instance.addresses:
             if address.statement.applies is not Tri.YES:
@@ -275,8 +275,8 @@ def unicast_trap(facts: Facts) -> Iterator[Finding]:
             yield error(
                 "NV127",
                 instance.find("unicast_src_ip", "mcast_src_ip"),
-                f"keepalived {'.'.join(map(str, facts.version))} stays in FAULT for good when it "
-                "starts before this address is there",
+                f"keepalived {'.'.join(map(str, facts.version))} stays in FAULT for ever if it "
+                "starts before this address exists",
                 "upgrade keepalived to 2.3.3 or later",
             )
 

@@ -1,4 +1,4 @@
-"""Rules about notify scripts, and about which scripts keepalived runs at all, and as whom."""
+"""Rules about notify scripts, and about which scripts keepalived runs, and as which user."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ def _scripts(facts: Facts) -> Iterator[Named]:
 
 
 def changes_addresses(facts: Facts) -> Iterator[Finding]:
-    """A notify script that does keepalived's work."""
+    """A notify script that adds or deletes addresses."""
     vips = runs.vips(facts)
     for notify, command in runs.notifies(facts):
         changes = [one for one in runs.commands(command) if runs.changes_addresses(one)]
-        # An address that is known and no VIP is none of keepalived's.
+        # A known address that is not a VIP is not keepalived's.
         if any(not runs.named(one) or runs.named(one) & vips for one in changes):
             yield error(
                 "NV211",
                 notify.statement,
-                f"{notify.keyword} adds or deletes addresses behind keepalived's back: the VIP "
-                "ends on both nodes, or on none",
-                "remove those lines; keepalived and netvip see to the VIP",
+                f"{notify.keyword} changes addresses without keepalived's knowledge: the VIP "
+                "may then be on both nodes, or on none",
+                "remove these lines; keepalived adds and deletes the VIP",
             )
 
 
@@ -45,14 +45,14 @@ def restarts_keepalived(facts: Facts) -> Iterator[Finding]:
             yield error(
                 "NV212",
                 notify.statement,
-                f"{notify.keyword} restarts keepalived, which is FAULT again as it starts, and so "
-                "on: the two nodes chase each other",
-                "remove that line; a FAULT ends by itself when its cause does",
+                f"{notify.keyword} restarts keepalived, which enters FAULT and runs the script "
+                "again, without end",
+                "remove that line; FAULT ends by itself when its cause is gone",
             )
 
 
 def not_run(facts: Facts) -> Iterator[Finding]:
-    """A script that is not there, or cannot be run: keepalived disables it as it starts."""
+    """A script that is missing or not executable: keepalived disables it as it starts."""
     for at, name, command, _ in _scripts(facts):
         if command.exists is Tri.NO or command.executable is Tri.NO:
             what = "does not exist" if command.exists is Tri.NO else "is not executable"
@@ -60,14 +60,14 @@ def not_run(facts: Facts) -> Iterator[Finding]:
             yield error(
                 "NV221",
                 at,
-                f"{command.path} {what}: keepalived disables {name} as it starts and goes on "
-                "without it, as if all were well",
+                f"{command.path} {what}: keepalived disables {name} as it starts and treats it "
+                "as healthy",
                 f"{mend} {command.path}",
             )
 
 
 def script_security(facts: Facts) -> Iterator[Finding]:
-    """Scripts that run without keepalived's checks of who may change them."""
+    """Scripts that keepalived runs without checking which users may change them."""
     configuration = facts.configuration
     if facts.commands and configuration.globals("enable_script_security") is None:
         first = next((s.statement for s in configuration.scripts.values()), None)
@@ -75,25 +75,25 @@ def script_security(facts: Facts) -> Iterator[Finding]:
         yield warning(
             "NV222",
             first,
-            "without enable_script_security keepalived runs a script whoever may write it, as root "
-            f"where no user is named and there is no {DEFAULT_USER}",
+            "without enable_script_security keepalived runs scripts that any user may change, as "
+            f"root if no user is named and the user {DEFAULT_USER} does not exist",
             "enable_script_security   # in global_defs, with `user` at each script",
         )
 
 
 def badly_owned(facts: Facts) -> Iterator[Finding]:
-    """A script of root's that others may change."""
+    """A script that runs as root and that other users may change."""
     secure = facts.configuration.globals("enable_script_security") is not None
     for at, name, command, user in _scripts(facts):
         if command.writable_by_others is not Tri.YES or _runs_as(facts, user) != "root":
             continue
-        whose = f"{command.path}, or a directory above it, may be changed by others than root"
+        whose = f"users other than root may change {command.path} or a directory above it"
         mend = f"chown root {command.path} && chmod go-w {command.path}"
         if secure:
-            disabled = f"keepalived disables {name} and goes on without it, as if all were well"
+            disabled = f"keepalived disables {name} and treats it as healthy"
             yield error("NV223", at, f"{whose}: {disabled}", mend)
         else:
-            yield warning("NV223", at, f"{whose}, and runs as root", mend)
+            yield warning("NV223", at, f"{whose}, and it runs as root", mend)
 
 
 def no_user(facts: Facts) -> Iterator[Finding]:
@@ -105,8 +105,8 @@ def no_user(facts: Facts) -> Iterator[Finding]:
             yield error(
                 "NV224",
                 at,
-                f"the user {wanted} does not exist: keepalived drops {name} and goes on without "
-                "it, as if all were well",
+                f"the user {wanted} does not exist: keepalived drops {name} and treats it as "
+                "healthy",
                 "user root   # or a user that exists",
             )
 
@@ -117,13 +117,13 @@ def _default(facts: Facts) -> str:
 
 
 def _runs_as(facts: Facts, user: str | None) -> str:
-    """Who runs it; empty where that is not known."""
+    """The user that runs it; empty if that is not known."""
     default = {Tri.YES: DEFAULT_USER, Tri.NO: "root", Tri.UNKNOWN: ""}
     return user or _default(facts) or default[facts.users.get(DEFAULT_USER, Tri.UNKNOWN)]
 
 
 def no_directory(facts: Facts) -> Iterator[Finding]:
-    """A track file in a directory that is not there."""
+    """A track file in a directory that does not exist."""
     for file in facts.configuration.track_files.values():
         place = str(PurePosixPath(file.file).parent)
         if place in facts.missing:

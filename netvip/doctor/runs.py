@@ -1,4 +1,4 @@
-"""What the scripts of a configuration run, and which of it touches addresses or keepalived."""
+"""What the scripts of a configuration run, and which commands change addresses or keepalived."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from netvip.keepalived.configuration import IP, Notify, Script
 
 PINGS = frozenset({"ping", "ping4", "ping6", "arping", "fping"})
 CONNECTS = frozenset({"curl", "wget", "nc", "ncat", "netcat", "telnet"})
-#: Options whose value says where from, or under which name: not where to.
+#: Options whose value is a source or a name, not a destination.
 FROM = frozenset({"-I", "-S", "-s", "--interface", "--bind-address", "--source"})
 ASIDE = frozenset(
     {"-H", "--header", "-A", "--user-agent", "-e", "--referer", "-o", "-b", "--cookie"}
@@ -69,14 +69,14 @@ def named(words: Words) -> set[IP]:
 
 
 def means_vip(words: Words, known: set[IP]) -> bool:
-    """Whether they name a VIP, or a variable that is called so and could not be put in."""
+    """Whether they name a VIP, or a variable named so whose value is not known."""
     return bool(named(words) & known) or any(
         "vip" in w[w.index("$") :].lower() for w in _open(words)
     )
 
 
 def unknown(words: Words) -> bool:
-    """Whether a variable could not be put in."""
+    """Whether the value of a variable is not known."""
     return bool(_open(words))
 
 
@@ -85,13 +85,13 @@ def _open(words: Words) -> list[str]:
 
 
 def targets(command: Words) -> Words:
-    """Where a ping or a connection goes: the words without the values of options that say where
-    from, or in whose name."""
+    """The destination of a ping or a connection: the words without the values of options that
+    give a source or a name."""
     return _without(command, FROM | ASIDE)
 
 
 def sources(command: Words) -> Words:
-    """Where it comes from."""
+    """Its source."""
     return tuple(b for a, b in pairwise(command) if a in FROM)
 
 
@@ -101,7 +101,7 @@ def _without(command: Words, options: frozenset[str]) -> Words:
 
 
 def stays_here(command: Words) -> bool:
-    """Whether it never leaves the machine's loopback."""
+    """Whether it uses the loopback interface only."""
     where = targets(command)
     local = any("localhost" in word for word in where) or any(ip.is_loopback for ip in named(where))
     return local or bool(LOCAL_SOCKET & set(command))
@@ -123,7 +123,7 @@ def changes_addresses(command: Words) -> bool:
 
 
 def _changes(words: Words) -> bool:
-    # ip takes any beginning of a word that it can tell, and d for delete.
+    # ip accepts any unambiguous beginning of a word, and d for delete.
     return any(
         len(word) > (change != "delete") and change.startswith(word)
         for change in CHANGES
@@ -132,7 +132,7 @@ def _changes(words: Words) -> bool:
 
 
 def _address(command: Words) -> Words | None:
-    """The words behind `ip address`; None where it is about another object."""
+    """The words after `ip address`; None if the command is about another object."""
     words = list(command[1:])
     while words and words[0].startswith("-"):
         del words[: 2 if words[0] in IP_VALUES else 1]
@@ -151,5 +151,5 @@ def ends_keepalived(command: Words) -> bool:
 
 
 def restarts_keepalived(command: Words) -> bool:
-    """Whether it has keepalived start again."""
+    """Whether it restarts keepalived."""
     return ends_keepalived(command) and bool(STARTS_AGAIN & set(command))

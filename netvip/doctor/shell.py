@@ -1,4 +1,4 @@
-"""Enough of the shell's grammar to tell what a script runs from what it only mentions.
+"""Enough of the shell's grammar to separate what a script runs from what it only mentions.
 
 A rule that searches a script's text finds the ping in a comment, in a log message and behind -I.
 Here a script becomes pipelines of commands, with the variables put in that it assigns itself. What
@@ -21,12 +21,12 @@ WRAPPERS = frozenset(
 WRAPPERS |= {"busybox", "setsid", "stdbuf", "flock"}
 KEYWORDS = frozenset({"if", "then", "elif", "else", "while", "until", "do", "!", "time", "{"})
 DECLARES = frozenset({"export", "readonly", "local", "declare", "typeset"})
-#: A quoted dollar is none: it is kept as this, a code point that is no character.
+#: A quoted dollar is an ordinary character: it is kept as this code point, which no text has.
 PLAIN_DOLLAR = "\ufdd0"
-#: Commands within commands: deeper than this nobody writes.
+#: Limit for commands within commands; no real script is deeper.
 DEEPEST = 4
 
-#: A value that grows beyond this (A=$A$A) is not followed any more.
+#: A longer value (A=$A$A) is not expanded any more.
 LONGEST = 4096
 
 HEREDOC = re.compile(r"(?<!<)<<-?[ \t]*(['\"]?)(\w+)\1")

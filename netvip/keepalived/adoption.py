@@ -16,7 +16,7 @@ from pathlib import Path
 from netvip.const import CHECK_SCRIPT, FIFO, HOLD_SCRIPT, NOTIFY_SCRIPT
 from netvip.core.model import Tri
 from netvip.errors import ConfigError
-from netvip.keepalived.configuration import Configuration, Instance, Notify, Script, Statement
+from netvip.keepalived.configuration import Configuration, Notify, Script, Statement, VrrpInstance
 from netvip.keepalived.declared import notifies, track_path, tracks
 from netvip.keepalived.edits import Insertion, insert, line_after, line_before, line_inside
 from netvip.keepalived.names import file_name
@@ -70,7 +70,7 @@ def adopted(configuration: Configuration, host: Host, wrap_checks: bool = False)
     return {path: text for path, text in changed.items() if text != configuration.texts[path]}
 
 
-def _refuse(instance: Instance, host: Host) -> None:
+def _refuse(instance: VrrpInstance, host: Host) -> None:
     if instance.unicast and in_unicast_trap(host.version) and instance.source is not Tri.YES:
         version = ".".join(map(str, host.version))
         raise ConfigError(
@@ -133,7 +133,9 @@ def _everywhere(configuration: Configuration, keyword: str) -> bool:
 # --- an instance ----------------------------------------------------------------------------------
 
 
-def _instance(configuration: Configuration, instance: Instance, host: Host) -> Iterator[Insertion]:
+def _instance(
+    configuration: Configuration, instance: VrrpInstance, host: Host
+) -> Iterator[Insertion]:
     if host.version >= TRACKS:
         yield from _untrack(instance)
     lines = list(_source(configuration, instance, host))
@@ -152,7 +154,7 @@ def _instance(configuration: Configuration, instance: Instance, host: Host) -> I
         yield from _chain(configuration, instance, host)
 
 
-def _interface(instance: Instance) -> Statement:
+def _interface(instance: VrrpInstance) -> Statement:
     if instance.interface_at is None:
         raise ConfigError(
             f"{instance.statement.where}: vrrp_instance {instance.name} names no interface; add one"
@@ -160,7 +162,7 @@ def _interface(instance: Instance) -> Statement:
     return instance.interface_at
 
 
-def _untrack(instance: Instance) -> Iterator[Insertion]:
+def _untrack(instance: VrrpInstance) -> Iterator[Insertion]:
     tracked = [a.statement for a in instance.addresses if a.tracked]
     tracked += [o.statement for o in (*instance.routes, *instance.rules) if o.tracked]
     for statement in tracked:
@@ -172,7 +174,7 @@ def _untrack(instance: Instance) -> Iterator[Insertion]:
         yield Insertion(statement.path, statement.words[-1].end, f" {NO_TRACK}")
 
 
-def _source(configuration: Configuration, instance: Instance, host: Host) -> Iterator[str]:
+def _source(configuration: Configuration, instance: VrrpInstance, host: Host) -> Iterator[str]:
     if instance.source is not Tri.NO:
         return  # also where a condition (@id) decides about it
     family = instance.addresses[0].ip.version if instance.addresses else 4
@@ -191,13 +193,13 @@ def _source(configuration: Configuration, instance: Instance, host: Host) -> Ite
     yield f"{condition}{keyword} {address}"
 
 
-def _has_check(configuration: Configuration, instance: Instance) -> bool:
+def _has_check(configuration: Configuration, instance: VrrpInstance) -> bool:
     wanted = f"{CHECK_SCRIPT} {file_name(instance.name)}"
     scripts = (configuration.scripts.get(track.name) for track in instance.track_scripts)
     return any(script is not None and script.command == wanted for script in scripts)
 
 
-def _check_block(instance: Instance) -> list[str]:
+def _check_block(instance: VrrpInstance) -> list[str]:
     return [
         f"vrrp_script netvip_{instance.name} {{",
         f'    script "{CHECK_SCRIPT} {file_name(instance.name)}"',
@@ -211,7 +213,7 @@ def _check_block(instance: Instance) -> list[str]:
     ]
 
 
-def _track_block(instance: Instance, host: Host) -> list[str]:
+def _track_block(instance: VrrpInstance, host: Host) -> list[str]:
     keyword = "track_file" if host.version >= TRACK_FILE else "vrrp_track_file"
     return [
         f"{keyword} netvip_{instance.name} {{",
@@ -221,14 +223,14 @@ def _track_block(instance: Instance, host: Host) -> list[str]:
     ]
 
 
-def _defined(configuration: Configuration, instance: Instance, block: list[str]) -> Insertion:
+def _defined(configuration: Configuration, instance: VrrpInstance, block: list[str]) -> Insertion:
     """Before its first use: older keepaliveds look a name up as they read it."""
     text = configuration.texts[instance.statement.path]
     return line_before(text, instance.statement, [*block, ""])
 
 
 def _tracked(
-    configuration: Configuration, instance: Instance, block: str, name: str
+    configuration: Configuration, instance: VrrpInstance, block: str, name: str
 ) -> Generator[Insertion, None, list[str]]:
     """A name in the instance's block of that kind; the lines of a new one where it has none."""
     opener = next(
@@ -245,7 +247,7 @@ def _tracked(
 # --- notify ---------------------------------------------------------------------------------------
 
 
-def _free_notify(instance: Instance) -> list[str]:
+def _free_notify(instance: VrrpInstance) -> list[str]:
     """The keywords under which our notify can stand beside the operator's: an instance takes one
     `notify`, and one of each of the others (fact notify-slots)."""
     taken = {notify.keyword for notify in instance.notifies}
@@ -254,7 +256,7 @@ def _free_notify(instance: Instance) -> list[str]:
     return [] if taken & set(STATE_NOTIFIES) else list(STATE_NOTIFIES)
 
 
-def _notify_lines(instance: Instance) -> list[str]:
+def _notify_lines(instance: VrrpInstance) -> list[str]:
     if notifies(instance):
         return []
     name = file_name(instance.name)
@@ -265,7 +267,7 @@ def _notify_lines(instance: Instance) -> list[str]:
     return lines
 
 
-def _chain(configuration: Configuration, instance: Instance, host: Host) -> Iterator[Insertion]:
+def _chain(configuration: Configuration, instance: VrrpInstance, host: Host) -> Iterator[Insertion]:
     """Ours runs as root and then, as the operator's user, the operator's, in its place."""
     notify = next(notify for notify in instance.notifies if notify.keyword == "notify")
     words = notify.statement.words

@@ -131,7 +131,7 @@ class Notify:
 
 
 @dataclass(frozen=True, slots=True)
-class Instance:
+class VrrpInstance:
     """A vrrp_instance with keepalived's defaults put in. advert_interval in seconds."""
 
     name: str
@@ -196,7 +196,7 @@ class Configuration:
     directories: tuple[Path, ...]
     #: In the order keepalived takes them. Lines that do not count here (applies NO) stay out.
     statements: tuple[Statement, ...]
-    instances: dict[str, Instance] = field(default_factory=dict)
+    instances: dict[str, VrrpInstance] = field(default_factory=dict)
     scripts: dict[str, Script] = field(default_factory=dict)
     track_files: dict[str, TrackFile] = field(default_factory=dict)
     groups: dict[str, SyncGroup] = field(default_factory=dict)
@@ -210,7 +210,7 @@ class Configuration:
         ]
         return found[-1] if found else None
 
-    def setting(self, instance: Instance, keyword: str) -> Statement | None:
+    def setting(self, instance: VrrpInstance, keyword: str) -> Statement | None:
         """The line that sets it for an instance: its own counts before the one of global_defs,
         which has the prefix vrrp_."""
         return instance.find(keyword) or self.globals(f"vrrp_{keyword}")

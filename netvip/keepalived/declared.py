@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from netvip.const import CHECK_SCRIPT, FIFO, NOTIFY_SCRIPT, TRACK_DIRECTORY
+from netvip.const import CHECK_SCRIPT, NOTIFY_SCRIPT, TRACK_DIRECTORY
 from netvip.core.model import IP, Tri
 from netvip.errors import ConfigError
-from netvip.keepalived.configuration import Configuration, Instance
+from netvip.keepalived.configuration import Configuration, VrrpInstance
 from netvip.keepalived.names import file_name
 from netvip.keepalived.reader import read
 
@@ -54,7 +54,7 @@ def declaration(main: Path, node: str | None, version: tuple[int, ...]) -> Decla
     return Declaration(found, (*configuration.texts, *configuration.directories))
 
 
-def _declared(configuration: Configuration, instance: Instance) -> Declared:
+def _declared(configuration: Configuration, instance: VrrpInstance) -> Declared:
     tracked, notified = tracks(configuration, instance), notifies(instance)
     source_ip = str(instance.source_ip or "")
     return Declared(
@@ -71,7 +71,7 @@ def _declared(configuration: Configuration, instance: Instance) -> Declared:
     )
 
 
-def refreshes(configuration: Configuration, instance: Instance) -> Tri:
+def refreshes(configuration: Configuration, instance: VrrpInstance) -> Tri:
     """Whether garp_master_refresh is on."""
     line = configuration.setting(instance, "garp_master_refresh")
     if line is None:
@@ -81,7 +81,7 @@ def refreshes(configuration: Configuration, instance: Instance) -> Tri:
     return Tri.of(line.texts()[1:2] not in ((), ("0",)))
 
 
-def _other_trackers(configuration: Configuration, instance: Instance) -> bool:
+def _other_trackers(configuration: Configuration, instance: VrrpInstance) -> bool:
     ours = {
         name for name, script in configuration.scripts.items() if CHECK_SCRIPT in script.command
     }
@@ -100,19 +100,13 @@ def track_path(instance: str) -> str:
     return f"{TRACK_DIRECTORY}/{file_name(instance)}"
 
 
-def tracks(configuration: Configuration, instance: Instance) -> bool:
+def tracks(configuration: Configuration, instance: VrrpInstance) -> bool:
     """Whether one of its track files is ours."""
     files = configuration.track_files
     named = (files.get(reference.name) for reference in instance.track_files)
     return any(file is not None and file.file == track_path(instance.name) for file in named)
 
 
-def notifies(instance: Instance) -> bool:
+def notifies(instance: VrrpInstance) -> bool:
     """Whether one of its notify scripts is ours."""
     return any(NOTIFY_SCRIPT in notify.command.split() for notify in instance.notifies)
-
-
-def has_fifo(configuration: Configuration) -> bool:
-    """Whether keepalived writes its changes of state to our pipe."""
-    lines = (configuration.globals(keyword) for keyword in ("vrrp_notify_fifo", "notify_fifo"))
-    return any(line is not None and FIFO in line.texts()[1:2] for line in lines)

@@ -15,7 +15,6 @@ from netvip.core.model import Tri
 from netvip.keepalived.configuration import (
     IP,
     Configuration,
-    Instance,
     Notify,
     Reference,
     Script,
@@ -23,6 +22,7 @@ from netvip.keepalived.configuration import (
     SyncGroup,
     TrackFile,
     VirtualAddress,
+    VrrpInstance,
 )
 from netvip.keepalived.dialect import Dialect
 from netvip.keepalived.virtual import (
@@ -63,7 +63,7 @@ class _Around:
 def interpret(configuration: Configuration, dialect: Dialect) -> Configuration:
     """The configuration with its model filled in."""
     around = _Around(configuration, dialect, MacNames())
-    instances: dict[str, Instance] = {}
+    instances: dict[str, VrrpInstance] = {}
     scripts: dict[str, Script] = {}
     files: dict[str, TrackFile] = {}
     groups: dict[str, SyncGroup] = {}
@@ -156,12 +156,12 @@ def _switch(statement: Statement | None) -> Tri | None:
 # --- instances ------------------------------------------------------------------------------------
 
 
-def _instance(name: str, block: Block, around: _Around) -> Instance:
+def _instance(name: str, block: Block, around: _Around) -> VrrpInstance:
     interface_at = _last(block, "interface")
     sources = [s for s in _own(block, *SOURCES) if address(_value(s))]
     number = _family(block)
     links = _links(block, number, around.names)
-    return Instance(
+    return VrrpInstance(
         name=name,
         statement=block[0],
         statements=block,

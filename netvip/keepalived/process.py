@@ -65,11 +65,6 @@ def children(pid: int) -> tuple[Process, ...]:
     return tuple(Process(child, start) for child, start in found if start)
 
 
-def is_alive(process: Process) -> bool:
-    """Whether it runs, and is keepalived."""
-    return _stat(process.pid) == (NAME, process.start)
-
-
 def _stat(pid: int) -> tuple[str, int]:
     """Name and start time; empty and 0 where there is no such process."""
     try:

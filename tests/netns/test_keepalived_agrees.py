@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from netvip.core.model import Tri
-from netvip.keepalived.configuration import Instance, VirtualAddress
+from netvip.keepalived.configuration import VirtualAddress, VrrpInstance
 from netvip.keepalived.declared import Declared
 from netvip.keepalived.dump import parse
 from netvip.keepalived.reader import read
@@ -163,7 +163,7 @@ def _object(text: str) -> tuple[str, bool]:
     return first, "no_track" not in words
 
 
-def _configured(instance: Instance) -> Compared:
+def _configured(instance: VrrpInstance) -> Compared:
     on = [a.interface for a in instance.addresses if not a.excluded]
     return {
         "vrid": instance.vrid,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from netvip.core.model import Tri
-from netvip.keepalived.configuration import Configuration, Instance
+from netvip.keepalived.configuration import Configuration, VrrpInstance
 
 #: The whole instance in one line, for configurations that are about something else.
 BODY = "interface ens160\n virtual_router_id 51\n"
@@ -28,7 +28,7 @@ def summary(configuration: Configuration) -> list[str]:
     return [_instance(i) for i in configuration.instances.values()]
 
 
-def _instance(i: Instance) -> str:
+def _instance(i: VrrpInstance) -> str:
     words = [i.name, i.interface, str(i.vrid), str(i.priority)]
     for a in i.addresses:
         mark, kind = "" if a.tracked else "*", "excluded:" if a.excluded else ""

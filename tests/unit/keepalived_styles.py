@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from netvip.core.model import Tri
-from netvip.keepalived.configuration import Instance
+from netvip.keepalived.configuration import VrrpInstance
 
 INTERFACES = ("ens160", "ens192")
 NODE = "nodea"
@@ -372,7 +372,7 @@ def filled(name: str, identity: int) -> str:
     return STYLES[name].replace("NAME", name).replace("ID", str(identity))
 
 
-def summary(instance: Instance) -> str:
+def summary(instance: VrrpInstance) -> str:
     """Name, interface, priority, seconds, and addresses: x excluded, * not tracked."""
     words = [instance.name, instance.interface, str(instance.priority)]
     words += [] if instance.advert_interval == 1 else [f"{instance.advert_interval}s"]

@@ -13,7 +13,7 @@ from netvip.commands import doctor as command
 from netvip.core.model import InstanceSpec, Tri, Vip
 from netvip.doctor import facts as gather
 from netvip.doctor.facts import Facts
-from netvip.doctor.rules import RULES, judge
+from netvip.doctor.rules import RULES, apply_rules
 from netvip.keepalived.adoption import Host, adopted
 from netvip.keepalived.reader import read
 from tests.unit.test_adoption import OWN
@@ -38,11 +38,13 @@ def facts(conf: Path, here: bool = True, **more: object) -> Facts:
 
 
 def found(known: Facts) -> set[tuple[str, int]]:
-    return {(finding.code, int(finding.where.rpartition(":")[2] or 0)) for finding in judge(known)}
+    return {
+        (finding.code, int(finding.where.rpartition(":")[2] or 0)) for finding in apply_rules(known)
+    }
 
 
 def codes(known: Facts) -> set[str]:
-    return {finding.code for finding in judge(known)}
+    return {finding.code for finding in apply_rules(known)}
 
 
 #: What every configuration lacks that netvip has not adopted.
@@ -157,7 +159,7 @@ def test_of_an_adopted_configuration_there_is_nothing_to_say(conf: Path) -> None
         arp_ignore={"ens160": (0, 0)},
         running=(spec,),
     )
-    assert judge(known) == []
+    assert apply_rules(known) == []
 
 
 @pytest.mark.parametrize(
@@ -263,7 +265,7 @@ def test_the_running_keepalived_is_the_truth(conf: Path) -> None:
     vip = Vip(ip_interface("10.77.0.99").ip, 24, "ens160", False)
     other = InstanceSpec("VI_2", "ens160", 52, 2, ())
     one = InstanceSpec("VI_1", "ens160", 51, 2, (vip,))
-    found = judge(facts(conf, here=False, running=(one, other)))
+    found = apply_rules(facts(conf, here=False, running=(one, other)))
     assert [finding.code for finding in found] == ["NV306", "NV306"]
     assert "other VIPs" in found[0].text and "VI_2, which is not configured" in found[1].text
 

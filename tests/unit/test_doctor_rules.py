@@ -10,7 +10,7 @@ import pytest
 
 from netvip.core.model import InstanceSpec, Tri, Vip
 from netvip.doctor import facts as gather
-from netvip.doctor.rules import judge
+from netvip.doctor.rules import apply_rules
 from netvip.keepalived.reader import read
 from tests.unit.test_doctor import CALM, RECIPES, codes, conf, facts, found, with_script
 
@@ -124,7 +124,7 @@ def test_a_pipe_in_a_notify_script(conf: Path) -> None:
 
 def test_the_check_that_stands_in_is_named_after_the_instance(conf: Path) -> None:
     with_script(conf, "\"/bin/sh -c 'ip a | grep 10.77.0.10'\"")
-    instead = [f.instead for f in judge(facts(conf, here=False)) if f.code == "NV201"]
+    instead = [f.instead for f in apply_rules(facts(conf, here=False)) if f.code == "NV201"]
     assert instead == [('script "/etc/netvip/keepalived-check VI_1"   # in place of mine',)]
 
 
@@ -179,10 +179,14 @@ def test_a_notify_script_that_is_missing(conf: Path) -> None:
 def test_a_script_that_is_anybody_s(conf: Path, script: Path) -> None:
     script.chmod(0o777)
     with_script(conf, f'"{script}"')
-    severities = {f.severity.value for f in judge(facts(conf, users=ROOT)) if f.code == "NV223"}
+    severities = {
+        f.severity.value for f in apply_rules(facts(conf, users=ROOT)) if f.code == "NV223"
+    }
     assert severities == {"error"}
     replaced(conf, ("    enable_script_security\n", ""))
-    severities = {f.severity.value for f in judge(facts(conf, users=ROOT)) if f.code == "NV223"}
+    severities = {
+        f.severity.value for f in apply_rules(facts(conf, users=ROOT)) if f.code == "NV223"
+    }
     assert severities == {"warning"}
     # Who runs it is not known, or not root: keepalived does not mind.
     assert "NV223" not in codes(facts(conf))
@@ -302,7 +306,7 @@ def test_the_sysctl_of_an_interface_with_a_dot(conf: Path) -> None:
         promote_secondaries={"ens160.10": (0, 0)},
         arp_ignore={"ens160.10": (2, 0)},
     )
-    instead = {f.code: f.instead for f in judge(known)}
+    instead = {f.code: f.instead for f in apply_rules(known)}
     assert instead == {
         "NV301": ("net/ipv4/conf/ens160.10/promote_secondaries = 1   # in /etc/sysctl.d",),
         "NV302": ("net/ipv4/conf/all/arp_ignore = 0   # in /etc/sysctl.d",),
@@ -334,7 +338,7 @@ def test_the_recipe_s_sleep(conf: Path, tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(gather, "UNITS", (str(tmp_path),))
     waits = gather.waits()
     assert waits == ((f"{place}/override.conf:7", "ExecStartPre=/bin/sleep 5"),)
-    found = judge(facts(conf, here=False, version=(2, 3, 3), waits=waits))
+    found = apply_rules(facts(conf, here=False, version=(2, 3, 3), waits=waits))
     assert [(f.code, f.where, f.severity.value) for f in found] == [("NV307", waits[0][0], "note")]
     # Where it is needed, or may be: keepalived's version is not known.
     assert codes(facts(conf, here=False, waits=waits)) == set()
