@@ -23,10 +23,10 @@ from netvip.keepalived.process import configuration_id, parent
 from netvip.keepalived.reader import read
 
 BACKUP = Path(STATE_DIRECTORY) / "adopt"
-#: Where the users of wrapped checks keep their verdicts; systemd-tmpfiles makes it at each boot.
+#: Makes the directories for the last results of wrapped checks; read by systemd-tmpfiles at boot.
 TMPFILES = Path("/etc/tmpfiles.d/netvip-checks.conf")
 LIMIT = 30.0
-#: keepalived has reloaded and the daemon asked it by then.
+#: Seconds until keepalived has reloaded and the daemon has read its state.
 CONFIRM_LIMIT = 10.0
 
 
@@ -34,26 +34,30 @@ PLACE = re.compile(r"^\([^()\n]*Line \d+\) ?", re.MULTILINE)
 
 
 class AdoptError(NetvipError):
-    """The configuration was not changed, or was put back; the text says why."""
+    """The configuration was not changed, or was restored; the text says why."""
 
 
 def main(arguments: list[str]) -> int:
     """Print the diff; with --apply or --revert, change the files and reload keepalived."""
     parser = argparse.ArgumentParser(prog="netvip adopt", description=__doc__)
     either = parser.add_mutually_exclusive_group()
-    either.add_argument("--apply", action="store_true", help="make the change, reload keepalived")
-    either.add_argument("--revert", action="store_true", help="give back every byte")
+    either.add_argument(
+        "--apply", action="store_true", help="change the files and reload keepalived"
+    )
+    either.add_argument(
+        "--revert", action="store_true", help="restore the files as they were before"
+    )
     parser.add_argument(
         "--source",
         action="append",
         default=[],
         metavar="[INSTANCE=]ADDR",
-        help="the address adverts leave from, where the interface has no static one",
+        help="the source address of adverts, if the interface has no static address",
     )
     parser.add_argument(
         "--wrap-checks",
         action="store_true",
-        help="have your own vrrp_scripts keep their last verdict during a window",
+        help="make your own vrrp_scripts keep their last result during a window",
     )
     options = parser.parse_args(arguments)
     if options.revert:
@@ -68,7 +72,9 @@ def _sources(words: list[str]) -> dict[str, IPv4Address | IPv6Address]:
         try:
             found[name] = ip_address(text)
         except ValueError:
-            raise AdoptError(f"--source {word}: {text!r} is no address") from None
+            raise AdoptError(
+                f"invalid address {text!r} in --source {word}: use an IP address"
+            ) from None
     return found
 
 
@@ -79,9 +85,9 @@ def _adopt(apply: bool, sources: Mapping[str, IPv4Address | IPv6Address], wrap_c
     host = adoption.Host(version, own_addresses(), sources, node, _script_user(configuration))
     changed = adoption.adopted(configuration, host, wrap_checks)
     if not changed:
-        print("every instance is guarded already")
+        print("nothing to do: every instance is guarded")
         return 0
-    # Bytes that are no UTF-8 are shown as such; what is written keeps them.
+    # Bytes that are not UTF-8 are shown escaped; the files keep them.
     shown = diff(configuration.texts, changed)
     print(shown.encode(errors="surrogateescape").decode(errors="replace"), end="")
     if not apply:
@@ -92,7 +98,7 @@ def _adopt(apply: bool, sources: Mapping[str, IPv4Address | IPv6Address], wrap_c
     if wrap_checks:
         _with_tmpfiles(before, after, adoption.wrapped_users(configuration, host))
     _apply(main_file, before, after)
-    print("applied; netvip adopt --revert takes it back")
+    print("applied; netvip adopt --revert restores the files")
     return 0
 
 
@@ -121,7 +127,7 @@ def _version() -> tuple[int, ...]:
     done = _run("keepalived", "-v")
     found = VERSION.search(done.stdout + done.stderr)
     if found is None:
-        raise AdoptError("keepalived -v does not tell its version; is this keepalived?")
+        raise AdoptError("cannot read the version from keepalived -v; is keepalived installed?")
     return tuple(map(int, found[1].split(".")))
 
 
@@ -189,7 +195,7 @@ def _take_effect(undo: Callable[[], None]) -> None:
             _reload()
         except AdoptError:
             pass  # it did not take what is put back now, and runs what it ran before
-        raise AdoptError(f"everything was put back: {problem}") from problem
+        raise AdoptError(f"all files were restored: {problem}") from problem
 
 
 def _with(
@@ -197,8 +203,8 @@ def _with(
     before: Mapping[Path, bytes | None],
     after: Mapping[Path, bytes],
 ) -> dict[Path, Saved]:
-    """The backup with this adoption in it. A file that was edited since an earlier adoption goes
-    back to that edit: what the operator wrote is never lost."""
+    """The backup with this adoption added. If a file was edited after an earlier adoption, the
+    backup keeps that edit: what the operator wrote is never lost."""
     saved = dict(earlier)
     for path, now in before.items():
         known = earlier.get(path)
@@ -211,12 +217,12 @@ def _revert() -> int:
     backup = Backup(BACKUP)
     saved = backup.load()
     if not saved:
-        raise AdoptError("nothing was adopted here, so there is nothing to revert")
+        raise AdoptError("nothing to revert: no adoption is in effect")
     for path, texts in saved.items():
         if _read(path) not in (texts.after, texts.before):  # before: a revert was interrupted
             raise AdoptError(
-                f"{path} was edited since the adoption; undo that edit first, or take out by hand "
-                f"what netvip added and remove {BACKUP}"
+                f"{path} was edited since the adoption; undo that edit first, or remove by hand "
+                f"what netvip added, and remove {BACKUP}"
             )
     try:
         _write({path: texts.before for path, texts in saved.items()})
@@ -226,7 +232,7 @@ def _revert() -> int:
     try:
         _reload()
     except AdoptError as problem:
-        raise AdoptError(f"the files are as they were, but {problem}") from problem
+        raise AdoptError(f"the files were restored, but {problem}") from problem
     print(f"reverted: {', '.join(map(str, saved))}")
     return 0
 
@@ -241,7 +247,7 @@ def _read(path: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as problem:
-        raise AdoptError(f"{path} cannot be read: {problem.strerror}") from problem
+        raise AdoptError(f"cannot read {path}: {problem.strerror}") from problem
 
 
 def _write(contents: Mapping[Path, bytes | None]) -> None:
@@ -281,7 +287,7 @@ def _make_directories() -> None:
 
 
 def _complaints(main_file: Path) -> list[str]:
-    """What keepalived -t has to say, without the places; nothing where all is well."""
+    """What keepalived -t reports, without the places; empty if it reports nothing."""
     if _version() < adoption.TRACKS:
         return []  # it cannot check a configuration
     done = _run("keepalived", "-t", "-f", str(main_file))
@@ -290,30 +296,30 @@ def _complaints(main_file: Path) -> list[str]:
 
 
 def _validate(main_file: Path, before: list[str]) -> None:
-    """What keepalived complained of before is the operator's, and no reason to refuse."""
+    """Refuse if keepalived -t reports something that it did not report before."""
     new = [line for line in _complaints(main_file) if line not in before]
     if new:
-        raise AdoptError(f"keepalived -t refuses it: {'; '.join(new)}")
+        raise AdoptError(f"keepalived -t rejects the new configuration: {'; '.join(new)}")
 
 
 def _reload() -> bool:
-    """Whether keepalived runs, and took it."""
+    """Reload keepalived; whether it runs."""
     if _run("systemctl", "is-active", "--quiet", "keepalived.service").returncode:
-        print("keepalived is not running: the change takes effect when it starts")
+        print("keepalived is not running; the change takes effect when it starts")
         return False
     done = _run("systemctl", "reload", "keepalived.service")
     if done.returncode:
-        raise AdoptError(f"keepalived could not be reloaded: {done.stderr.strip()}")
+        raise AdoptError(f"cannot reload keepalived: {done.stderr.strip()}")
     return True
 
 
 def _confirm() -> None:
-    """keepalived itself has to say that every instance is guarded."""
+    """Wait until keepalived's dump reports that every instance is guarded."""
     deadline = time.monotonic() + CONFIRM_LIMIT
     while (unguarded := _unguarded()) and time.monotonic() < deadline:
         time.sleep(0.2)  # keepalived says nothing when it has reloaded
     if unguarded:
-        raise AdoptError(f"keepalived does not run it: {unguarded}")
+        raise AdoptError(f"keepalived does not run the new configuration: {unguarded}")
 
 
 def _unguarded() -> str:
@@ -346,6 +352,6 @@ def _run(*command: str) -> subprocess.CompletedProcess[str]:
     except FileNotFoundError as problem:
         raise AdoptError(f"{command[0]} is not installed") from problem
     except PermissionError as problem:
-        raise AdoptError(f"{command[0]} may not be run; are you root?") from problem
+        raise AdoptError(f"no permission to run {command[0]}; are you root?") from problem
     except subprocess.TimeoutExpired as problem:
         raise AdoptError(f"{command[0]} did not end within {LIMIT:.0f} s") from problem

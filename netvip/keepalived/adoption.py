@@ -1,4 +1,4 @@
-"""The guarded configuration: what each instance and the whole of it still lack.
+"""The changes that make a configuration guarded, for each instance and for the whole file.
 
 An instance's VIPs, routes and rules get no_track, its adverts a configured source, keepalived a
 track file to let go by, a check for the time without a daemon, a notify script that keeps the state
@@ -23,7 +23,7 @@ from netvip.keepalived.names import file_name
 from netvip.keepalived.traps import in_unicast_trap
 
 NO_TRACK = "no_track"
-#: The notify scripts of single states: together they tell what `notify` tells.
+#: The notify scripts of single states; together they report what `notify` reports.
 STATE_NOTIFIES = {
     "notify_master": "MASTER",
     "notify_backup": "BACKUP",
@@ -32,9 +32,9 @@ STATE_NOTIFIES = {
 }
 #: keepalived 2.0 is the first with track files, no_track and -t (fact lost-vip-by-version).
 TRACKS = (2, 0)
-#: From here on the definition is spelled track_file; vrrp_track_file before.
+#: From this version on the definition is spelled track_file; before, vrrp_track_file.
 TRACK_FILE = (2, 2, 4)
-#: Once a minute is what keepalived's own documentation uses; repeats are its default, spelled out.
+#: keepalived's documentation uses once a minute; the number of repeats is its default.
 GARP_REFRESH, GARP_REPEAT = 60, 5
 #: A line of a configuration that several nodes share.
 CONDITION = re.compile(r"^[ \t]*@\^?[A-Za-z0-9_.-]+[ \t]", re.MULTILINE)
@@ -45,20 +45,20 @@ OwnAddresses = Mapping[tuple[str, int], IPv4Address | IPv6Address]
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What the configuration does not tell."""
+    """What has to be known besides the configuration."""
 
     version: tuple[int, ...]
-    #: Static addresses that adverts leave from now.
+    #: Static addresses that keepalived sends adverts from now.
     own: OwnAddresses
-    #: Addresses the operator names, by instance; the empty name is for every instance.
+    #: Addresses that the operator named, by instance; the empty name stands for all instances.
     sources: Mapping[str, IPv4Address | IPv6Address] = field(default_factory=dict)
     node: str | None = None
-    #: The user that scripts without one of their own run as.
+    #: The user that runs scripts for which no user is named.
     script_user: str = "root"
 
 
 def adopted(configuration: Configuration, host: Host, wrap_checks: bool = False) -> dict[Path, str]:
-    """The files that change, with their new text. Raises ConfigError where something is missing."""
+    """The files that change, with their new text. Raises ConfigError if something is missing."""
     insertions = list(_globally(configuration))
     for instance in configuration.instances.values():
         _refuse(instance, host)
@@ -75,7 +75,7 @@ def _refuse(instance: VrrpInstance, host: Host) -> None:
         version = ".".join(map(str, host.version))
         raise ConfigError(
             f"{instance.statement.where}: keepalived {version} with unicast peers and a configured "
-            "source stays in FAULT for good when it starts before that address is there (2.1.0 to "
+            "source stays in FAULT for ever if it starts before that address exists (2.1.0 to "
             "2.3.2 do); upgrade keepalived to 2.3.3, or leave this node assisted"
         )
 
@@ -103,15 +103,15 @@ def _globally(configuration: Configuration) -> Iterator[Insertion]:
 def _global_lines(configuration: Configuration) -> Iterator[str]:
     fifos = [configuration.globals(word) for word in ("vrrp_notify_fifo", "notify_fifo")]
     if not any(line is not None and FIFO in line.texts() for line in fifos):
-        # The operator's own stays: keepalived writes to both, and without either netvip goes by
+        # The operator's own fifo stays: keepalived writes to both. Without a fifo netvip uses
         # adverts and dumps.
         if fifos[0] is None:
             yield f"vrrp_notify_fifo {FIFO}"
         elif fifos[1] is None:
             yield f"notify_fifo {FIFO}"
     if not configuration.globals("enable_script_security") and not _has_scripts(configuration):
-        # keepalived -t complains of scripts without it; with scripts of the operator's it could
-        # drop one of them, which is the operator's to decide.
+        # keepalived -t rejects scripts without it. Where the operator has scripts, it could disable
+        # one of them, so that the operator has to decide.
         yield "enable_script_security"
     if not _everywhere(configuration, "garp_master_refresh"):
         yield f"vrrp_garp_master_refresh {GARP_REFRESH}"
@@ -120,7 +120,7 @@ def _global_lines(configuration: Configuration) -> Iterator[str]:
 
 
 def _has_scripts(configuration: Configuration) -> bool:
-    """Whether keepalived runs anything yet."""
+    """Whether keepalived runs a script already."""
     notifies = [n for i in configuration.instances.values() for n in i.notifies]
     notifies += [n for group in configuration.groups.values() for n in group.notifies]
     return bool(configuration.scripts or notifies)
@@ -168,8 +168,8 @@ def _untrack(instance: VrrpInstance) -> Iterator[Insertion]:
     for statement in tracked:
         if not statement.verbatim:
             raise ConfigError(
-                f"{statement.where}: this line comes out of a definition; add {NO_TRACK} to it "
-                "by hand, then adopt again"
+                f"{statement.where}: a definition generates this line; add {NO_TRACK} to it "
+                "by hand, then run netvip adopt again"
             )
         yield Insertion(statement.path, statement.words[-1].end, f" {NO_TRACK}")
 
@@ -184,7 +184,7 @@ def _source(configuration: Configuration, instance: VrrpInstance, host: Host) ->
     if address is None:
         raise ConfigError(
             f"{_interface(instance).where}: {instance.interface} has no static address of its own "
-            "for the adverts to leave from; name the one to use with --source ADDR, or with "
+            "to send adverts from; name the address to use with --source ADDR, or with "
             f"--source {instance.name}=ADDR"
         )
     keyword = "unicast_src_ip" if instance.unicast else "mcast_src_ip"
@@ -224,7 +224,7 @@ def _track_block(instance: VrrpInstance, host: Host) -> list[str]:
 
 
 def _defined(configuration: Configuration, instance: VrrpInstance, block: list[str]) -> Insertion:
-    """Before its first use: older keepaliveds look a name up as they read it."""
+    """Before its first use: older versions of keepalived look a name up as they read it."""
     text = configuration.texts[instance.statement.path]
     return line_before(text, instance.statement, [*block, ""])
 
@@ -232,7 +232,7 @@ def _defined(configuration: Configuration, instance: VrrpInstance, block: list[s
 def _tracked(
     configuration: Configuration, instance: VrrpInstance, block: str, name: str
 ) -> Generator[Insertion, None, list[str]]:
-    """A name in the instance's block of that kind; the lines of a new one where it has none."""
+    """Add a name to the instance's block of that kind, or a new block if it has none."""
     opener = next(
         (s for s in instance.statements if len(s.blocks) == 1 and s.keyword == block), None
     )
@@ -248,8 +248,8 @@ def _tracked(
 
 
 def _free_notify(instance: VrrpInstance) -> list[str]:
-    """The keywords under which our notify can stand beside the operator's: an instance takes one
-    `notify`, and one of each of the others (fact notify-slots)."""
+    """The keywords under which netvip's notify script fits beside the operator's: an instance takes
+    one `notify`, and one of each of the others (fact notify-slots)."""
     taken = {notify.keyword for notify in instance.notifies}
     if "notify" not in taken:
         return ["notify"]
@@ -268,14 +268,15 @@ def _notify_lines(instance: VrrpInstance) -> list[str]:
 
 
 def _chain(configuration: Configuration, instance: VrrpInstance, host: Host) -> Iterator[Insertion]:
-    """Ours runs as root and then, as the operator's user, the operator's, in its place."""
+    """Have netvip's script run as root, and then run the operator's script as the operator's
+    user."""
     notify = next(notify for notify in instance.notifies if notify.keyword == "notify")
     words = notify.statement.words
     text = configuration.texts[notify.statement.path]
     if not notify.statement.verbatim:
         raise ConfigError(
-            f"{notify.statement.where}: this notify comes out of a definition; let it begin with "
-            f"{NOTIFY_SCRIPT} {file_name(instance.name)} --then, and adopt again"
+            f"{notify.statement.where}: a definition generates this notify; let it begin with "
+            f"{NOTIFY_SCRIPT} {file_name(instance.name)} --then, and run netvip adopt again"
         )
     user = _user(notify, host)
     chain = f"{NOTIFY_SCRIPT} {file_name(instance.name)} --as {user} --then "
@@ -291,7 +292,7 @@ def _user(notify: Notify, host: Host) -> str:
 
 
 def _prefixed(statement: Statement, text: str, prefix: str) -> Iterator[Insertion]:
-    """Words put before a command, inside its quotes, which it is given if it has none."""
+    """Put words before a command, inside its quotes; a command without quotes gets them."""
     command = statement.words[1]
     if text[command.start] == '"':
         yield Insertion(statement.path, command.start + 1, prefix)
@@ -309,13 +310,13 @@ def _wrap(configuration: Configuration, script: Script) -> Iterator[Insertion]:
         return
     if not at.verbatim:
         raise ConfigError(
-            f"{at.where}: this script comes out of a definition; let it begin with {HOLD_SCRIPT}, "
+            f"{at.where}: a definition generates this script; let it begin with {HOLD_SCRIPT}, "
             "and adopt again"
         )
     yield from _prefixed(at, configuration.texts[at.path], f"{HOLD_SCRIPT} ")
 
 
 def wrapped_users(configuration: Configuration, host: Host) -> set[str]:
-    """The users that the operator's checks run as: each needs a place to keep its verdicts."""
+    """The users that run the operator's checks: each needs a directory for its last results."""
     scripts = [s for s in configuration.scripts.values() if not s.command.startswith(CHECK_SCRIPT)]
     return {(script.user or host.script_user).partition(":")[0] for script in scripts}

@@ -1,4 +1,4 @@
-"""The files of an adoption as they were before and after it, so that it can be taken back.
+"""The files of an adoption as they were before and after it, so that it can be reverted.
 
 Plain files and a manifest of lines "NUMBER PATH", so that a shell can revert where Python cannot
 run any more: NUMBER.before (none where there was no such file) and NUMBER.after.
@@ -23,7 +23,7 @@ class BackupError(NetvipError):
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A file's bytes before the adoption (None: there was none), and after it."""
+    """A file's bytes before the adoption (None: it did not exist), and after it."""
 
     before: bytes | None
     after: bytes
@@ -37,11 +37,11 @@ class Backup:
 
     @property
     def exists(self) -> bool:
-        """Whether something is adopted."""
+        """Whether an adoption is in effect."""
         return (self.directory / MANIFEST).is_file()
 
     def load(self) -> dict[Path, Saved]:
-        """The files, by path; none where nothing is adopted."""
+        """The files, by path; none if no adoption is in effect."""
         if not self.exists:
             return {}
         try:
@@ -54,7 +54,7 @@ class Backup:
             ) from problem
 
     def save(self, files: Mapping[Path, Saved]) -> None:
-        """Write down all of them in place of what was there; the manifest comes last."""
+        """Replace the backup by these files; the manifest is written last."""
         draft = self.directory.with_name(f".{self.directory.name}.new")
         try:
             shutil.rmtree(draft, ignore_errors=True)
@@ -71,7 +71,7 @@ class Backup:
             raise BackupError(f"{problem.filename}: {problem.strerror}; are you root?") from problem
 
     def remove(self) -> None:
-        """Forget the adoption; the manifest goes first, as without it there is none."""
+        """Remove the backup, its manifest first: without the manifest there is no backup."""
         if self.exists:
             (self.directory / MANIFEST).unlink()
         shutil.rmtree(self.directory, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What a keepalived configuration says, as values that know where they were written."""
+"""A keepalived configuration as values, each with its place in the files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ IP = IPv4Address | IPv6Address
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word as keepalived takes it (unquoted, definitions put in), and where it was written.
+    """A word as keepalived reads it (unquoted, definitions expanded), and its place.
 
     start and end are offsets into the text of the statement's file; of a word that a definition
     or a sequence made, those of the reference.
@@ -32,10 +32,10 @@ class Statement:
     line: int
     words: tuple[Word, ...]
     blocks: tuple[tuple[str, ...], ...] = ()
-    #: Whether it counts on this node: a line behind @id counts on some, and which is known only
-    #: where the node's configuration id is.
+    #: Whether it applies on this node: a line after @id applies on some nodes; UNKNOWN if the
+    #: node's configuration id is not known.
     applies: Tri = Tri.YES
-    #: Whether it stands in its file word for word, so that an editor may change it there.
+    #: Whether it is in its file word for word, so that an edit may change it there.
     verbatim: bool = True
 
     @property
@@ -67,7 +67,7 @@ class VirtualAddress:
     tracked: bool
     excluded: bool
     statement: Statement
-    #: On a macvlan of keepalived's own, which networkd leaves alone.
+    #: On a macvlan of keepalived's own, which networkd does not change.
     vmac: bool = False
 
 
@@ -85,20 +85,20 @@ class Reference:
     """A script, file, process or interface that an instance or a sync group tracks, by name."""
 
     name: str
-    #: None where none is written: what the definition says counts then.
+    #: None if none is written; then the definition's applies.
     weight: int | None
     statement: Statement
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A vrrp_script with keepalived's defaults put in. interval and timeout in seconds."""
+    """A vrrp_script with keepalived's defaults filled in. interval and timeout in seconds."""
 
     name: str
     statement: Statement
-    #: The command line as written, quotes taken off; empty where none is given.
+    #: The command line as written, without its quotes; empty if none is given.
     command: str = ""
-    #: Where the command is written; None where it is not.
+    #: Where the command is written; None if it is not.
     command_at: Statement | None = None
     interval: float = 1.0
     #: None: as long as the interval.
@@ -121,7 +121,7 @@ class TrackFile:
 
 @dataclass(frozen=True, slots=True)
 class Notify:
-    """A notify script: its keyword tells when it runs."""
+    """A notify script; its keyword tells when keepalived runs it."""
 
     keyword: str
     command: str
@@ -132,7 +132,7 @@ class Notify:
 
 @dataclass(frozen=True, slots=True)
 class VrrpInstance:
-    """A vrrp_instance with keepalived's defaults put in. advert_interval in seconds."""
+    """A vrrp_instance with keepalived's defaults filled in. advert_interval in seconds."""
 
     name: str
     #: The line that opens it first, and all of its lines, that one included.
@@ -140,19 +140,19 @@ class VrrpInstance:
     statements: tuple[Statement, ...]
     interface: str = ""
     interface_at: Statement | None = None
-    #: MASTER or BACKUP, as written; empty where it is not.
+    #: MASTER or BACKUP, as written; empty if it is not.
     state: str = ""
     vrid: int | None = None
     priority: int = 100
     advert_interval: float = 1.0
-    #: 2 or 3; None where nothing tells.
+    #: 2 or 3; None if it is not configured.
     vrrp_version: int | None = None
     nopreempt: Tri = Tri.NO
     #: The configured mcast_src_ip or unicast_src_ip; UNKNOWN where a condition decides.
     source: Tri = Tri.NO
     source_ip: IP | None = None
     unicast_peers: tuple[IP, ...] = ()
-    #: The block of peers may be there without one that could be read.
+    #: The block of peers may exist without a peer that could be read.
     unicast: bool = False
     #: none, PASS or AH, as written.
     auth_type: str = ""
@@ -192,9 +192,10 @@ class Configuration:
     #: The text of every file, by the path that keepalived opens; undecodable bytes are kept as
     #: surrogates, so that encoding gives the same bytes back.
     texts: dict[Path, str]
-    #: Directories that were searched for included files: a new file there changes the whole.
+    #: Directories that were searched for included files: a new file there changes the
+    #: configuration.
     directories: tuple[Path, ...]
-    #: In the order keepalived takes them. Lines that do not count here (applies NO) stay out.
+    #: In the order in which keepalived reads them, without lines that do not apply here.
     statements: tuple[Statement, ...]
     instances: dict[str, VrrpInstance] = field(default_factory=dict)
     scripts: dict[str, Script] = field(default_factory=dict)
@@ -211,6 +212,6 @@ class Configuration:
         return found[-1] if found else None
 
     def setting(self, instance: VrrpInstance, keyword: str) -> Statement | None:
-        """The line that sets it for an instance: its own counts before the one of global_defs,
-        which has the prefix vrrp_."""
+        """The line that sets it for an instance: its own, or else that of global_defs, which has
+        the prefix vrrp_."""
         return instance.find(keyword) or self.globals(f"vrrp_{keyword}")

@@ -1,4 +1,4 @@
-"""What the configuration files say of each instance that a dump does not tell."""
+"""What the configuration files declare about each instance and a dump does not report."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Declared:
     """What is configured of an instance."""
 
     source: Tri = Tri.UNKNOWN
-    #: Whether keepalived follows our track file.
+    #: Whether keepalived follows netvip's track file.
     track_file: Tri = Tri.UNKNOWN
-    #: Whether keepalived's notify keeps the state for our checks.
+    #: Whether netvip's notify script records the state.
     notify: Tri = Tri.UNKNOWN
-    #: Where its adverts leave, and from which address; empty where that is not configured.
+    #: The interface and the source address of its adverts; empty if not configured.
     interface: str = ""
     source_ip: str = ""
     #: The adverts' IP version.
@@ -31,7 +31,7 @@ class Declared:
     peers: tuple[IP, ...] = ()
     #: Whether keepalived repeats its gratuitous ARPs while it is MASTER.
     refreshes: Tri = Tri.UNKNOWN
-    #: Whether something else than our track file and check may hold it in FAULT.
+    #: Whether something besides netvip's track file and check may hold it in FAULT.
     other_trackers: bool = False
 
 
@@ -45,7 +45,7 @@ class Declaration:
 
 
 def declaration(main: Path, node: str | None, version: tuple[int, ...]) -> Declaration:
-    """Read the configuration; where it cannot be read nothing is known of any instance."""
+    """Read the configuration; if it cannot be read, nothing is known of any instance."""
     try:
         configuration = read(main, node=node, version=version)
     except ConfigError as problem:
@@ -101,12 +101,12 @@ def track_path(instance: str) -> str:
 
 
 def tracks(configuration: Configuration, instance: VrrpInstance) -> bool:
-    """Whether one of its track files is ours."""
+    """Whether one of its track files is netvip's."""
     files = configuration.track_files
     named = (files.get(reference.name) for reference in instance.track_files)
     return any(file is not None and file.file == track_path(instance.name) for file in named)
 
 
 def notifies(instance: VrrpInstance) -> bool:
-    """Whether one of its notify scripts is ours."""
+    """Whether one of its notify scripts is netvip's."""
     return any(NOTIFY_SCRIPT in notify.command.split() for notify in instance.notifies)

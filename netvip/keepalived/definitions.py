@@ -15,7 +15,7 @@ _DEFINITION = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)=[ \t]*")
 _REFERENCE = re.compile(
     r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*|_RANDOM[ 0-9]*)\}|([A-Za-z_][A-Za-z0-9_]*)(?=[ \t,)]|\Z))"
 )
-#: More references than this in one line call each other.
+#: More references than this in one line refer to each other.
 _MOST_REFERENCES = 256
 
 
@@ -37,7 +37,7 @@ class Definitions:
     values: dict[str, Definition] = field(default_factory=dict)
 
     def set(self, name: str, value: str) -> None:
-        """What a sequence or a list sets; such a definition lasts beyond it."""
+        """Set what a sequence or a list defines; the definition lasts beyond it."""
         self.values[name] = Definition((value,))
 
     def begun(self, line: Line) -> tuple[str, str] | None:
@@ -50,7 +50,7 @@ class Definitions:
         """Keep a definition of these lines, each but the last with its backslash."""
         several = body[0].endswith("\\")
         kept = tuple(t for b in body if (t := b.removesuffix("\\").rstrip(" \t")) or not several)
-        # Without a line that says something it is the same as one of no text.
+        # A definition of empty lines is the same as an empty one.
         self.values[name] = Definition(kept or ("",), several and bool(kept), applies)
 
     def replaced(self, line: Line) -> tuple[Line, tuple[str, ...]] | None:
@@ -70,7 +70,9 @@ class Definitions:
             count += 1
             following = value.lines[1:] + following
             if count > _MOST_REFERENCES:
-                raise ConfigError(f"{line.where}: ${found[1] or found[2]} means itself; shorten it")
+                raise ConfigError(
+                    f"{line.where}: ${found[1] or found[2]} refers to itself; correct it"
+                )
             if value.lines[0].startswith("~"):
                 break
         return (line, following) if count else None

@@ -1,4 +1,4 @@
-"""What differs between keepalived's versions in how they read a configuration.
+"""How the versions of keepalived differ in reading a configuration.
 
 Measured on 2.2.7, 2.3.3 and 2.3.4; older boundaries are those of keepalived's ChangeLog and source.
 """

@@ -1,4 +1,4 @@
-"""Lines as keepalived takes them, each character with the place it was written at."""
+"""Lines as keepalived reads them, each character with its place in the file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from netvip.keepalived.configuration import Word
 from netvip.keepalived.dialect import LONGEST_LINE, Dialect
 from netvip.keepalived.lexer import code
 
-#: Blank lines come together: they do no more than to end a definition.
+#: Consecutive blank lines count as one: they only end a definition.
 _LINE = re.compile(r"(?:\r*\n)++|[^\n]*\n|[^\n]+")
 #: A short comment that no backslash ends.
 _IDLE = re.compile(r"[ \t]*[!#][^\\\n]{0,200}\n?")

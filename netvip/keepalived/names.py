@@ -1,4 +1,4 @@
-"""Instance names as names of files: keepalived allows any characters in them."""
+"""File names for instances: keepalived allows any characters in an instance's name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""keepalived's processes, named so that no later process can be taken for one of them."""
+"""keepalived's processes, identified so that no later process can be mistaken for one of them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def parent() -> int | None:
 
 
 def running() -> list[int]:
-    """Every process of keepalived's, children and orphans too, but none of a container's."""
+    """All processes of keepalived, children and orphans included, without those of containers."""
     with os.scandir("/proc") as entries:
         pids = sorted(int(entry.name) for entry in entries if entry.name.isdigit())
     return [pid for pid in pids if _stat(pid)[0] == NAME and _is_of_the_host(pid)]
@@ -46,7 +46,7 @@ def _has_children(pid: int) -> bool:
 
 
 def _is_of_the_host(pid: int) -> bool:
-    """Whether it has a number in our own PID namespace alone (proc(5), NSpid)."""
+    """Whether it has a number in the host's PID namespace only (proc(5), NSpid)."""
     try:
         text = Path(f"/proc/{pid}/status").read_text(errors="replace")
     except OSError:
@@ -66,7 +66,7 @@ def children(pid: int) -> tuple[Process, ...]:
 
 
 def _stat(pid: int) -> tuple[str, int]:
-    """Name and start time; empty and 0 where there is no such process."""
+    """Name and start time; empty and 0 if there is no such process."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     except OSError:

@@ -13,9 +13,9 @@ from netvip.keepalived.lexer import words
 from netvip.keepalived.lines import Line
 from netvip.keepalived.unfold import Unfolded
 
-#: Blocks in blocks deeper than this no configuration has (keepalived's own are three).
+#: The limit for nested blocks; keepalived's own are three deep.
 DEEPEST_BLOCK = 64
-#: More words than this were made to exhaust memory.
+#: The limit for words; a file with more was made to exhaust memory.
 MOST_WORDS = 200_000
 
 
@@ -44,7 +44,7 @@ def read(main: Path, *, node: str | None = None, version: tuple[int, ...] = ()) 
 
 @dataclass(slots=True)
 class _Blocks:
-    """Makes statements of lines, each a brace or words without one."""
+    """Builds statements from lines, each of which is a brace, or words without one."""
 
     statements: list[Statement] = field(default_factory=list)
     _open: list[tuple[str, ...]] = field(default_factory=list)
@@ -65,12 +65,12 @@ class _Blocks:
             self.statements.append(statement)
             self._words += len(taken)
             if self._words > MOST_WORDS:
-                raise ConfigError(f"{line.where}: too many words for a configuration; shorten it")
+                raise ConfigError(f"{line.where}: the configuration has too many words; shorten it")
             self._opener = statement.texts()
 
     def _begin(self, where: str) -> None:
         if len(self._open) >= DEEPEST_BLOCK:
-            raise ConfigError(f"{where}: too many blocks in blocks; close some")
+            raise ConfigError(f"{where}: too many nested blocks; close some")
         self._open.append(self._opener)
         self._opened_at.append(where)
         self._opener = ("",)
@@ -78,7 +78,7 @@ class _Blocks:
     def _close(self, where: str) -> None:
         if not self._open:
             raise ConfigError(
-                f"{where}: a }} closes nothing; remove it, or open the block that it ends"
+                f"{where}: this }} closes no block; remove it, or open the block that it closes"
             )
         self._open.pop()
         self._opened_at.pop()

@@ -1,4 +1,4 @@
-"""~SEQ(name, ...) and ~LST(name, ...): one line taken again and again."""
+"""~SEQ(name, ...) and ~LST(name, ...): repetitions of one line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _GROUP = re.compile(r"[ \t]*(?:\{([^{}]*)\}|([^{},]*))[ \t]*(,|\Z)")
 _NUMBER = re.compile(r"[ \t]*([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*|)[ \t]*\Z")
 #: keepalived takes no more characters of numbers than this.
 _LONGEST_NUMBERS = 62
-#: A sequence of more is a mistake, or made to exhaust memory.
+#: A longer sequence is a mistake, or was made to exhaust memory.
 MOST_ROUNDS = 65_536
 
 
@@ -43,7 +43,7 @@ def repetition(line: Line, numbers: str | None = None) -> Repetition:
 
 
 def _refused(line: Line, written: str) -> ConfigError:
-    return ConfigError(f"{line.where}: {written} is no sequence or list; correct it")
+    return ConfigError(f"{line.where}: {written} is not a sequence or list; correct it")
 
 
 def numbers_of(line: Line) -> tuple[int, int] | None:
@@ -61,7 +61,7 @@ def _sequence(
     start, step, end = bounds
     rounds = range(start, end + (1 if step > 0 else -1), step)
     if (end - start) // step >= MOST_ROUNDS:
-        raise ConfigError(f"{line.where}: ~SEQ({name},{written}) has no end in sight; shorten it")
+        raise ConfigError(f"{line.where}: ~SEQ({name},{written}) is too long; shorten it")
     return (((name, f"{n:x}" if hexadecimal else str(n)),) for n in rounds)
 
 

@@ -1,4 +1,4 @@
-"""What some versions of keepalived do that no other does."""
+"""Defects of single versions of keepalived."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ UNICAST_TRAP = ((2, 1, 0), (2, 3, 2))
 
 
 def in_unicast_trap(version: tuple[int, ...]) -> bool:
-    """Whether it stays in FAULT for good where its unicast source is missing at the start."""
+    """Whether it stays in FAULT for ever if its unicast source is missing at the start."""
     first, last = UNICAST_TRAP
     return first <= version[:3] <= last

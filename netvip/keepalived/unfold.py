@@ -1,4 +1,4 @@
-"""The lines of a configuration in the order keepalived takes them.
+"""The lines of a configuration in the order in which keepalived reads them.
 
 Includes, conditions, definitions and repetitions are unfolded; a line that comes out is a single
 brace, or words without one. What is still to come is kept on a stack: the rest of a line comes
@@ -20,10 +20,10 @@ from netvip.keepalived.dialect import Dialect
 from netvip.keepalived.lines import Line, decommented, physical
 from netvip.keepalived.sequences import Repetition, numbers_of, repetition
 
-#: Limits of what a configuration may unfold into; more was made to exhaust memory.
+#: Limits for the lines that a configuration expands to; more were made to exhaust memory.
 MOST_LINES, MOST_CHARACTERS, DEEPEST = 200_000, 16 << 20, 256
 MOST_FILES = 10_000
-#: keepalived itself has no limit but that of open files; so deep an include is a mistake.
+#: keepalived's own limit is that of open files; a deeper include is a mistake.
 INCLUDE_DEPTH = 16
 
 _CONDITION = re.compile(r"@(\^?)([^ \t]*)(?:[ \t]+|\Z)")
@@ -81,7 +81,7 @@ class Unfolded:
         if any(other.identity == file.identity for other in around):
             raise ConfigError(f"{where}: {path} includes itself; remove that include")
         if len(around) > INCLUDE_DEPTH:
-            raise ConfigError(f"{where}: {path} is included too deep; join some files")
+            raise ConfigError(f"{where}: {path} is included too deeply; join some files")
         self._count += MOST_LINES // MOST_FILES
         self._characters += len(text) if path in self.texts else 0
         self.texts[path] = text
@@ -101,7 +101,7 @@ class Unfolded:
         self._characters += 0 if line.verbatim else len(line.text)
         too_much = self._count > MOST_LINES or self._characters > MOST_CHARACTERS
         if too_much or len(self._sources) > DEEPEST:
-            raise ConfigError(f"{line.where}: this unfolds without end, or nearly so; shorten it")
+            raise ConfigError(f"{line.where}: this line expands to too many lines; shorten it")
 
     def _push(self, lines: Iterator[Line]) -> None:
         self._sources.append(_Source(lines))
@@ -224,6 +224,6 @@ class Unfolded:
         # keepalived takes the braces of an unknown ${NAME} for a block's, and loses its way.
         if at and (unknown := _UNKNOWN.match(line.text, at - 1)) and self.dialect.definitions:
             raise ConfigError(
-                f"{line.where}: ${{{unknown[1]}}} is defined nowhere above; define it, or quote it"
+                f"{line.where}: ${{{unknown[1]}}} is not defined above; define it, or quote it"
             )
         return at

@@ -1,4 +1,4 @@
-"""Virtual addresses, routes and rules as keepalived takes them from their lines."""
+"""Virtual addresses, routes and rules as keepalived reads them."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Written:
 
     @property
     def excluded(self) -> bool:
-        """Whether it stands among those that the adverts do not tell."""
+        """Whether it is one of those that adverts do not list."""
         return self.statement.blocks[-1][0] == EXCLUDED
 
     def on(self, links: Links) -> VirtualAddress:
@@ -123,7 +123,7 @@ def addresses(
 
 
 def written(statement: Statement) -> Written | None:
-    """The address of a line; None where keepalived passes over it."""
+    """The address of a line; None if keepalived ignores the line."""
     texts = statement.texts()
     text, slash, length = texts[0].partition("/")
     ip, options = address(text), _options(texts[1:])

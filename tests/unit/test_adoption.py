@@ -264,7 +264,7 @@ def test_before_2_0_there_is_nothing_to_track_by(conf: Path) -> None:
 
 def test_unicast_is_refused_where_keepalived_would_stay_in_fault(conf: Path) -> None:
     conf.write_text(instance("interface ens160", "unicast_peer {", "10.77.0.2", "}"))
-    with pytest.raises(ConfigError, match="stays in FAULT for good"):
+    with pytest.raises(ConfigError, match="stays in FAULT for ever"):
         adopted(read(conf), Host((2, 2, 7), OWN))
     assert "unicast_src_ip" in adopted(read(conf), Host((2, 3, 3), OWN))[conf]
 
@@ -343,7 +343,7 @@ def test_the_operator_s_checks_are_wrapped_once(conf: Path) -> None:
 
 def test_what_comes_out_of_a_definition_is_left_to_the_operator(conf: Path) -> None:
     conf.write_text("$VIPS=10.77.0.10/24\n" + instance("interface ens160", vip="$VIPS"))
-    with pytest.raises(ConfigError, match=":5: this line comes out of a definition"):
+    with pytest.raises(ConfigError, match=":5: a definition generates this line"):
         adopted(read(conf), HOST)
 
 
@@ -513,7 +513,7 @@ def test_revert_of_a_second_adoption_loses_no_vip_that_was_added_between(conf: P
 
 def test_a_failed_reload_puts_everything_back(conf: Path, programs: Programs) -> None:
     programs.make("systemctl", 'case $1 in reload) echo "Job failed" >&2; exit 1;; esac')
-    with pytest.raises(command.AdoptError, match="could not be reloaded: Job failed"):
+    with pytest.raises(command.AdoptError, match="cannot reload keepalived: Job failed"):
         apply(conf)
     assert conf.read_text() == BEFORE and not command.BACKUP.exists()
 
@@ -523,7 +523,10 @@ def test_a_keepalived_that_does_not_run_it_gets_its_own_back(
 ) -> None:
     monkeypatch.setattr(command, "_unguarded", lambda: "VI_1 not guarded")
     monkeypatch.setattr(command, "CONFIRM_LIMIT", 0.0)
-    with pytest.raises(command.AdoptError, match="put back: keepalived does not run it: VI_1 not"):
+    with pytest.raises(
+        command.AdoptError,
+        match="restored: keepalived does not run the new configuration: VI_1 not",
+    ):
         apply(conf)
     assert conf.read_text() == BEFORE and not command.BACKUP.exists()
     assert programs.calls()[2:] == [*RELOAD, *RELOAD]
@@ -551,7 +554,7 @@ def test_without_apply_the_diff_is_shown_and_nothing_changes(installed: Path) ->
 def test_apply_then_nothing_to_do_then_revert(installed: Path) -> None:
     done = [run(*netvip(installed, "adopt", *option)) for option in (["--apply"], [], ["--revert"])]
     assert [one.returncode for one in done] == [0, 0, 0], done
-    assert "every instance is guarded already" in done[1].stdout
+    assert "nothing to do: every instance is guarded" in done[1].stdout
 
 
 def test_a_diff_with_bytes_that_are_no_utf_8_can_be_shown(installed: Path) -> None:

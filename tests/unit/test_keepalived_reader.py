@@ -275,7 +275,7 @@ def test_a_source_for_one_node_alone_counts_there_alone(conf: Path) -> None:
 def test_without_a_readable_configuration_nothing_is_known_but_why(conf: Path) -> None:
     assert sources(conf) == {}
     conf.write_text("}")
-    assert sources(conf) == {} and "closes nothing" in declaration(conf, None, ()).problem
+    assert sources(conf) == {} and "closes no block" in declaration(conf, None, ()).problem
 
 
 def test_our_own_track_file_and_notify_are_known_by_their_paths(conf: Path) -> None:
