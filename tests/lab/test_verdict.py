@@ -34,10 +34,13 @@ def pair(guarded: Pair) -> Pair:
 
 def calm(pair: Pair) -> None:
     """Every daemon up, `a` MASTER, no memory of earlier thefts."""
-    for node in pair.nodes:
+
+    def renew(node: Node) -> None:
         node.run("rm", "-f", NO_RESTART)
         node.run("systemctl", "daemon-reload")
         node.run("systemctl", "restart", "netvip.service")
+
+    pair.on_both(renew)
     pair.make_master()
 
 
