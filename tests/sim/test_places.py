@@ -42,7 +42,7 @@ class TwoPlaces(Node):
         self.after(0.05, lambda: self.feed(events.LinkState(self.now, WEB, Tri.YES)))
 
 
-def test_what_networkd_does_to_the_second_interface_is_made_good_as_well() -> None:
+def test_what_networkd_does_to_the_second_interface_is_restored_as_well() -> None:
     node = TwoPlaces(tracks=True)
     node.run(3.0)
     node.reconfigure_second()

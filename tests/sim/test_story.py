@@ -155,7 +155,7 @@ def test_a_vip_that_a_reload_of_keepalived_dropped_is_not_put_back() -> None:
     assert not did(node, actions.PutBack) and not node.has(VIP) and not node.shielded
 
 
-def test_a_deletion_by_an_operator_waits_for_keepalived_s_word() -> None:
+def test_a_deletion_by_an_operator_waits_for_keepalived_s_dump() -> None:
     node = calm(dump=True)
     node.unset(VIP.key, Author(AuthorKind.OTHER, "ip (netlink port 4711)"))
     node.run(2.0)
@@ -173,7 +173,7 @@ def test_without_a_dump_an_operator_s_deletion_is_reported_and_left() -> None:
     assert phase(node) is Phase.WATCHING
 
 
-def test_the_fourth_deletion_in_a_minute_is_not_made_good() -> None:
+def test_the_fourth_deletion_in_a_minute_is_not_restored() -> None:
     node = calm(tracks=False)
     for _ in range(3):
         node.unset(VIP.key, Author(AuthorKind.OTHER, "ip"))
@@ -191,7 +191,7 @@ def steal(node: Node, times: int = 4) -> None:
         node.run(1.5)
 
 
-def test_a_vip_that_cannot_be_kept_is_let_go_and_another_master_ends_the_fault() -> None:
+def test_a_vip_that_cannot_be_kept_is_released_and_another_master_ends_the_fault() -> None:
     node = calm()
     steal(node, 3)
     node.unset(VIP.key, Author(AuthorKind.OTHER, "ip"))
@@ -303,7 +303,7 @@ def test_a_backup_that_says_so_has_its_shield_carry_on_for_the_takeover() -> Non
     assert phase(node) is Phase.CARRYING and node.shielded
 
 
-def test_networkd_s_deletions_are_made_good_however_often() -> None:
+def test_networkd_s_deletions_are_restored_however_often() -> None:
     node = calm()
     for _ in range(20):
         node.reload(announced=False)

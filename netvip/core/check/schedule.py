@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from ipaddress import ip_address
 from math import ceil
 
-from netvip.const import COLLECT, EXAMINATION_LIMIT, NEVER, VIPS_PER_INTERVAL
+from netvip.const import CHECK_LIMIT, COLLECT, NEVER, VIPS_PER_INTERVAL
 from netvip.core.actions import Action, Level, Log, RunCheck
 from netvip.core.check.findings import Findings, Subject
 from netvip.core.check.history import History
@@ -60,7 +60,7 @@ class CheckSchedule:
 
     def due(self) -> float:
         """When tick() has something to do."""
-        return self._due if self._asked is None else self._asked + EXAMINATION_LIMIT
+        return self._due if self._asked is None else self._asked + CHECK_LIMIT
 
     def tick(
         self, now: float, instances: Mapping[str, Instance], acting_on: Collection[int]

@@ -10,11 +10,11 @@ from netvip.const import (
     AWAY_FACTOR,
     AWAY_FIRST,
     AWAY_LONGEST,
-    LET_GO_GRACE,
     NEVER,
     NOBODY_FACTOR,
     NOBODY_FIRST,
     NOBODY_LONGEST,
+    RELEASE_GRACE,
     YIELD_GRACE,
 )
 from netvip.core.instance.states import IN_FAULT, Phase, Trigger
@@ -69,7 +69,7 @@ class Release:
     def begin(self, now: float, spec: InstanceSpec) -> None:
         """FAULT was set, as the VIPs are missing for good or are of no use here."""
         # The peer's priority is not known; no skew is longer than the interval (RFC 5798 6.1).
-        self._until = now + spec.advert_interval + LET_GO_GRACE
+        self._until = now + spec.advert_interval + RELEASE_GRACE
 
     def begin_hand_over(self, now: float, spec: InstanceSpec, why: str) -> None:
         """FAULT was set on request; the shield stays up until the peer's advert."""

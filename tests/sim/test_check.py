@@ -45,7 +45,7 @@ def conflict(node: Node) -> bool:
 # --- when -----------------------------------------------------------------------------------------
 
 
-def test_ten_triggers_make_one_examination() -> None:
+def test_ten_triggers_make_one_check() -> None:
     node = calm()
     node.run(1.0)
     before = len(did(node, actions.RunCheck))
@@ -67,7 +67,7 @@ def test_one_is_made_at_the_end_of_every_window_and_none_within() -> None:
     assert during == [] and len(after) == 1, node.log
 
 
-def test_interval_0_examines_on_demand_alone() -> None:
+def test_interval_0_checks_on_request_only() -> None:
     node = calm()
     assert node.machine is not None
     node.machine.configure(Policy(interval=0.0))
@@ -80,7 +80,7 @@ def test_interval_0_examines_on_demand_alone() -> None:
     assert len(did(node, actions.RunCheck)) == before + 1
 
 
-def test_an_examination_that_nobody_answers_is_given_up_and_made_anew() -> None:
+def test_a_check_without_a_result_is_run_again() -> None:
     node = calm()
     node.examines = False
     node.run(40.0)
@@ -145,7 +145,7 @@ def test_a_last_shield_is_no_conflict() -> None:
     assert not conflict(node) and not node.fault and not did(node, actions.SetTrackFile)
 
 
-def test_a_conflict_that_ends_is_told_and_what_is_missing_is_made_good() -> None:
+def test_a_conflict_that_ends_is_told_and_what_is_missing_is_restored() -> None:
     node = calm()
     node.strangers = THIRD
     node.run(8.0)
@@ -180,7 +180,7 @@ def test_a_conflict_of_an_assisted_instance_is_reported() -> None:
 # --- reach ----------------------------------------------------------------------------------------
 
 
-def test_who_is_misled_is_told_and_nothing_else_happens_while_others_answer() -> None:
+def test_a_misled_host_gets_announcements_and_nothing_else_follows() -> None:
     node = calm()
     node.targets |= {OWN.ip + 1: Tri.NO}
     assert node.machine is not None
@@ -192,7 +192,7 @@ def test_who_is_misled_is_told_and_nothing_else_happens_while_others_answer() ->
 
 
 @pytest.mark.parametrize("before", [Tri.YES, Tri.UNKNOWN])
-def test_a_gateway_that_is_down_tells_nothing(before: Tri) -> None:
+def test_a_gateway_that_is_down_proves_nothing(before: Tri) -> None:
     node = calm()
     node.targets[GATEWAY] = before
     node.run(10.0)
@@ -201,7 +201,7 @@ def test_a_gateway_that_is_down_tells_nothing(before: Tri) -> None:
     assert not node.fault and not did(node, actions.Announce)
 
 
-def test_a_vip_that_nobody_reaches_any_more_is_let_go() -> None:
+def test_a_vip_that_no_host_reaches_any_more_is_released() -> None:
     node = calm()
     node.run(5.0)
     node.targets[GATEWAY] = Tri.NO
@@ -210,7 +210,7 @@ def test_a_vip_that_nobody_reaches_any_more_is_let_go() -> None:
     assert told and let_go and told[0] < let_go[0]
 
 
-def test_who_never_answered_the_vip_proves_nothing_by_silence() -> None:
+def test_a_host_that_never_answered_the_vip_proves_nothing() -> None:
     node = calm()
     node.targets[GATEWAY] = Tri.NO
     node.run(60.0)
@@ -220,7 +220,7 @@ def test_who_never_answered_the_vip_proves_nothing_by_silence() -> None:
 # --- the service ----------------------------------------------------------------------------------
 
 
-def test_a_dead_service_lets_go_after_fall_findings() -> None:
+def test_a_dead_service_releases_the_vip_after_fall_findings() -> None:
     node = serving()
     node.serves = Tri.NO
     node.run(4.0)
@@ -231,7 +231,7 @@ def test_a_dead_service_lets_go_after_fall_findings() -> None:
     assert not node.fault and node.role is Role.BACKUP
 
 
-def test_two_bad_findings_and_a_good_one_let_nothing_go() -> None:
+def test_two_bad_findings_and_a_good_one_release_nothing() -> None:
     node = serving()
     for _ in range(10):
         node.serves = Tri.NO
@@ -260,7 +260,7 @@ def test_a_service_that_never_answered_here_is_waited_for() -> None:
     assert did(node, actions.SetTrackFile), "the other node is tried in the end"
 
 
-def test_taken_back_from_a_node_that_served_a_dead_service_is_let_go_again() -> None:
+def test_taken_back_from_a_node_that_served_a_dead_service_is_released_again() -> None:
     """As where a node preempts: nothing says that the other one could not serve."""
     node = serving()
     node.serves = Tri.NO
@@ -480,7 +480,7 @@ def test_what_a_backup_took_for_a_conflict_is_no_reason_to_leave_a_vip_away() ->
     assert node.has(VIP), node.log
 
 
-def test_who_answers_alone_while_it_is_master_is_the_master() -> None:
+def test_a_single_host_that_answers_for_a_master_is_the_master() -> None:
     node = calm(role=Role.BACKUP)
     node.peer_mac = b"\x02\0\0\0\0\x22"
     node.answering = lambda role: THIRD  # type: ignore[method-assign]
