@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 SUITES ?= bookworm trixie
 CACHE  ?= /var/cache/netvip-lab
-# Each release's lab has a worker of its own.
-WORKERS ?= 2
+# More than there are cores: a node mostly waits.
+WORKERS ?= 3
 PYTEST := $(VENV)/bin/python -m pytest --durations=10
 APT    := apt-get -o DPkg::Lock::Timeout=300 -qq install -y --no-install-recommends
 

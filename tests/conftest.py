@@ -41,6 +41,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.hookimpl(optionalhook=True)  # a package build has no pytest-xdist
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
     """Spread the tests over the workers."""
-    from tests.workers import ByRelease
+    from tests.workers import ByModule
 
-    return ByRelease(config, log)
+    return ByModule(config, log)

@@ -43,21 +43,16 @@ def shell(node: Node, script: str) -> str:
 @contextmanager
 def settings(pair: Pair, text: str) -> Iterator[None]:
     """Both daemons with other settings, and `a` MASTER."""
-
-    def change(node: Node) -> None:
-        node.write(SETTINGS, text)
-        node.run("systemctl", "restart", "netvip.service")
-
-    def change_back(node: Node) -> None:
-        (node.root / SETTINGS.lstrip("/")).unlink(missing_ok=True)
-        node.run("systemctl", "restart", "netvip.service")
-
     try:
-        pair.on_both(change)
+        for node in pair.nodes:
+            node.write(SETTINGS, text)
+            node.run("systemctl", "restart", "netvip.service")
         pair.make_master()
         yield
     finally:
-        pair.on_both(change_back)
+        for node in pair.nodes:
+            (node.root / SETTINGS.lstrip("/")).unlink(missing_ok=True)
+            node.run("systemctl", "restart", "netvip.service")
 
 
 @contextmanager

@@ -198,11 +198,6 @@ class Pair:
             time.sleep(0.05)  # polled from outside: the nodes' own events are under test
         raise LabError(f"{node.name} did not become the sole holder: {self.state()}")
 
-    def on_both(self, action: Callable[[Node], object]) -> None:
-        """Do something on both nodes at the same time."""
-        with ThreadPoolExecutor() as threads:
-            list(threads.map(action, self.nodes))
-
     def protect(self, package: Path, guarded: bool) -> None:
         """Install netvip on both nodes, and adopt keepalived's configuration if asked to."""
 
@@ -211,7 +206,8 @@ class Pair:
             # It had no hook to run until now. The package leaves it alone; a boot starts it.
             node.run("systemctl", "start", "networkd-dispatcher.service")
 
-        self.on_both(install)
+        with ThreadPoolExecutor() as both:
+            list(both.map(install, self.nodes))
         for node in self.nodes:
             self.wait_status(node, lambda status: bool(status["instances"]))
         if guarded:

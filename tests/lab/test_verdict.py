@@ -34,13 +34,10 @@ def pair(guarded: Pair) -> Pair:
 
 def calm(pair: Pair) -> None:
     """Every daemon up, `a` MASTER, no memory of earlier thefts."""
-
-    def renew(node: Node) -> None:
+    for node in pair.nodes:
         node.run("rm", "-f", NO_RESTART)
         node.run("systemctl", "daemon-reload")
         node.run("systemctl", "restart", "netvip.service")
-
-    pair.on_both(renew)
     pair.make_master()
 
 
