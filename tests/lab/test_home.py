@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -21,10 +22,16 @@ OFTEN = "[Timer]\nOnCalendar=\nOnCalendar=*:*:0/10\nAccuracySec=10ms\n"
 DROP_IN = f"/etc/systemd/system/{TIMER}.d/lab.conf"
 
 
+def _is_backup(status: dict[str, Any]) -> bool:
+    return [instance["state"] for instance in status["instances"]] == ["BACKUP"]
+
+
 @pytest.fixture
 def away(guarded: Pair) -> Iterator[Pair]:
     """`a` is home, and `b` MASTER."""
     with settings(guarded, HOME):
+        # make_master() may have restarted the peer's keepalived: it takes over once it is BACKUP.
+        guarded.wait_status(guarded.b, _is_backup)
         assert shell(guarded.a, "netvip yield VI_1") == "VI_1: handed over"
         guarded.wait_master(guarded.b)
         yield guarded

@@ -214,7 +214,7 @@ def test_a_hold_is_shown_and_released(guarded: Pair) -> None:
     for _ in range(2):
         node.run("netvip", "release", "--reason", "cabling")
     assert netvip_status(node)["holds"] == []
-    assert shell(node, "netvip release; echo $?").endswith("there is none\n1")
+    assert shell(node, "netvip release; echo $?").endswith("no hold exists\n1")
     assert shell(node, "netvip hold --for 25h; echo $?").endswith("use 1 to 86400 seconds\n1")
 
 
