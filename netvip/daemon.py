@@ -168,7 +168,10 @@ class Daemon:
 
     @_act.register
     def _(self, action: actions.Renew) -> None:
-        self._protection.renew(action.instance)
+        if action.bridge:
+            self._protection.protect_again(action.instance)
+        else:
+            self._protection.renew(action.instance)
 
     @_act.register
     def _(self, action: actions.Unprotect) -> None:

@@ -44,6 +44,10 @@ class Protector:
             self.active[instance] = plan
             self._built.setdefault(plan.ifindex, []).append(plan)
 
+    def protect_again(self, instance: str) -> None:
+        """Send all of it again: the kernel deletes the bridge of an interface without carrier."""
+        self._sender.send(self._up.get(instance, Batch()))
+
     def renew(self, instance: str) -> None:
         """Renew the leases of the shield; an address that was removed is added again."""
         self._sender.send(self._renewal.get(instance, Batch()))

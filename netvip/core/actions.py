@@ -63,9 +63,11 @@ class Protect(Action):
 
 @dataclass(frozen=True, slots=True)
 class Renew(Action):
-    """Renew the leases of the instance's shield, and add what was deleted from it."""
+    """Renew the leases of the instance's shield, and add what was deleted from it. `bridge`: add
+    the bridge again as well."""
 
     instance: str
+    bridge: bool = False
 
 
 @dataclass(frozen=True, slots=True)

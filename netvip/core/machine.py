@@ -141,9 +141,14 @@ class Machine:
 
     @_on.register
     def _(self, event: events.LinkSeen) -> None:
+        known, ifindex = self.mirror.links.get(event.link.ifindex), event.link.ifindex
         self.mirror.add_link(event.link)
-        if not event.link.carrier:
-            self._link_down(event.time, event.link.ifindex)
+        if known is not None and known.carrier is not event.link.carrier:
+            self.windows.note_change(ifindex, event.time)
+        if not event.link.carrier and ifindex not in self.windows:
+            self._link_down(event.time, ifindex)
+        elif event.link.carrier and known is not None and not known.carrier:
+            self._link_up(event.time, ifindex)
         self._listen()
         self._plans.changed(event.time)
 
@@ -384,6 +389,14 @@ class Machine:
     def _link_down(self, now: float, ifindex: int) -> None:
         for instance in self._select(lambda i: i.home == ifindex):
             instance.link_down(now)
+
+    def _link_up(self, now: float, ifindex: int) -> None:
+        """networkd takes the members of a bond and gives them back: within a window a link without
+        carrier is no reason to remove a protection that is needed as soon as it has one again."""
+        for instance in self._select(lambda i: i.home == ifindex):
+            instance.link_up(now)
+            if ifindex in self.windows:
+                instance.threaten(now)
 
     def _became_master(self, now: float, instance: Instance) -> None:
         if instance.restore.unfinished:

@@ -190,6 +190,12 @@ def _ask_to_yield(node: Peer) -> None:
     node.feed(Request(node.now, RequestKind.YIELD, "VI_1"))
 
 
+def _flap(node: Peer) -> None:
+    if node.alive and not node.fault:
+        node.carrier(False)
+        node.after(0.2, lambda: node.carrier(True))
+
+
 FAULTS: dict[str, Callable[[Peer], None]] = {
     "reload": lambda node: node.reload(),
     "reload, unannounced": lambda node: node.reload(announced=False),
@@ -207,6 +213,7 @@ FAULTS: dict[str, Callable[[Peer], None]] = {
     "the service dies": lambda node: setattr(node, "serves", Tri.NO),
     "the service is back": lambda node: setattr(node, "serves", Tri.YES),
     "the gateway is misled": lambda node: node.targets.update({GATEWAY: Tri.NO}),
+    "the carrier flaps": lambda node: _flap(node),
     "the gateway is down": lambda node: node.targets.update({GATEWAY: Tri.UNKNOWN}),
     "the gateway is well": lambda node: node.targets.update({GATEWAY: Tri.YES}),
     "told that networkd stops": lambda node: node.feed(

@@ -387,13 +387,41 @@ def test_where_a_shield_hurts_there_is_none_and_the_vip_goes_back_at_once() -> N
     assert node.has(VIP) and phase(node) is Phase.WATCHING
 
 
-def test_no_carrier_ends_the_shield() -> None:
+def flapping(node: Node, away: float = 0.2) -> None:
+    """networkd restarts and takes the members of a bond for a moment."""
+    node.reload(own_too=True, away=0.1)
+    node.run(0.05)
+    node.carrier(False)
+    node.run(away)
+    node.carrier(True)
+
+
+def test_a_carrier_that_is_back_within_its_window_ends_no_shield() -> None:
+    node = calm()
+    flapping(node)
+    node.run(0.0)
+    assert node.answers, node.log
+    assert answers_throughout(node, 3.0), node.log
+    node.peer_is_master()
+    node.run(0.1)
+    assert not node.shielded and not node.bridged and not node.has(VIP)
+
+
+def test_a_carrier_that_stays_away_ends_the_shield_with_the_master_down_interval() -> None:
     node = calm()
     node.reload()
-    node.run(0.01)
-    from netvip.core.model import Link
+    node.run(0.05)
+    node.carrier(False)
+    node.run(node.spec.master_down + 1.1)
+    assert not node.shielded and not node.bridged, node.log
 
-    node.feed(events.LinkSeen(node.now, Link(LAN, "ens160", carrier=False)))
+
+def test_a_carrier_that_goes_outside_a_window_ends_the_shield() -> None:
+    node = calm()
+    call(node, RequestKind.YIELD, "VI_1")
+    node.run(0.0)
+    assert node.shielded
+    node.carrier(False)
     node.run(0.0)
     assert not node.shielded and phase(node) is Phase.WATCHING
 

@@ -224,6 +224,8 @@ class Node:
             self.bridged.add(action.instance)
         elif isinstance(action, actions.Renew):
             self._shield(action.instance)
+            if action.bridge:
+                self.bridged.add(action.instance)
         elif isinstance(action, actions.Unprotect):
             self._unprotect(action.instance)
         elif isinstance(action, actions.SaveSnapshot):
@@ -377,6 +379,21 @@ class Node:
             self.feed(events.LinkState(self.now, LAN, Tri.NO))
         self.after(0.03 if announced else 0.0, lambda: self._drop(own_too))
         self.after(0.03 + away, lambda: self._configured(own_too))
+
+    def carrier(self, there: bool) -> None:
+        """The interface loses its carrier or has it again; keepalived tracks it, and the kernel
+        deletes the bridge without one."""
+        self.feed(events.LinkSeen(self.now, Link(LAN, "ens160", carrier=there)))
+        if not there:
+            self.bridged.clear()
+            if self.role is not Role.FAULT:
+                self.role = Role.FAULT
+                self.unset(VIP.key, KEEPALIVED)
+                self.feed(events.StateReported(self.now, "VI_1", Role.FAULT, "fifo"))
+        elif self.role is Role.FAULT:
+            self.role = Role.BACKUP
+            self.feed(events.StateReported(self.now, "VI_1", Role.BACKUP, "fifo"))
+            self.backup()
 
     def _drop(self, own_too: bool) -> None:
         if own_too:

@@ -243,10 +243,17 @@ class Instance:
             self._made_good(now)
 
     def link_down(self, now: float) -> None:
-        """The interface lost its carrier: there is nothing to protect."""
+        """The interface lost its carrier outside a window, or is gone: there is nothing to
+        protect."""
         if self.protected:
             self._move(Trigger.LINK_DOWN, now)
             self.log(Level.WARNING, "the interface has no carrier; shield and bridge removed")
+
+    def link_up(self, now: float) -> None:
+        """The interface has its carrier again: the kernel deleted the bridge when it lost it."""
+        if self.protected:
+            self.protection.restore(now)
+            self.log(Level.NOTICE, "the interface has its carrier again; shield and bridge renewed")
 
     def settle(self, now: float, expired: bool) -> None:
         """The interface is quiet, or the window has expired."""

@@ -57,6 +57,12 @@ class Protection:
         """Renew the shield's leases now, as part of it was deleted."""
         self._out.append(Renew(self._instance))
 
+    def restore(self, now: float) -> None:
+        """Add the bridge again: the kernel deleted it with the carrier (fact nexthops-survive)."""
+        if self and not self._blocked:
+            self._out.append(Renew(self._instance, bridge=True))
+            self._renew_at = min(self._renew_at, now + RENEW_EVERY)
+
     def carry(self, now: float, master_down: float) -> None:
         """keepalived left MASTER; seconds until the peer has taken over, if it does."""
         self._carry_until = now + master_down + CARRY_GRACE
