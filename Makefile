@@ -5,11 +5,13 @@ SUITES ?= bookworm trixie
 CACHE  ?= /var/cache/netvip-lab
 # More than there are cores: a node mostly waits.
 WORKERS ?= 3
+# Kernels of Debian's package user-mode-linux.
+KERNELS ?= 6.1 6.12
 PYTEST := $(VENV)/bin/python -m pytest --durations=10
 APT    := apt-get -o DPkg::Lock::Timeout=300 -qq install -y --no-install-recommends
 
 LAB_PACKAGES := mmdebstrap debian-archive-keyring iproute2 procps util-linux nftables \
-                dpkg-dev
+                dpkg-dev kmod gcc libc6-dev
 DEB_PACKAGES := build-essential debhelper dh-python python3-all python3-setuptools \
                 pybuild-plugin-pyproject lintian fakeroot python3-venv python3-dbus-next \
                 python3-hypothesis python3-pyroute2 python3-pytest python3-pytest-asyncio
@@ -20,7 +22,7 @@ export NETVIP_LAB_CACHE := $(CACHE)
 SHELL_SCRIPTS = $(shell git ls-files -z | \
     xargs -0 awk 'FNR == 1 && /^#!.*sh( |$$)/ { print FILENAME } { nextfile }')
 
-.PHONY: demo upgrades record test unit lab matrix bench deb lint ruff mypy shellcheck docs clean \
+.PHONY: demo upgrades record test unit lab kernels matrix bench deb lint ruff mypy shellcheck docs clean \
         packages venv
 
 demo: packages deb
@@ -30,15 +32,25 @@ upgrades: packages deb
 	$(VENV)/bin/python -m tests.lab.upgrade_table $(SUITES)
 
 test: lint packages deb
-	$(PYTEST) tests -n $(WORKERS) -m 'not idle'
+	$(PYTEST) tests -n $(WORKERS) -m 'not idle and not hosts'
 	$(PYTEST) tests -m idle
 
 unit: venv
 	$(PYTEST) tests/unit tests/sim -n $(WORKERS)
 
 lab: packages deb
-	$(PYTEST) tests/netns tests/lab -n $(WORKERS) -m 'not idle'
+	$(PYTEST) tests/netns tests/lab -n $(WORKERS) -m 'not idle and not hosts'
 	$(PYTEST) tests/lab -m idle
+
+# Kinds of hosts on Debian's kernels, each in a user-mode-linux guest of its own.
+kernels: packages deb build/probe
+	for kernel in $(KERNELS); do \
+	    $(VENV)/bin/python -m tests.kernels $$kernel \
+	        $(VENV)/bin/python -m pytest -p no:cacheprovider -m hosts tests/lab || exit 1; \
+	done
+
+build/probe: tests/lab/tools/probe.c build/.packages
+	gcc -O2 -Wall -Wextra -o $@ $<
 
 matrix: packages deb
 	NETVIP_LAB_SUITES="bookworm trixie sid" $(MAKE) lab

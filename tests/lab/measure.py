@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.lab import settings
 from tests.lab.netns import Namespace
 from tests.lab.node import Node
 from tests.lab.pair import INTERFACE, Pair
@@ -29,8 +30,7 @@ class Tool:
     """A measuring tool at work in a namespace."""
 
     def __init__(self, space: Namespace, name: str, *arguments: str) -> None:
-        script = TOOLS / f"{name}.py"
-        self._process = space.popen(sys.executable, "-I", "-c", _BOOTSTRAP, script, *arguments)
+        self._process = space.popen(*_command(name, *arguments))
         assert self._process.stdout is not None
         if self._process.stdout.readline().strip() != "ready":
             self.kill()
@@ -46,6 +46,17 @@ class Tool:
         """Make sure that nothing is left running."""
         self._process.kill()
         self._process.wait()
+
+
+def probed(space: Namespace, target: str) -> Tool:
+    """Probes from a namespace to an address, at the lab's interval."""
+    return Tool(space, "probe", target, str(settings.PROBE_EVERY), str(settings.LOST_AFTER))
+
+
+def _command(name: str, *arguments: str) -> list[str]:
+    if name == "probe" and settings.PROBER and ":" not in arguments[0]:  # it knows IPv4 alone
+        return [settings.PROBER, *arguments]
+    return [sys.executable, "-I", "-c", _BOOTSTRAP, str(TOOLS / f"{name}.py"), *arguments]
 
 
 #: -I keeps the environment out; the tools need their own directory for `frame` alone.
@@ -66,6 +77,7 @@ class Cost:
     watched: dict[str, list[dict[str, Any]]]
     started: float
     vips: tuple[str, ...] = field(default=())
+    interface: str = INTERFACE
 
     @property
     def lost(self) -> int:
@@ -98,11 +110,11 @@ class Cost:
     @property
     def failovers(self) -> int:
         """How often the backup took the first VIP."""
-        return len(self.moves("b", "add", INTERFACE, self.vips[0]))
+        return len(self.moves("b", "add", self.interface, self.vips[0]))
 
     def lead(self) -> float | None:
         """Seconds from the shield to the first deletion of the VIP; None if nothing was deleted."""
-        gone = self.moves("a", "del", INTERFACE, self.vips[0])
+        gone = self.moves("a", "del", self.interface, self.vips[0])
         shield = self.moves("a", "add", "lo", self.vips[0])
         if not gone:
             return None
@@ -117,7 +129,7 @@ class Cost:
             (event["time"], node, event["what"] == "add")
             for node, events in self.watched.items()
             for event in events
-            if event["address"] == vip and event["interface"] == INTERFACE
+            if event["address"] == vip and event["interface"] == self.interface
         )
         held = {"a": True, "b": False}
         since, longest = None, 0.0
@@ -140,6 +152,13 @@ def services(pair: Pair) -> Iterator[None]:
         yield
 
 
+def connects(space: Namespace) -> Tool:
+    """Short connections out of a node to both backends."""
+    times = (str(settings.CONNECT_EVERY), str(settings.CONNECT_FAILS_AFTER))
+    backends = (f"10.77.0.50:{BACKEND_PORT}", f"10.78.0.50:{BACKEND_PORT}")
+    return Tool(space, "connects", *times, *backends)
+
+
 def measure(
     pair: Pair,
     action: Callable[[Node], None],
@@ -152,12 +171,10 @@ def measure(
         tools = {
             "a": Tool(pair.a.net, "watch"),
             "b": Tool(pair.b.net, "watch"),
-            "near": Tool(pair.near, "probe", vip),
-            "far": Tool(pair.far, "probe", vip),
-            "stream": Tool(pair.far, "stream", vip, str(SERVICE_PORT)),
-            "connects": Tool(
-                pair.a.net, "connects", f"10.77.0.50:{BACKEND_PORT}", f"10.78.0.50:{BACKEND_PORT}"
-            ),
+            "near": probed(pair.near, vip),
+            "far": probed(pair.far, vip),
+            "stream": Tool(pair.far, "stream", vip, str(SERVICE_PORT), str(settings.ECHO_EVERY)),
+            "connects": connects(pair.a.net),
         }
         for tool in tools.values():
             stack.callback(tool.kill)
@@ -169,7 +186,14 @@ def measure(
         found = {name: tool.stop() for name, tool in tools.items()}
     watched = {name: found[name]["events"] for name in ("a", "b")}
     return Cost(
-        found["near"], found["far"], found["stream"], found["connects"], watched, started, pair.vips
+        found["near"],
+        found["far"],
+        found["stream"],
+        found["connects"],
+        watched,
+        started,
+        pair.vips,
+        pair.host.interface,
     )
 
 
@@ -199,7 +223,7 @@ def touch_and_reload(node: Node) -> None:
 
 def reconfigure(node: Node) -> None:
     """networkctl reconfigure IF."""
-    node.run("networkctl", "reconfigure", INTERFACE)
+    node.run("networkctl", "reconfigure", node.interface)
 
 
 ACTIONS: dict[str, Callable[[Node], None]] = {

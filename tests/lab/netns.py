@@ -22,6 +22,11 @@ class Namespace:
         """Run a command in here."""
         return run("ip", "netns", "exec", self.name, *argv, **kwargs)
 
+    def succeeds(self, *argv: str | Path) -> bool:
+        """Whether a command exits with 0."""
+        command = ["ip", "netns", "exec", self.name, *map(str, argv)]
+        return subprocess.run(command, capture_output=True).returncode == 0
+
     def popen(self, *argv: str | Path, **kwargs: Any) -> subprocess.Popen[str]:
         """Start a command in here, its standard output a pipe of text."""
         command = ["ip", "netns", "exec", self.name, *map(str, argv)]
@@ -42,8 +47,9 @@ class Switch(Namespace):
         self.run("ip", "link", "add", "br0", "type", "bridge", "forward_delay", "0")
         self.run("ip", "link", "set", "br0", "up")
 
-    def plug(self, other: Namespace, interface: str) -> None:
-        """Lay a cable: `interface` appears in the other namespace, down."""
+    def plug(self, other: Namespace, interface: str, tagged: int = 0) -> None:
+        """Lay a cable: `interface` appears in the other namespace, down. The port carries the VLAN
+        `tagged`, unless that is 0."""
         self._ports += 1
         port = f"port{self._ports}"
         self.run(
@@ -60,3 +66,5 @@ class Switch(Namespace):
             other.name,
         )
         self.run("ip", "link", "set", port, "master", "br0", "up")
+        if tagged:
+            self.run("bridge", "vlan", "add", "dev", port, "vid", str(tagged))

@@ -14,9 +14,8 @@ from typing import Any
 
 from tests.lab.netns import Namespace
 from tests.lab.rootfs import rootfs
+from tests.lab.settings import BOOT_LIMIT
 from tests.lab.shell import LabError, run
-
-BOOT_LIMIT = 60.0
 
 #: Runs in the node's fresh namespaces and becomes its PID 1. sysfs must be read-write and of this
 #: network namespace, or networkd believes itself in a container and drops nothing at a restart.
@@ -56,8 +55,12 @@ def cgroup_root() -> Path:
 class Node:
     """One machine of the lab. Lay its cables in `net`, write its files, then boot()."""
 
-    def __init__(self, name: str, suite: str, net: Namespace, scratch: Path) -> None:
+    def __init__(
+        self, name: str, suite: str, net: Namespace, scratch: Path, interface: str = "ens160"
+    ) -> None:
         self.name, self.suite, self.net = name, suite, net
+        #: Where its VIPs are.
+        self.interface = interface
         self._scratch = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=scratch))
         self.root = self._scratch / "root"
         self._cgroup = cgroup_root() / f"netvip-{net.name}"

@@ -15,8 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from tests.lab.hosts import PLAIN, Host
 from tests.lab.netns import Namespace, Switch
 from tests.lab.node import Node
+from tests.lab.settings import PATIENCE
 from tests.lab.shell import LabError, run
 
 INTERFACE = "ens160"
@@ -37,14 +39,6 @@ Address={own}/64
 
 [Route]
 Gateway=fd00:77::100
-"""
-
-NETWORK = """[Match]
-Name={interface}
-
-[Network]
-Address={own}/24
-Gateway={gateway}
 """
 
 KEEPALIVED = """global_defs {{
@@ -81,10 +75,10 @@ vrrp_instance VI_6 {{
 """
 
 
-def keepalived_conf(name: str, vips: Sequence[str] = (VIP,)) -> str:
+def keepalived_conf(name: str, vips: Sequence[str] = (VIP,), interface: str = INTERFACE) -> str:
     """An ordinary keepalived.conf, as an operator writes it."""
     lines = "\n".join(f"        {vip}/24" for vip in vips)
-    return KEEPALIVED.format(name=name, interface=INTERFACE, priority=PRIORITY[name], vips=lines)
+    return KEEPALIVED.format(name=name, interface=interface, priority=PRIORITY[name], vips=lines)
 
 
 #: What netvip may leave behind nowhere: its rules, its nexthops, its shield.
@@ -105,8 +99,14 @@ made: list[str] = []
 class Pair:
     """Two nodes and their surroundings; close() removes all of it."""
 
-    def __init__(self, suite: str, vips: Sequence[str] = (VIP,), ipv6: bool = False) -> None:
-        self.suite, self._ipv6 = suite, ipv6
+    def __init__(
+        self,
+        suite: str,
+        vips: Sequence[str] = (VIP,),
+        ipv6: bool = False,
+        host: Host = PLAIN,
+    ) -> None:
+        self.suite, self._ipv6, self.host = suite, ipv6, host
         self.vips = tuple(vips)
         self._scratch = Path(tempfile.mkdtemp(prefix="netvip-lab-", dir=SCRATCH))
         made.append(self._scratch.name)
@@ -140,21 +140,35 @@ class Pair:
             switch.plug(space, interface)
             space.run("ip", "address", "add", address, "dev", interface)
             space.run("ip", "link", "set", interface, "up")
+        if self.host.vlan:
+            self._filter_vlans("port1", "port2")
         self.gateway.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
         self.near.run("ip", "address", "add", "fd00:77::50/64", "dev", "eth0", "nodad")
         self.far.run("ip", "route", "add", "default", "via", "10.78.0.100")
 
+    def _filter_vlans(self, *ports: str) -> None:
+        """The neighbours' ports belong to the VLAN that the nodes' cables carry tagged."""
+        vlan = str(self.host.vlan)
+        self.switch.run("ip", "link", "set", "br0", "type", "bridge", "vlan_filtering", "1")
+        for port in ports:
+            self.switch.run("bridge", "vlan", "add", "dev", port, "vid", vlan, "pvid", "untagged")
+            self.switch.run("bridge", "vlan", "del", "dev", port, "vid", "1")
+
     def _node(self, name: str) -> Node:
-        net = self._space(f"node-{name}")
-        self.switch.plug(net, INTERFACE)
-        node = Node(name, self.suite, net, self._scratch)
+        net, host = self._space(f"node-{name}"), self.host
+        host.lay_cables(self.switch, net)
+        node = Node(name, self.suite, net, self._scratch, host.interface)
         self._open.append(node)
-        network = NETWORK.format(interface=INTERFACE, own=OWN[name], gateway=GATEWAY)
-        assert "KeepConfiguration" not in network
-        keepalived = keepalived_conf(name, self.vips)
+        network = host.network(OWN[name], GATEWAY)
+        for file, text in host.files:
+            node.write(f"/etc/systemd/network/{file}", text)
+        keepalived = keepalived_conf(name, self.vips, host.interface)
         if self._ipv6:
             network += NETWORK6.format(own=OWN6[name])
-            keepalived += KEEPALIVED6.format(interface=INTERFACE, priority=PRIORITY[name], vip=VIP6)
+            keepalived += KEEPALIVED6.format(
+                interface=host.interface, priority=PRIORITY[name], vip=VIP6
+            )
+        assert "KeepConfiguration" not in network
         node.write("/etc/systemd/network/10-lan.network", network)
         node.write("/etc/keepalived/keepalived.conf", keepalived)
         return node
@@ -167,7 +181,7 @@ class Pair:
         self._wait_elected()
         self.make_master()
 
-    def _wait_elected(self, limit: float = 30.0) -> None:
+    def _wait_elected(self, limit: float = 30.0 * PATIENCE) -> None:
         """With nopreempt the node that started first is master, whatever its priority."""
         deadline = time.monotonic() + limit
         while not all(len(self.holder(vip)) == 1 for vip in self.every_vip):
@@ -189,7 +203,7 @@ class Pair:
         """The nodes that have the VIP on their interface."""
         return [node for node in self.nodes if has_address(node, vip)]
 
-    def wait_master(self, node: Node, limit: float = 30.0) -> None:
+    def wait_master(self, node: Node, limit: float = 30.0 * PATIENCE) -> None:
         """Wait until this node alone holds every VIP."""
         deadline = time.monotonic() + limit
         while time.monotonic() < deadline:
@@ -230,7 +244,7 @@ class Pair:
             self.wait_status(self.a, _is_calm_master)
 
     def wait_status(
-        self, node: Node, wanted: Callable[[dict[str, Any]], bool], limit: float = 30.0
+        self, node: Node, wanted: Callable[[dict[str, Any]], bool], limit: float = 30.0 * PATIENCE
     ) -> dict[str, Any]:
         """Wait until `netvip status` says what is wanted; return it."""
         deadline = time.monotonic() + limit
@@ -268,9 +282,10 @@ def tag(scratch: str) -> str:
     return scratch[-4:].replace("_", "x")
 
 
-def has_address(node: Node, address: str, interface: str = INTERFACE) -> bool:
-    """Whether the address is on the node's interface."""
-    shown = node.net.run("ip", "-o", "address", "show", "dev", interface, "to", address)
+def has_address(node: Node, address: str, interface: str = "") -> bool:
+    """Whether the address is on the node's interface; on that of its VIPs if none is named."""
+    device = interface or node.interface
+    shown = node.net.run("ip", "-o", "address", "show", "dev", device, "to", address, check=False)
     return bool(shown.strip())
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from tests.lab.demo import PACKAGE, say, versions
 from tests.lab.follow import settings, wait
-from tests.lab.measure import Tool
+from tests.lab.measure import Tool, probed
 from tests.lab.node import Node
 from tests.lab.pair import INTERFACE, OWN, VIP, Pair
 from tests.lab.test_home import DROP_IN, HOME, OFTEN, TIMER
@@ -75,7 +75,7 @@ def record(pair: Pair) -> list[Entry]:
             "a": Tool(pair.a.net, "watch"),
             "b": Tool(pair.b.net, "watch"),
             "adverts": Tool(pair.near, "adverts", "eth0"),
-            "probe": Tool(pair.near, "probe", VIP),
+            "probe": probed(pair.near, VIP),
         }
         for tool in tools.values():
             stack.callback(tool.kill)

@@ -6,8 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-#: A boot takes about 9 s here; nothing the lab runs may take longer than this.
-COMMAND_LIMIT = 180.0
+from tests.lab.settings import COMMAND_LIMIT
 
 
 class LabError(RuntimeError):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.lab.follow import now, settings, shell, states, wait
-from tests.lab.measure import Tool
+from tests.lab.measure import Tool, probed
 from tests.lab.pair import INTERFACE, OWN, VIP, Pair
 from tests.lab.test_verdict import THEFT
 
@@ -52,7 +52,7 @@ def test_the_ideal_sequence(bare: Pair, guarded: Pair, timer: None, figures: lis
     came_home = _without_netvip(bare)
     with settings(guarded, HOME):
         since = {node.name: now(node) for node in guarded.nodes}
-        probe, thief = Tool(guarded.near, "probe", VIP), None
+        probe, thief = probed(guarded.near, VIP), None
         try:
             thief = Tool(guarded.a.net, "thief", INTERFACE, f"{VIP}/24", THEFT)
             wait(lambda: guarded.holder() == [guarded.b], 30.0, "the takeover")
@@ -83,7 +83,7 @@ def _without_netvip(pair: Pair) -> int:
     pair.make_master()
     pair.a.run("systemctl", "restart", "keepalived.service")
     pair.wait_master(pair.b)
-    probe = Tool(pair.near, "probe", VIP)
+    probe = probed(pair.near, VIP)
     try:
         pair.b.run("systemctl", "restart", "keepalived.service")
         pair.wait_master(pair.a)
@@ -95,7 +95,7 @@ def _without_netvip(pair: Pair) -> int:
 
 def _in_the_window(pair: Pair) -> int:
     """Probes lost as the VIP comes home by the timer."""
-    probe = Tool(pair.near, "probe", VIP)
+    probe = probed(pair.near, VIP)
     try:
         pair.b.run("systemctl", "enable", "--now", TIMER)
         wait(lambda: pair.holder() == [pair.a], 30.0, "the way home")
@@ -121,15 +121,14 @@ def test_a_home_that_does_not_answer_is_not_gone_to(away: Pair) -> None:
         said = shell(away.b, "netvip failback --now; echo $?")
     finally:
         away.a.net.run("ip", "link", "set", INTERFACE, "up")
-    why = f"the home node {OWN['a']} does not answer an echo; the VIPs stay here"
-    assert said == f"netvip: {why}\n1"
+    assert said == f"netvip: {OWN['a']} does not answer an echo: the VIPs stay here\n1"
 
 
 def test_a_home_that_does_not_take_over_leaves_them_where_they_are(
     away: Pair, figures: list[str]
 ) -> None:
     away.a.run("systemctl", "stop", "keepalived.service")
-    probe = Tool(away.near, "probe", VIP)
+    probe = probed(away.near, VIP)
     try:
         said = shell(away.b, "netvip failback --now; echo $?")
         wait(lambda: away.holder() == [away.b], 30.0, "its way back")
@@ -145,7 +144,7 @@ def test_a_home_that_does_not_take_over_leaves_them_where_they_are(
 
 def test_the_operator_brings_them_home_at_once(away: Pair, figures: list[str]) -> None:
     assert shell(away.a, "netvip failback --now").startswith("nothing to do: ")
-    probe = Tool(away.near, "probe", VIP)
+    probe = probed(away.near, VIP)
     try:
         assert shell(away.b, "netvip failback --now; echo $?") == "VI_1: handed over\n0"
         wait(lambda: away.holder() == [away.a], 30.0, "the way home")

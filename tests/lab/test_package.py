@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.lab.measure import Tool
+from tests.lab.measure import Tool, probed
 from tests.lab.node import Node
 from tests.lab.pair import VIP, Pair, has_address, netvip_status
 
@@ -59,7 +59,7 @@ def test_adopted_and_reverted_byte_for_byte(suite: str, package: Path) -> None:
         node.install(package)
         pair.wait_status(node, lambda s: bool(s["instances"]))
         assert "NV101" in node.run("netvip", "doctor", check=False)
-        probe = Tool(pair.near, "probe", VIP)
+        probe = probed(pair.near, VIP)
         try:
             node.run("netvip", "adopt", "--apply")
             status = pair.wait_status(

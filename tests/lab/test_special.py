@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.conftest import Damage
-from tests.lab.measure import ACTIONS, REELECTED, Tool, measure, reconfigure
+from tests.lab.measure import ACTIONS, REELECTED, measure, probed, reconfigure
 from tests.lab.node import Node
 from tests.lab.pair import GATEWAY, INTERFACE, VIP, VIP6, Pair, has_address, leftovers
 
@@ -24,7 +24,7 @@ FIREWALL = """table ip lab {
 
 def probed6(pair: Pair, action: str) -> int:
     """Probes of the IPv6 VIP that an action on the master costs."""
-    probe = Tool(pair.near, "probe", VIP6)
+    probe = probed(pair.near, VIP6)
     try:
         ACTIONS[action](pair.a)
         pair.wait_master(pair.a)
@@ -39,7 +39,7 @@ def probed6(pair: Pair, action: str) -> int:
 def six(suite: str, package: Path) -> Iterator[tuple[Pair, int]]:
     """A guarded pair with an IPv6 instance, and what a restart cost it before netvip came."""
     with Pair(suite, ipv6=True) as pair:
-        probe = Tool(pair.near, "probe", VIP6)
+        probe = probed(pair.near, VIP6)
         try:
             ACTIONS["restart"](pair.a)
             time.sleep(REELECTED)  # the observation itself: the deletion comes after the READY
@@ -101,7 +101,7 @@ def test_an_operator_s_own_rule_stays_ahead_and_status_says_so(guarded: Pair) ->
             node, lambda status: status["instances"][0]["vips"][0]["steered"] is True
         )
         assert status["instances"][0]["verdict"] == "good"
-        assert "routed by a rule of the operator's" in node.run("netvip", "status")
+        assert "steered by a rule of the operator's" in node.run("netvip", "status")
     finally:
         node.net.run("ip", "rule", "delete", *rule)
         node.net.run("ip", "route", "flush", "table", "99")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.follow import now, states, wait
-from tests.lab.measure import Tool, reconfigure, restart, touch_and_reload
+from tests.lab.measure import Tool, probed, reconfigure, restart, touch_and_reload
 from tests.lab.node import Node
 from tests.lab.pair import GATEWAY, INTERFACE, OWN, VIP, Pair, has_address, netvip_status
 
@@ -51,7 +51,7 @@ def test_a_vip_that_cannot_be_kept_goes_to_the_peer_and_stays_there(
     pair: Pair, master: Node, figures: list[str]
 ) -> None:
     since = now(master)
-    probe = Tool(pair.near, "probe", VIP)
+    probe = probed(pair.near, VIP)
     thief = Tool(master.net, "thief", INTERFACE, f"{VIP}/24", THEFT)
     try:
         wait(lambda: pair.holder() == [pair.b], 30.0, "the takeover")
@@ -99,7 +99,7 @@ def test_without_the_daemon_keepalived_s_check_lets_go(
 ) -> None:
     fate(master)
     since = now(master)
-    probe = Tool(pair.near, "probe", VIP)
+    probe = probed(pair.near, VIP)
     try:
         restart(master)
         wait(lambda: not has_address(master, VIP), 30.0, "the loss")

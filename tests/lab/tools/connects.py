@@ -1,4 +1,7 @@
-"""Short connections out of a host, as a proxy makes them. usage: connects.py HOST:PORT…"""
+"""Short connections out of a host, as a proxy makes them.
+
+usage: connects.py INTERVAL FAILED_AFTER HOST:PORT...     (seconds)
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,7 @@ import time
 
 import frame
 
-INTERVAL = 0.005
-FAILED_AFTER = 0.5
+INTERVAL, FAILED_AFTER = map(float, sys.argv[1:3])
 #: Close with a reset: no TIME_WAIT, so the ephemeral ports never run out.
 NO_LINGER = struct.pack("ii", 1, 0)
 
@@ -32,7 +34,7 @@ def work(stop: threading.Event) -> dict[str, object]:
     sources: collections.Counter[str] = collections.Counter()
     failures: list[tuple[float, str]] = []
     frame.ready()
-    for backend in itertools.cycle(sys.argv[1:]):
+    for backend in itertools.cycle(sys.argv[3:]):
         if stop.is_set():
             break
         begun = time.monotonic()

@@ -1,4 +1,7 @@
-"""ICMP echo probes at 1 ms: how many went unanswered, and when. usage: probe.py TARGET"""
+"""ICMP echo probes: how many were not answered, and when.
+
+usage: probe.py TARGET INTERVAL LOST_AFTER       (seconds)
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,8 @@ import time
 
 import frame
 
-INTERVAL = 0.001
-#: A probe is lost when no answer came within this time.
-LOST_AFTER = 0.5
+#: Seconds from one probe to the next; one without an answer for LOST_AFTER seconds is lost.
+INTERVAL, LOST_AFTER = map(float, sys.argv[2:])
 RECEIVE_BUFFER = 8 << 20
 
 

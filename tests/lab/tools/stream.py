@@ -1,4 +1,4 @@
-"""One long TCP connection, an echo every 5 ms. usage: stream.py HOST PORT"""
+"""One long TCP connection, an echo each INTERVAL seconds. usage: stream.py HOST PORT INTERVAL"""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 
 import frame
 
-INTERVAL = 0.005
+INTERVAL = float(sys.argv[3])
 #: A stream that stands still this long is broken for whoever uses it.
 BROKEN_AFTER = 5.0
 
