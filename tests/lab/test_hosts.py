@@ -27,8 +27,9 @@ CHOSEN = os.environ.get("NETVIP_LAB_ACTIONS", "")
 #: Probes that may be lost where the link stays up.
 ALLOWED = 1
 
-#: Where netvip is known to cost more than keepalived alone: open breaches of Law 12 (docs/hosts.md).
-#: Host, release, mode and action; any other loss beyond the control's fails the test.
+#: Where netvip is known to cost more than keepalived alone: open breaches of Law 12
+#: (docs/hosts.md). Host, release, mode and action; any other loss beyond the control's fails the
+#: test.
 KNOWN_WORSE = frozenset({("VLAN on a bond", "bookworm", "guarded", "restart")})
 
 Action = Callable[[Node], None]
