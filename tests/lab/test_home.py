@@ -13,8 +13,9 @@ from tests.lab.measure import Tool, probed
 from tests.lab.pair import INTERFACE, OWN, VIP, Pair
 from tests.lab.test_verdict import THEFT
 
-#: How long nobody may move once all is settled: a check fails after 2 s, an election takes 3.6 s.
-WATCHED = 6.0
+#: How long nobody may move once all is settled: the third bad check in a row comes after 6 s, and a
+#: failover that follows it takes 1.6 s.
+WATCHED = 8.0
 HOME = f"[failback]\nhome = {OWN['a']}\n"
 TIMER = "netvip-failback.timer"
 #: A maintenance window every ten seconds: an operator has one a week.

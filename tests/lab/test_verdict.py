@@ -18,8 +18,9 @@ CONFIGURATION = "/etc/keepalived/keepalived.conf"
 DEAD_MAN = 4000
 #: Seconds for which a thief takes the VIP away: longer than any machine takes to let it go.
 THEFT = "60"
-#: How long nobody may move once all is settled: a check fails after 2 s, an election takes 3.6 s.
-WATCHED = 6.0
+#: How long nobody may move once all is settled: the third bad check in a row comes after 6 s, and a
+#: failover that follows it takes 1.6 s.
+WATCHED = 8.0
 NO_RESTART = "/etc/systemd/system/netvip.service.d/lab.conf"
 
 
