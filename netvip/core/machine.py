@@ -337,6 +337,7 @@ class Machine:
         self.requests.take(event)
         for name, instance in self.instances.items():
             if self.requests.yields(event, name):
+                self._prepare_unplanned(instance)  # a daemon that has just started has no plan yet
                 instance.hand_over(event.time)
         if (expected := self.requests.announced(event, self.windows.networkd)) is not None:
             self._on(expected)

@@ -496,6 +496,16 @@ def test_a_yield_is_carried_by_the_shield_until_the_other_node_s_advert() -> Non
     assert phase(node) is Phase.WATCHING and not node.fault and node.role is Role.BACKUP
 
 
+def test_a_daemon_that_has_just_started_yields_as_well() -> None:
+    node = calm()
+    node.kill_netvip()
+    node.start_netvip()
+    node.run(0.05)
+    node.feed(events.StateReported(node.now, "VI_1", Role.MASTER, "fifo"))
+    call(node, RequestKind.YIELD, "VI_1")
+    assert phase(node) is Phase.YIELDING and node.fault, node.log
+
+
 def test_a_yield_that_nobody_takes_is_taken_back_without_a_loss() -> None:
     node = calm()
     call(node, RequestKind.YIELD, "VI_1")
