@@ -122,7 +122,8 @@ def test_a_home_that_does_not_answer_is_not_gone_to(away: Pair) -> None:
         said = shell(away.b, "netvip failback --now; echo $?")
     finally:
         away.a.net.run("ip", "link", "set", INTERFACE, "up")
-    assert said == f"netvip: {OWN['a']} does not answer an echo: the VIPs stay here\n1"
+    why = f"the home node {OWN['a']} does not answer an echo; the VIPs stay here"
+    assert said == f"netvip: {why}\n1"
 
 
 def test_a_home_that_does_not_take_over_leaves_them_where_they_are(

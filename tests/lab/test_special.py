@@ -101,7 +101,7 @@ def test_an_operator_s_own_rule_stays_ahead_and_status_says_so(guarded: Pair) ->
             node, lambda status: status["instances"][0]["vips"][0]["steered"] is True
         )
         assert status["instances"][0]["verdict"] == "good"
-        assert "steered by a rule of the operator's" in node.run("netvip", "status")
+        assert "routed by a rule of the operator's" in node.run("netvip", "status")
     finally:
         node.net.run("ip", "rule", "delete", *rule)
         node.net.run("ip", "route", "flush", "table", "99")
