@@ -67,7 +67,7 @@ def test_adopted_and_reverted_byte_for_byte(suite: str, package: Path) -> None:
             )
             assert status["problem"] == ""
             assert node.run("netvip", "doctor") == "no findings\n"
-            assert "already" in node.run("netvip", "adopt", "--apply")
+            assert "nothing to do" in node.run("netvip", "adopt", "--apply")
             assert node.run("netvip", "check").startswith("VI_1: MASTER, ")
             node.run("netvip", "adopt", "--revert")
             assert int(probe.stop()["lost"]) == 0
