@@ -9,17 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum
 
 #: C's isspace(); a no-break space is part of a word.
 BLANKS = " \t\n\v\f\r"
 _SPECIAL = re.compile(r'[!#"\\]')
-_LINE = re.compile(r"[^\n]*\n|[^\n]+")
-#: `${NAME}` is no block. An open quote at the end of a line swallows the rest of it.
-_PIECE = re.compile(
-    rf"""(?P<space>[{BLANKS}]+)|(?P<quoted>"[^"]*"?)|(?P<open>\{{)|(?P<close>\}})
-      |(?P<word>(?:\$\{{[A-Za-z0-9_ ]*\}}|[^{BLANKS}"{{}}])+)""".replace("\n      ", "")
-)
 _WORD = re.compile(rf'"([^"]*)("?)|[^{BLANKS}"]+')
 #: A part of a command's word: quoted either way, escaped, or plain.
 _PART = re.compile(
@@ -37,39 +30,6 @@ COMMANDS = frozenset(
     | {f"notify{which}" for which in ("", "_up", "_down", "_master", "_backup", "_fault", "_stop")}
     | {"notify_deleted", "notify_master_rx_lower_pri"}
 )
-
-
-class Kind(Enum):
-    """What a token is."""
-
-    NEWLINE = "newline"
-    SPACE = "space"
-    COMMENT = "comment"
-    OPEN = "open"
-    CLOSE = "close"
-    QUOTED = "quoted"
-    WORD = "word"
-    #: A backslash that ends its line: it carries on a definition, and nothing else.
-    CONTINUATION = "continuation"
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A piece of the text, and where it begins."""
-
-    kind: Kind
-    text: str
-    start: int
-
-    @property
-    def end(self) -> int:
-        """Where it ends."""
-        return self.start + len(self.text)
-
-    @property
-    def value(self) -> str:
-        """As keepalived takes it: without its quotes."""
-        return self.text.strip('"') if self.kind is Kind.QUOTED else self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +61,6 @@ def code(line: str) -> Code:
         elif comment < 0 and not quoted:
             comment = found.start()
     return Code(comment if comment >= 0 else len(line), tuple(escapes), -1)
-
-
-def tokens(text: str) -> Iterator[Token]:
-    """The tokens of a text, any text."""
-    for found in _LINE.finditer(text):
-        yield from _line(found[0], found.start())
 
 
 def words(text: str) -> Iterator[tuple[str, int, int]]:
@@ -147,25 +101,3 @@ def _unescaped(found: re.Match[str]) -> str:
     if hexadecimal or octal:
         return chr((int(hexadecimal[-2:], 16) if hexadecimal else int(octal, 8)) & 0xFF)
     return chr(ord(control) & 0x1F) if control else _LETTERS.get(other, other)
-
-
-def _line(line: str, start: int) -> Iterator[Token]:
-    body = line.rstrip("\n").rstrip("\r")
-    known = code(body)
-    yield from _code(body[: known.end], start)
-    rest = body[known.end :]
-    if rest == "\\":
-        yield Token(Kind.CONTINUATION, rest, start + known.end)
-    elif rest:
-        yield Token(Kind.COMMENT, rest, start + known.end)
-    at = len(body)
-    end = len(line) - line.endswith("\n")
-    if end > at:
-        yield Token(Kind.SPACE, line[at:end], start + at)
-    if end < len(line):
-        yield Token(Kind.NEWLINE, "\n", start + end)
-
-
-def _code(text: str, start: int) -> Iterator[Token]:
-    for found in _PIECE.finditer(text):
-        yield Token(Kind(found.lastgroup), found[0], start + found.start())

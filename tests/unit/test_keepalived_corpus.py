@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netvip.errors import ConfigError
-from netvip.keepalived.lexer import Kind, tokens
 from netvip.keepalived.reader import read
 from tests.unit.keepalived_corpus import CORPUS, summary, write
+from tests.unit.keepalived_tokens import Kind, tokens
 
 
 def test_the_corpus_is_large_enough() -> None:
@@ -22,12 +22,6 @@ def test_the_corpus_is_large_enough() -> None:
 def test_a_configuration_says_what_it_says(tmp_path: Path, name: str) -> None:
     text, expected = CORPUS[name]
     assert summary(read(write(tmp_path, text), node="nodea")) == expected
-
-
-@pytest.mark.parametrize("name", CORPUS)
-def test_the_tokens_joined_are_the_text(name: str) -> None:
-    text = CORPUS[name][0]
-    assert "".join(token.text for token in tokens(text)) == text
 
 
 @given(st.sampled_from(sorted(CORPUS)), st.sampled_from([" ", "\t", "  "]), st.booleans())

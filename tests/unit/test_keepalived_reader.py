@@ -15,7 +15,6 @@ from netvip.core.model import Tri
 from netvip.errors import ConfigError
 from netvip.keepalived import includes
 from netvip.keepalived.declared import Declared, declaration
-from netvip.keepalived.lexer import tokens
 from netvip.keepalived.reader import read
 from tests.unit.helpers import run
 
@@ -241,11 +240,6 @@ def test_rubbish_raises_nothing_but_a_config_error(
             # Quotes, escapes and the blanks before a backslash at the end are not the word's.
             odd = set(written) & set("\"'\\")
             assert not statement.verbatim or odd or written == word.text
-
-
-@given(st.text(max_size=200) | RUBBISH.map(lambda data: data.decode("utf-8", "surrogateescape")))
-def test_the_tokens_joined_are_the_text(text: str) -> None:
-    assert "".join(token.text for token in tokens(text)) == text
 
 
 # --- sources ------------------------------------------------------------------------------------

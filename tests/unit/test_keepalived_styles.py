@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from netvip.core.model import Tri
 from netvip.errors import ConfigError
-from netvip.keepalived.lexer import Kind, tokens
 from netvip.keepalived.reader import read
 from tests.unit.keepalived_styles import EXPECTED, STYLES, body, filled, summary, write
+from tests.unit.keepalived_tokens import Kind, tokens
 
 IDENTITIES = dict(zip(STYLES, range(10, 10 + len(STYLES)), strict=True))
 #: keepalived takes these for what they are: another blank or comment makes another configuration.
@@ -43,11 +43,6 @@ def test_a_style_alone_is_the_same(conf: Path, name: str) -> None:
     conf.write_bytes(filled(name, IDENTITIES[name]).encode())
     (instance,) = read(conf, node="nodea").instances.values()
     assert summary(instance) == EXPECTED[name]
-
-
-@pytest.mark.parametrize("name", STYLES)
-def test_the_tokens_of_a_style_joined_are_its_text(name: str) -> None:
-    assert "".join(token.text for token in tokens(STYLES[name])) == STYLES[name]
 
 
 @given(
