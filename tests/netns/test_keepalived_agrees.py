@@ -60,11 +60,11 @@ for name in ens160 ens192; do
 done
 ip address add 10.77.0.1/24 dev ens160
 chroot "$root" keepalived -n -l -i nodea >/dev/null 2>&1 &
-for _ in $(seq 100); do
+for _ in $(seq 400); do
     [ -s "$root/run/keepalived.pid" ] && break
     sleep 0.05
 done
-for _ in $(seq 100); do # until its VRRP process runs and has read the configuration
+for _ in $(seq 400); do # until its VRRP process runs and has read the configuration
     chroot "$root" kill -s 36 "$(cat "$root/run/keepalived.pid")"
     sleep 0.05
     [ -s "$root/tmp/keepalived.json" ] && break
@@ -78,7 +78,7 @@ kill "$(cat "$root/run/keepalived.pid")"
 def dumped(suite: str, place: Path) -> str:
     command = ["unshare", "-n", "-m", "-p", "-f", "--kill-child", "bash", "-c", RUN, "run"]
     done = subprocess.run(
-        [*command, str(rootfs(suite)), str(place)], capture_output=True, text=True, timeout=30
+        [*command, str(rootfs(suite)), str(place)], capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
     json.loads(done.stdout)
