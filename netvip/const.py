@@ -16,6 +16,10 @@ RENEW_EVERY = 1.0
 #: The deletion follows its announcement by up to 130 ms (fact lead-time) on an idle machine. A
 #: loaded one is slower, and a window that stays open costs nothing.
 ANNOUNCED_FOR = 0.5
+#: networkd has not begun to act while a method call that tells it to has no answer. On a busy host
+#: that takes longer than ANNOUNCED_FOR. A call without an answer for this long is not waited for:
+#: any user may leave networkd's question to polkit unanswered.
+ANSWER_LIMIT = 3.0
 #: Nothing may have changed on the interface for this long before a VIP is put back: with a static
 #: configuration the host's own address is missing for 15 to 40 ms (measured).
 QUIET_FOR = 0.15
@@ -33,7 +37,7 @@ WINDOW_LONGEST = 60.0
 # --- keepalived ---------------------------------------------------------------------------------
 #: A shield outlives MASTER by the master-down interval and this at most (Law 2).
 CARRY_GRACE = 1.0
-#: Another master announces its VIPs 0.02 to 6 ms after its first advert on an idle machine (fact
+#: Another master announces its VIPs 0.02 to 9.7 ms after its first advert on an idle machine (fact
 #: announcement-follows-advert); until then the neighbours send here. netvip waits no longer for a
 #: master that announces nothing (Law 2).
 PASSING_LIMIT = 0.05

@@ -105,6 +105,17 @@ class ChangeExpected(Event):
 
     reason: str
     ifindex: int = 0
+    #: Identifies the method call that announced it, which networkd has not answered yet.
+    call: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CallAnswered(Event):
+    """A method call to networkd has its answer: networkd carries it out from now on, or refused
+    it."""
+
+    call: str
+    refused: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,8 +92,7 @@ class Machine:
         due = [self._plans.due, self.requests.holds.due(), self.checks.due(), self._healer.due()]
         due += (i.deadline() for i in self.instances.values())
         due += (i.changes_at(self._now) for i in self.instances.values())
-        due += (window.due(self._now) for window in self.windows.values())
-        return min(due)
+        return min(*due, self.windows.due(self._now))
 
     @property
     def yielding(self) -> bool:
@@ -194,11 +193,19 @@ class Machine:
     @_on.register
     def _(self, event: events.ChangeExpected) -> None:
         self._query_links()
+        if event.call:
+            self.windows.called(event.time, event.call, event.ifindex)
         for ifindex in self._places():
             if event.ifindex in (0, ifindex):
                 self.windows.announce(event.time, ifindex, event.reason, self._all_keys())
                 for instance in self._at(ifindex):
+                    self._prepare_unplanned(instance)
                     instance.threaten(event.time)
+
+    @_on.register
+    def _(self, event: events.CallAnswered) -> None:
+        self.windows.answered(event.time, event.call, event.refused, self._all_keys())
+        self._query_links()
 
     @_on.register
     def _(self, event: events.SystemdJobs) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from netvip.const import (
     ANNOUNCED_FOR,
+    ANSWER_LIMIT,
     NEVER,
     PATIENT_QUIET,
     QUIET_FOR,
@@ -53,6 +54,10 @@ class Window:
         self.announced = max(self.announced, now)
         self.deadline = max(self.deadline, min(now + limit, self.opened + WINDOW_LONGEST))
 
+    def retract(self) -> None:
+        """networkd refused what had opened the window."""
+        self.announced = float("-inf")
+
     def note_change(self, now: float) -> None:
         """An address or a route of the interface changed."""
         self.changed = max(self.changed, now)
@@ -85,6 +90,8 @@ class Windows(dict[int, Window]):
         self._mirror, self._out = mirror, outbox
         self._networkd = Tri.UNKNOWN
         self._jobs = 0
+        # By method call without an answer: when it was seen, and the interface (0: all).
+        self._calls: dict[str, tuple[float, int]] = {}
         # By interface, whether networkd has finished with it.
         self._final: dict[int, Tri] = {}
         self._stopping = False
@@ -113,6 +120,22 @@ class Windows(dict[int, Window]):
         self.open(now, ifindex, reason, vips)
         self[ifindex].announce(now, self._limit(ifindex, vips))
 
+    def called(self, now: float, call: str, ifindex: int) -> None:
+        """A process called a method of networkd's on an interface, or on all (0)."""
+        self._calls = {k: v for k, v in self._calls.items() if v[0] + ANSWER_LIMIT > now}
+        self._calls[call] = (now, ifindex)
+
+    def answered(self, now: float, call: str, refused: bool, vips: Keys) -> None:
+        """networkd answered a call: it acts from now on, or does not act at all."""
+        called, ifindex = self._calls.pop(call, (now, 0))
+        for window in self.values():
+            if ifindex not in (0, window.ifindex):
+                continue
+            if not refused:
+                window.announce(now, self._limit(window.ifindex, vips))
+            elif window.opened == window.announced == called:
+                window.retract()
+
     def close(self, window: Window, now: float) -> None:
         """The window is over."""
         del self[window.ifindex]
@@ -128,7 +151,7 @@ class Windows(dict[int, Window]):
 
     def quiet(self, window: Window, now: float, vips: Keys) -> bool:
         """Whether the interface is quiet: networkd is done, as far as can be known."""
-        if now < window.quiet_at() or self._jobs:
+        if now < window.quiet_at() or self._jobs or now < self._answered_by(window):
             return False
         own = self._own(window.ifindex, vips)
         if not _versions(window.own) <= _versions(own):
@@ -136,12 +159,19 @@ class Windows(dict[int, Window]):
         final = self._final.get(window.ifindex, Tri.UNKNOWN)
         if self._networkd is Tri.YES and final is Tri.YES:
             return True
+        if self._networkd is Tri.YES and final is Tri.UNKNOWN and now < window.patient_at():
+            return False  # it has just started and not answered yet
         # Without networkd's report that it is done, the default route has to be back as well ...
         if not window.defaults <= self._defaults(window.ifindex):
             return False
         # ... and while it reports that it is not, every address, and a longer quiet.
         busy = self._networkd is Tri.YES and final is Tri.NO
         return not busy or (window.own <= own and now >= window.patient_at())
+
+    def due(self, now: float) -> float:
+        """When the next window may end, if nothing happens."""
+        waits = [t for w in self.values() if (t := self._answered_by(w)) > now]
+        return min([NEVER, *waits, *(window.due(now) for window in self.values())])
 
     # --- what happens meanwhile -----------------------------------------------------------------
 
@@ -154,6 +184,8 @@ class Windows(dict[int, Window]):
         """networkd came to the bus or left it: what it reported before is void."""
         self._networkd = running
         self._final.clear()
+        if running is not Tri.YES:
+            self._calls.clear()
         self._note_change_everywhere(now)
 
     def link_state(self, now: float, ifindex: int, final: Tri) -> None:
@@ -174,6 +206,11 @@ class Windows(dict[int, Window]):
         if ended:
             self._note_change_everywhere(now)
         return ended
+
+    def _answered_by(self, window: Window) -> float:
+        """Until when to wait for networkd's answers to calls that concern a window."""
+        mine = [at for at, ifindex in self._calls.values() if ifindex in (0, window.ifindex)]
+        return max(mine, default=float("-inf")) + ANSWER_LIMIT
 
     def _note_change_everywhere(self, now: float) -> None:
         for window in self.values():

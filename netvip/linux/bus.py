@@ -34,6 +34,20 @@ class Signal:
     interface: str
     member: str
     body: tuple[Any, ...]
+    #: With the sender, what identifies a method call.
+    serial: int = 0
+    #: Whether the caller of a method wants an answer.
+    wants_answer: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The reply to a method call of another process, or the error."""
+
+    caller: str
+    #: The call's serial number.
+    serial: int
+    is_error: bool
 
 
 class Bus:
@@ -89,20 +103,28 @@ class Bus:
 
         def handler(message: Any) -> bool:
             if message.message_type is MessageType.SIGNAL:
-                _pass_on(take, message)
+                _pass_on(take, _signal(message))
             return False
 
         self._connection.add_message_handler(handler)
         for rule in rules:
             await self.call(*DAEMON, "org.freedesktop.DBus", "AddMatch", "s", [rule])
 
-    async def monitor(self, rules: Sequence[str], take: Callable[[Signal], None]) -> None:
+    async def monitor(
+        self,
+        rules: Sequence[str],
+        take: Callable[[Signal], None],
+        take_answer: Callable[[Answer], None],
+    ) -> None:
         """Become a monitor, which the bus allows root only: pass each method call that matches one
-        of the rules to `take`. A monitor must not send any message."""
+        of the rules to `take`, and each reply or error to `take_answer`. A monitor must not send
+        any message."""
 
         def handler(message: Any) -> bool:
             if message.message_type is MessageType.METHOD_CALL:
-                _pass_on(take, message)
+                _pass_on(take, _signal(message))
+            elif message.message_type is not MessageType.SIGNAL:
+                _pass_on(take_answer, _answer(message))
             # True ends dbus_next's handling of a message. It would reply to an unhandled call, and
             # the bus disconnects a monitor that sends. It has to handle replies, as one of them is
             # the reply to BecomeMonitor.
@@ -125,11 +147,10 @@ class Bus:
         self._connection.disconnect()
 
 
-def _pass_on(take: Callable[[Signal], None], message: Any) -> None:
+def _pass_on(take: Callable[[Any], None], message: Signal | Answer) -> None:
     # dbus_next catches what a handler raises and replies with an error, and the bus disconnects a
     # monitor that sends. An error of netvip must end the daemon: so `take` runs after the handler.
-    signal = _signal(message)
-    asyncio.get_running_loop().call_soon(take, signal)
+    asyncio.get_running_loop().call_soon(take, message)
 
 
 def _signal(message: Any) -> Signal:
@@ -140,7 +161,14 @@ def _signal(message: Any) -> Signal:
         message.interface or "",
         message.member or "",
         body,
+        message.serial or 0,
+        not message.flags & MessageFlag.NO_REPLY_EXPECTED,
     )
+
+
+def _answer(message: Any) -> Answer:
+    is_error = message.message_type is MessageType.ERROR
+    return Answer(message.destination or "", message.reply_serial or 0, is_error)
 
 
 def _plain(value: Any) -> Any:

@@ -37,6 +37,8 @@ RECONFIGURING = frozenset(
         "Renew",
     }
 )
+#: More calls at a time without an answer are no work for networkd; the rest is not waited for.
+CALLS_MOST = 64
 ENCODED = re.compile(r"_(3[0-9])([0-9]{0,9})", re.ASCII)
 #: Seconds.
 RECONNECT_FIRST, RECONNECT_LAST = 0.2, 10.0
@@ -53,6 +55,10 @@ SIGNALS = (
 CALLS = (
     f"type='method_call',interface='{NETWORK1}.Manager'",
     f"type='method_call',interface='{NETWORK1}.Link'",
+    # The answers: networkd's own, and those of a bus that does not deliver a call.
+    f"type='method_return',sender='{NETWORK1}'",
+    f"type='error',sender='{NETWORK1}'",
+    f"type='error',sender='{bus.DAEMON[0]}'",
 )
 
 
@@ -82,6 +88,7 @@ class NetworkdSource:
         self._jobs: set[int] = set()
         self._queries: set[asyncio.Task[None]] = set()
         self._signals: dict[int, int] = {}
+        self._calls: set[str] = set()
 
     async def run(self) -> None:
         """Stay connected until cancelled; wait longer after each failure."""
@@ -220,10 +227,13 @@ class NetworkdSource:
     async def _monitor(self) -> None:
         connection = await bus.Bus.connect()
         try:
-            await connection.monitor(CALLS, self.take_call)
+            await connection.monitor(CALLS, self.take_call, self.take_answer)
             await connection.closed()
         finally:
             connection.close()
+            for call in self._calls:  # their answers would not be seen
+                self._emit(events.CallAnswered(time.monotonic(), call, refused=False))
+            self._calls.clear()
 
     def take_call(self, call: bus.Signal) -> None:
         """Handle a method call of another process."""
@@ -233,4 +243,19 @@ class NetworkdSource:
         if call.member.endswith("Link") and call.body and isinstance(call.body[0], int):
             ifindex = call.body[0]
         reason = f"a process called {call.member} of systemd-networkd"
-        self._emit(events.ChangeExpected(time.monotonic(), reason, ifindex))
+        identity = ""
+        if call.wants_answer and len(self._calls) < CALLS_MOST:
+            identity = _identity(call.sender, call.serial)
+            self._calls.add(identity)
+        self._emit(events.ChangeExpected(time.monotonic(), reason, ifindex, identity))
+
+    def take_answer(self, answer: bus.Answer) -> None:
+        """Handle the answer to a method call of another process."""
+        identity = _identity(answer.caller, answer.serial)
+        if identity in self._calls:
+            self._calls.discard(identity)
+            self._emit(events.CallAnswered(time.monotonic(), identity, answer.is_error))
+
+
+def _identity(caller: str, serial: int) -> str:
+    return f"{caller} {serial}"

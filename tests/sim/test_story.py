@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from netvip.const import PASSING_LIMIT
+from netvip.const import ANSWER_LIMIT, PASSING_LIMIT
 from netvip.core import actions, events
 from netvip.core.events import Request, RequestKind
 from netvip.core.instance.states import Phase
@@ -394,6 +394,68 @@ def flapping(node: Node, away: float = 0.2) -> None:
     node.carrier(False)
     node.run(away)
     node.carrier(True)
+
+
+def called(node: Node, call: str = ":1.7 3") -> None:
+    node.feed(events.ChangeExpected(node.now, "somebody called Reload", call=call))
+
+
+def test_a_window_stays_open_until_a_busy_networkd_has_answered() -> None:
+    node = calm()
+    called(node)
+    assert answers_throughout(node, 2.0) and phase(node) is Phase.SHIELDED
+    node.feed(events.CallAnswered(node.now, ":1.7 3", refused=False))
+    node.after(0.4, node.reload_now)
+    assert answers_throughout(node, 4.0), node.log
+    assert len(did(node, actions.Protect)) == 1 and node.has(VIP)
+    assert phase(node) is Phase.WATCHING
+
+
+def test_a_call_that_networkd_refuses_ends_its_window() -> None:
+    node = calm()
+    node.feed(events.LinkState(node.now, LAN, Tri.YES))
+    called(node)
+    node.run(0.01)
+    node.feed(events.CallAnswered(node.now, ":1.7 3", refused=True))
+    node.run(0.2)
+    assert phase(node) is Phase.WATCHING
+
+
+def test_a_refused_call_ends_no_window_that_something_else_had_opened() -> None:
+    node = calm()
+    node.feed(events.LinkState(node.now, LAN, Tri.YES))
+    called(node, "")
+    node.run(0.1)
+    called(node)
+    node.run(0.01)
+    node.feed(events.CallAnswered(node.now, ":1.7 3", refused=True))
+    node.run(0.3)
+    assert phase(node) is Phase.SHIELDED
+    node.run(0.5)
+    assert phase(node) is Phase.WATCHING
+
+
+def test_a_call_without_an_answer_is_not_waited_for_longer_than_its_limit() -> None:
+    node = calm()
+    called(node)
+    node.run(ANSWER_LIMIT - 0.1)
+    assert phase(node) is Phase.SHIELDED
+    node.run(0.2)
+    assert phase(node) is Phase.WATCHING
+
+
+def test_a_networkd_that_has_started_is_waited_for_until_it_reports_its_links() -> None:
+    node = calm()
+    node.feed(events.NetworkdRunning(node.now, Tri.NO))
+    node.feed(events.ChangeExpected(node.now, "systemd-networkd disconnected from D-Bus"))
+    node.run(0.1)
+    node.feed(events.NetworkdRunning(node.now, Tri.YES))
+    node.feed(events.ChangeExpected(node.now, "systemd-networkd connected to D-Bus"))
+    node.run(0.8)
+    assert phase(node) is Phase.SHIELDED
+    node.reload_now()
+    assert answers_throughout(node, 3.0), node.log
+    assert len(did(node, actions.Protect)) == 1
 
 
 def test_a_carrier_that_is_back_within_its_window_ends_no_shield() -> None:

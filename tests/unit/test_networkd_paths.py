@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from netvip.core import events
 from netvip.core.events import Event
 from netvip.core.model import Tri
-from netvip.linux.bus import Signal
+from netvip.linux.bus import Answer, Signal
 from netvip.sources.networkd import (
+    CALLS_MOST,
     LINK_PATH,
     NETWORK1,
     SYSTEMD1,
@@ -202,12 +203,51 @@ def test_a_call_that_reconfigures_announces(
     on_call: Handler, member: str, path: str, body: tuple[object, ...], ifindex: int
 ) -> None:
     reason = f"a process called {member} of systemd-networkd"
-    assert on_call(signal(member, *body, path=path)) == [events.ChangeExpected(0, reason, ifindex)]
+    (event,) = on_call(signal(member, *body, path=path))
+    assert isinstance(event, events.ChangeExpected)
+    assert (event.reason, event.ifindex) == (reason, ifindex)
 
 
 @pytest.mark.parametrize("member", ["ListLinks", "Describe", "SetLinkDNS", ""])
 def test_a_call_that_changes_nothing_is_ignored(on_call: Handler, member: str) -> None:
     assert on_call(signal(member)) == []
+
+
+def test_a_call_is_known_until_it_is_answered() -> None:
+    emitted: list[Event] = []
+    source = NetworkdSource(emitted.append, lambda _: None)
+    source.take_call(Signal(":1.7", "/org/freedesktop/network1", "", "Reload", (), serial=3))
+    source.take_call(Signal(":1.8", "/org/freedesktop/network1", "", "Reload", (), serial=3))
+    for answer in (
+        Answer(":1.7", 4, is_error=False),
+        Answer(":1.8", 3, is_error=True),
+        Answer(":1.7", 3, is_error=False),
+        Answer(":1.7", 3, is_error=False),
+    ):
+        source.take_answer(answer)
+    first, second, *answered = emitted
+    assert isinstance(first, events.ChangeExpected) and isinstance(second, events.ChangeExpected)
+    assert [replace(event, time=0) for event in answered] == [
+        events.CallAnswered(0, second.call, refused=True),
+        events.CallAnswered(0, first.call, refused=False),
+    ]
+
+
+def test_a_caller_that_wants_no_answer_is_not_waited_for() -> None:
+    emitted: list[Event] = []
+    source = NetworkdSource(emitted.append, lambda _: None)
+    path = "/org/freedesktop/network1"
+    source.take_call(Signal(":1.7", path, "", "Reload", (), 3, wants_answer=False))
+    source.take_answer(Answer(":1.7", 3, is_error=False))
+    assert [getattr(event, "call", None) for event in emitted] == [""]
+
+
+def test_only_so_many_calls_are_waited_for() -> None:
+    emitted: list[Event] = []
+    source = NetworkdSource(emitted.append, lambda _: None)
+    for serial in range(CALLS_MOST + 1):
+        source.take_call(Signal(":1.7", "/", "", "Reload", (), serial))
+    assert [bool(getattr(event, "call", "")) for event in emitted[-2:]] == [True, False]
 
 
 def test_a_call_with_an_invalid_path_is_of_any_link(on_call: Handler) -> None:

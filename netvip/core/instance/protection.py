@@ -1,6 +1,6 @@
 """Shield and bridge of an instance: put up, renewed, handed on to another master, removed.
 
-keepalived announces its VIPs (gratuitous ARP, unsolicited NA) up to 6 ms after its first advert,
+keepalived announces its VIPs (gratuitous ARP, unsolicited NA) up to 9.7 ms after its first advert,
 and until then the neighbours send to the old master (fact announcement-follows-advert): a shield
 that was removed with the advert lost two probes at 1 ms in one hand-over of five. So it is removed
 with the announcement (Law 2).
