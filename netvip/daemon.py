@@ -44,7 +44,7 @@ from netvip.sources.netlink import KernelSource
 #: A stop waits this long for what is under way; the unit's TimeoutStopSec= is longer.
 STOP_LIMIT = 8.0
 #: A hook with one of these requests waits until the hand-over is over.
-HANDING_OVER = frozenset({RequestKind.APT_BEGINS, RequestKind.YIELD})
+HANDING_OVER = frozenset({RequestKind.APT_BEGINS, RequestKind.YIELD, RequestKind.NETWORKD_STOPS})
 #: The errors of a write to a disk that is full, or mounted read-only.
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 #: How often to look whether a pipe was replaced, in seconds.

@@ -133,6 +133,13 @@ class NetworkdRunning(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SystemdVersion(Event):
+    """systemd's major version."""
+
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
 class LinkState(Event):
     """networkd reports the state of a link: whether it has finished with it."""
 

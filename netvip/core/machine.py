@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import singledispatchmethod
 from itertools import chain
 
-from netvip.core import events, loss
+from netvip.core import bond, events, loss
 from netvip.core.actions import (
     Action,
     Level,
@@ -44,7 +44,7 @@ class Machine:
         self.dump_problem = ""
         self.shield_blocked: tuple[Tri, str] = (Tri.UNKNOWN, "")
         self.stopping = False
-        self._now = float("-inf")
+        self._now, self._systemd = float("-inf"), 0
         self._out: list[Action] = []
         self._listening: Listen | None = None
         self._remembered: tuple[tuple[Address, ...], tuple[Address, ...]] = ((), ())
@@ -214,9 +214,23 @@ class Machine:
 
     @_on.register
     def _(self, event: events.NetworkdRunning) -> None:
+        if event.running is Tri.NO and self.windows.networkd is Tri.YES:
+            self._hand_over_bonds(event.time)
         self.windows.networkd_running(event.time, event.running)
         if event.running is Tri.YES:
             self._query_links()
+
+    @_on.register
+    def _(self, event: events.SystemdVersion) -> None:
+        self._systemd = event.version
+
+    def _hand_over_bonds(self, now: float) -> None:
+        """networkd stops, or has stopped: its next start may take the carrier of a bond."""
+        for instance in self.instances.values():
+            if bond.loses_carrier(self.mirror, instance.home, self._systemd):
+                self._prepare_unplanned(instance)
+                why = f"systemd-networkd {self._systemd} takes a bond's members away as it restarts"
+                instance.hand_over(now, why)
 
     @_on.register
     def _(self, event: events.LinkState) -> None:
@@ -346,6 +360,8 @@ class Machine:
             if self.requests.yields(event, name):
                 self._prepare_unplanned(instance)  # a daemon that has just started has no plan yet
                 instance.hand_over(event.time)
+        if event.kind is RequestKind.NETWORKD_STOPS:
+            self._hand_over_bonds(event.time)
         if (expected := self.requests.announced(event, self.windows.networkd)) is not None:
             self._on(expected)
         self.windows.note_change(self.requests.ifindex(event), event.time)

@@ -113,12 +113,19 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """An interface; carrier is whether it can send and receive."""
+    """An interface; carrier is whether it can send and receive.
+
+    kind is rtnetlink's (bond, vlan); lower the interface below it (a VLAN's), master the one that
+    it is a port of; 0 for none.
+    """
 
     ifindex: int
     name: str
     mac: bytes = b""
     carrier: bool = True
+    kind: str = ""
+    lower: int = 0
+    master: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,8 @@ IFF_UP, IFF_LOWER_UP = 0x1, 0x10000
 #: linux/if_addr.h
 IFA_LABEL, IFA_BROADCAST, IFA_CACHEINFO, IFA_FLAGS, IFA_RT_PRIORITY, IFA_PROTO = 3, 4, 6, 8, 9, 11
 #: linux/if_link.h
-IFLA_ADDRESS, IFLA_IFNAME = 1, 3
+IFLA_ADDRESS, IFLA_IFNAME, IFLA_LINK, IFLA_MASTER, IFLA_LINKINFO = 1, 3, 5, 10, 18
+IFLA_LINK_NETNSID, IFLA_INFO_KIND = 37, 1
 #: linux/rtnetlink.h
 RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC = 1, 4, 5, 6, 7
 RTA_MULTIPATH, RTA_TABLE, RTA_NH_ID = 9, 15, 30
@@ -209,7 +210,18 @@ def link(message: Message) -> Link:
     _, _, index, flags, _ = IFINFOMSG.unpack_from(message.data, HEADER.size)
     attrs = attributes(message.data, HEADER.size + IFINFOMSG.size)
     carrier = flags & (IFF_UP | IFF_LOWER_UP) == IFF_UP | IFF_LOWER_UP
-    return Link(index, _name(attrs.get(IFLA_IFNAME, b"")), attrs.get(IFLA_ADDRESS, b""), carrier)
+    kind = attributes(attrs.get(IFLA_LINKINFO, b""), 0).get(IFLA_INFO_KIND, b"")
+    # In another network namespace its number means nothing here.
+    lower = 0 if IFLA_LINK_NETNSID in attrs else _number(attrs.get(IFLA_LINK))
+    return Link(
+        index,
+        _name(attrs.get(IFLA_IFNAME, b"")),
+        attrs.get(IFLA_ADDRESS, b""),
+        carrier,
+        _name(kind),
+        lower,
+        _number(attrs.get(IFLA_MASTER)),
+    )
 
 
 def ifindex(message: Message) -> int:

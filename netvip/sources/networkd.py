@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 
 from netvip.const import KEEPALIVED_UNIT, NETWORKD_UNIT
 from netvip.core import events
@@ -39,6 +39,8 @@ RECONFIGURING = frozenset(
 )
 #: More calls at a time without an answer are no work for networkd; the rest is not waited for.
 CALLS_MOST = 64
+#: As systemd writes it: 252.38-1~deb12u1, or v252.
+VERSION = re.compile(r"v?([0-9]{1,4})", re.ASCII)
 ENCODED = re.compile(r"_(3[0-9])([0-9]{0,9})", re.ASCII)
 #: Seconds.
 RECONNECT_FIRST, RECONNECT_LAST = 0.2, 10.0
@@ -127,6 +129,7 @@ class NetworkdSource:
                 self.owners[name] = await connection.owner(name)
             await connection.call(*SYSTEMD1, "Subscribe")
             self._bus = connection
+            await self._ask_version(connection)
             running = Tri.of(bool(self.owners[NETWORK1]))
             self._emit(events.NetworkdRunning(time.monotonic(), running))
             await connection.closed()
@@ -158,6 +161,8 @@ class NetworkdSource:
                 self.owners[name] = owner
                 self._jobs.clear()
                 self._emit(events.SystemdJobs(now, 0))
+                if owner and (connection := self._bus) is not None:
+                    self._start(self._ask_version(connection))
 
     def _take_job(self, now: float, signal: bus.Signal) -> None:
         match (signal.member, signal.body):
@@ -202,9 +207,22 @@ class NetworkdSource:
     def query(self, ifindexes: Iterable[int]) -> None:
         """Query the states of these links, and emit each as an event."""
         for ifindex in ifindexes:
-            task = asyncio.ensure_future(self._query(ifindex))
-            self._queries.add(task)
-            task.add_done_callback(self._queries.discard)
+            self._start(self._query(ifindex))
+
+    def _start(self, query: Coroutine[None, None, None]) -> None:
+        task = asyncio.ensure_future(query)
+        self._queries.add(task)
+        task.add_done_callback(self._queries.discard)
+
+    async def _ask_version(self, connection: bus.Bus) -> None:
+        """Emit systemd's version, which an upgrade changes."""
+        arguments = [SYSTEMD1[2], "Version"]
+        try:
+            reply = await connection.call(*SYSTEMD1[:2], PROPERTIES, "Get", "ss", arguments)
+        except (*bus.FAILURES, bus.BusError):
+            return
+        if found := VERSION.match(str(reply[0])):
+            self._emit(events.SystemdVersion(time.monotonic(), int(found[1])))
 
     async def _query(self, ifindex: int) -> None:
         if (connection := self._bus) is None:

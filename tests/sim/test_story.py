@@ -6,9 +6,11 @@ from dataclasses import replace
 
 from netvip.const import ANSWER_LIMIT, PASSING_LIMIT
 from netvip.core import actions, events
+from netvip.core.bond import loses_carrier
 from netvip.core.events import Request, RequestKind
 from netvip.core.instance.states import Phase
-from netvip.core.model import Author, AuthorKind, Role, Tri
+from netvip.core.mirror import Mirror
+from netvip.core.model import Author, AuthorKind, Link, Role, Tri
 from netvip.core.requests.handle import AptPolicy
 from netvip.core.requests.holds import Hold
 from tests.sim.world import ANNOUNCED_AFTER, LAN, NETWORKD, OWN, VIP, Node
@@ -596,3 +598,64 @@ def test_what_an_apt_run_means_is_the_operator_s_to_say() -> None:
         assert (bool(node.machine.requests.holds), phase(node)) == (held, expected)
         call(node, RequestKind.APT_ENDED)
         assert not node.machine.requests.holds
+
+
+# --- bonds --------------------------------------------------------------------------------------
+
+
+def on_a_bond(systemd: int, **options: object) -> Node:
+    """The VIP's interface is a VLAN on a bond."""
+    node = calm(**options)
+    node.feed(events.SystemdVersion(node.now, systemd))
+    node.feed(events.LinkSeen(node.now, Link(7, "bond0", kind="bond")))
+    node.feed(events.LinkSeen(node.now, Link(LAN, "ens160", kind="vlan", lower=7)))
+    return node
+
+
+def test_before_networkd_takes_a_bond_s_members_away_the_peer_takes_over() -> None:
+    node = on_a_bond(252)
+    call(node, RequestKind.NETWORKD_STOPS)
+    assert phase(node) is Phase.YIELDING and node.fault
+    node.after(0.6, node.peer_is_master)
+    assert answers_throughout(node, 0.6) and node.shielded
+    node.run(0.1)
+    assert phase(node) is Phase.AWAY and not node.shielded
+
+
+def test_so_it_does_when_networkd_leaves_the_bus_without_a_hook() -> None:
+    node = on_a_bond(252)
+    node.feed(events.ChangeExpected(node.now, "systemd queued a job for networkd"))
+    assert phase(node) is Phase.SHIELDED
+    node.feed(events.NetworkdRunning(node.now, Tri.NO))
+    assert phase(node) is Phase.YIELDING
+
+
+def test_without_a_peer_the_shield_carries_on_until_this_node_is_elected_again() -> None:
+    node = on_a_bond(252)
+    call(node, RequestKind.NETWORKD_STOPS)
+    assert answers_throughout(node, 11.0), node.log
+    assert node.role is Role.MASTER and node.has(VIP) and not node.shielded
+
+
+def test_a_networkd_that_keeps_the_members_or_whose_version_is_unknown_is_no_reason() -> None:
+    for systemd in (257, 0):
+        node = on_a_bond(systemd)
+        call(node, RequestKind.NETWORKD_STOPS)
+        assert phase(node) is Phase.SHIELDED
+
+
+def test_a_host_without_a_bond_hands_nothing_over() -> None:
+    node = calm()
+    node.feed(events.SystemdVersion(node.now, 252))
+    call(node, RequestKind.NETWORKD_STOPS)
+    assert phase(node) is Phase.SHIELDED
+
+
+def test_a_bridge_with_a_bond_as_its_port_is_on_the_bond() -> None:
+    mirror = Mirror()
+    mirror.add_link(Link(4, "br0", kind="bridge"))
+    mirror.add_link(Link(5, "br0.7", kind="vlan", lower=4))
+    mirror.add_link(Link(6, "ens1", master=7, lower=6))
+    assert not loses_carrier(mirror, 5, 252)
+    mirror.add_link(Link(7, "bond0", kind="bond", master=4))
+    assert loses_carrier(mirror, 5, 252) and not loses_carrier(mirror, 5, 257)

@@ -365,9 +365,9 @@ class Instance:
     def hand_over(self, now: float, why: str = "hand-over requested") -> bool:
         """Let the peer take over, if there is something to hand over and a way to; whether there
         was."""
-        if self._phase is not Phase.WATCHING or self.master(now) is not Tri.YES:
+        if (self._phase, Trigger.YIELD) not in TABLE or self.master(now) is not Tri.YES:
             return False
-        ready = self._prepared is not None and not self.missing()
+        ready = self._prepared is not None and not self.missing() and not self.restore.any_lost
         if not ready or not self.release.possible(now, self.spec):
             return False
         self._move(Trigger.YIELD, now)
