@@ -101,8 +101,12 @@ class Guest:
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=subprocess.STDOUT,
-                # The guest's memory is a file there; /tmp may be a disk.
-                env={**os.environ, "TMPDIR": "/dev/shm"},
+                # The guest's memory is a file in TMPDIR; /tmp may be a disk.
+                env={
+                    **os.environ,
+                    "TMPDIR": "/dev/shm",
+                    "LD_PRELOAD": str(self._kernel.preload),
+                },
                 start_new_session=True,
             )
             try:

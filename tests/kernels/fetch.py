@@ -19,6 +19,7 @@ from tests.lab.shell import LabError, run
 MIRROR = "http://deb.debian.org/debian"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 GUEST = Path(__file__).parent / "guest"
+XSTATE = Path(__file__).parent / "xstate.c"
 #: The suite that each kernel comes from.
 SUITES = {"6.1": "bookworm", "6.12": "trixie", "sid": "sid"}
 #: What the initramfs needs to mount the root; a name that is missing is built into the kernel.
@@ -30,12 +31,14 @@ DIRECTORIES = ("bin", "dev", "proc", "sys", "modules", "lower", "upper", "new")
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel program with its modules and the initramfs that boots it."""
+    """A kernel program with its modules, the initramfs that boots it, and the library to preload
+    into it."""
 
     name: str
     program: Path
     modules: Path
     initramfs: Path
+    preload: Path
 
     @property
     def suite(self) -> str:
@@ -47,13 +50,15 @@ def kernel(name: str) -> Kernel:
     """The kernel of this name, fetched and unpacked if the cache does not have it."""
     if name not in SUITES:
         raise LabError(f"unknown kernel {name!r}: use one of {', '.join(SUITES)}")
-    recipe = digest(*(path.read_bytes() for path in sorted(GUEST.iterdir())), MODULES, 1)
+    sources = [XSTATE, *sorted(GUEST.iterdir())]
+    recipe = digest(*(path.read_bytes() for path in sources), MODULES, 2)
     target = cache_directory() / f"kernel-{name}-{recipe}"
     with locked(f"kernel-{name}"):
         if not target.is_dir():
             _fetch(SUITES[name], target)
     (modules,) = (target / "usr/lib/uml/modules").iterdir()
-    return Kernel(name, target / "usr/bin/linux.uml", modules, target / "initramfs.gz")
+    program, preload = target / "usr/bin/linux.uml", target / "xstate.so"
+    return Kernel(name, program, modules, target / "initramfs.gz", preload)
 
 
 def _fetch(suite: str, target: Path) -> None:
@@ -66,6 +71,7 @@ def _fetch(suite: str, target: Path) -> None:
     (modules,) = (draft / "usr/lib/uml/modules").iterdir()
     (busybox,) = (p for p in (draft / "bin/busybox", draft / "usr/bin/busybox") if p.is_file())
     (draft / "initramfs.gz").write_bytes(_initramfs(modules, busybox))
+    run("gcc", "-O2", "-Wall", "-shared", "-fPIC", "-o", draft / "xstate.so", XSTATE, "-ldl")
     draft.rename(target)
 
 
