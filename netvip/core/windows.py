@@ -1,4 +1,4 @@
-"""Windows: the seconds in which networkd changes an interface.
+"""Windows: the seconds in which networkd changes an interface, and when they are over.
 
 A window opens with an announcement or a loss. It ends when the interface is quiet, at the latest at
 its deadline.

@@ -1,4 +1,4 @@
-"""Six in the morning: unattended-upgrades takes all there is, needrestart restarts what used it."""
+"""unattended-upgrades upgrades everything, and needrestart restarts what used it."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ ALLOWED = 20
 
 
 @dataclass(frozen=True)
-class Morning(Outcome):
+class Upgrades(Outcome):
     """What it cost, what was said, and how often keepalived was started anew."""
 
     restarts: int
 
 
-def dawn(pair: Pair) -> Morning:
+def upgrade_everything(pair: Pair) -> Upgrades:
     """Upgrade everything on the master, by itself, while everything is probed."""
     node, said = pair.a, list[str]()
     node.run(*INSTALL, "--no-install-recommends", "needrestart", "unattended-upgrades")
@@ -43,31 +43,31 @@ def dawn(pair: Pair) -> Morning:
 
     cost = measure(pair, upgrade)
     starts = node.journal("keepalived.service", since).count("Starting Keepalived")
-    return Morning(cost, said[0], starts)
+    return Upgrades(cost, said[0], starts)
 
 
 @pytest.fixture(scope="module")
-def control(suite: str) -> Morning:
+def control(suite: str) -> Upgrades:
     """What it costs without netvip."""
     with Pair(suite) as pair:
-        return dawn(pair)
+        return upgrade_everything(pair)
 
 
-def test_a_morning_s_upgrades_go_unnoticed(
-    control: Morning, guarded: Pair, figures: list[str]
+def test_unattended_upgrades_lose_nothing(
+    control: Upgrades, guarded: Pair, figures: list[str]
 ) -> None:
-    morning = dawn(guarded)
+    guarded_run = upgrade_everything(guarded)
     figures.append(
-        f"unattended-upgrades with needrestart, {guarded.suite}: lost {morning.lost}, "
+        f"unattended-upgrades with needrestart, {guarded.suite}: lost {guarded_run.lost}, "
         f"without netvip {control.lost}"
     )
-    for one in (control, morning):
+    for one in (control, guarded_run):
         assert one.output.endswith("All upgrades installed\nrc 0"), one.output
     # sid's own systemctl finds no bus while PID 1 re-executes.
-    assert set(morning.complaints) <= set(control.complaints), morning.output
+    assert set(guarded_run.complaints) <= set(control.complaints), guarded_run.output
     assert control.lost > 300 and control.restarts > 1, "the control shows no damage"
     story = guarded.a.journal("netvip.service")
-    assert morning.lost <= ALLOWED, story
-    assert morning.restarts == 1, "by its own upgrade, and not by needrestart"
+    assert guarded_run.lost <= ALLOWED, story
+    assert guarded_run.restarts == 1, "by its own upgrade, and not by needrestart"
     guarded.make_master()
     assert leftovers(guarded.a) == [], story

@@ -1,4 +1,4 @@
-"""An upgrade at six in the morning: what it restarts, netvip carries the VIP through."""
+"""Upgrades of single packages: what they restart costs no probe with netvip."""
 
 from __future__ import annotations
 

@@ -109,7 +109,9 @@ def test_without_the_daemon_keepalived_s_check_lets_go(
         lost = int(probe.stop()["lost"])
     finally:
         probe.kill()
-    figures.append(f"dead man, {pair.suite}, {fate.__name__}: lost {lost}, and the peer has it")
+    figures.append(
+        f"without the daemon, {pair.suite}, {fate.__name__}: lost {lost}, and the peer has it"
+    )
     assert lost <= DEAD_MAN
     wait(lambda: states(master, since)[-1:] == ["BACKUP"], 30.0, "the return to BACKUP")
     assert pair.holder() == [pair.b]
@@ -225,7 +227,7 @@ def gateway_checked(pair: Pair, master: Node) -> Iterator[Node]:
 def test_an_unwrapped_check_of_the_operator_s_is_a_failover(
     pair: Pair, gateway_checked: Node
 ) -> None:
-    """The control: no netvip, and the dead man's check (it would fail first) says that all is well
+    """The control: no netvip, and keepalived's check (it would fail first) says that all is well
     as its list of addresses is gone."""
     gateway_checked.run("systemctl", "stop", "netvip.service")
     gateway_checked.run("rm", "/run/netvip/verdict/VI_1")

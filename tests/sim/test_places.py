@@ -7,7 +7,7 @@ from ipaddress import ip_address, ip_network
 
 from netvip.core import actions, events
 from netvip.core.machine import Machine
-from netvip.core.model import Address, Kernel, Link, Role, Route, Rules, Tri, Vip
+from netvip.core.model import Address, Author, Kernel, Link, Role, Route, Rules, Tri, Vip
 from tests.sim.test_story import did
 from tests.sim.world import CONNECTED, DEFAULT, LAN, LO, NETWORKD, VIP, Lease, Node
 
@@ -60,3 +60,47 @@ def test_a_second_interface_without_carrier_takes_no_shield_away() -> None:
     node.feed(events.LinkSeen(node.now, Link(WEB, "ens192", carrier=False)))
     node.run(0.01)
     assert node.shielded, node.log
+
+
+SIXES = tuple(Address(LAN, ip_address(f"fd00:77::{n}"), 128, preferred=0) for n in (16, 17))
+
+
+class WithSixes(Node):
+    """It has two IPv6 VIPs in virtual_ipaddress_excluded."""
+
+    def start_netvip(self) -> None:
+        sixes = tuple(Vip(a.ip, a.prefixlen, "ens160", tracked=False) for a in SIXES)
+        self.spec = replace(self.spec, vips=(*self.spec.vips, *sixes))
+        for address in SIXES:
+            self.addresses[address.key] = Lease(address, float("inf"))
+        super().start_netvip()
+
+    def drop(self, address: Address) -> None:
+        """keepalived reads a configuration without this VIP, and deletes it; the kernel names no
+        author."""
+        vips = tuple(vip for vip in self.spec.vips if vip.ip != address.ip)
+        self.spec = replace(self.spec, vips=vips)
+        self.unset(address.key, Author())
+
+
+def test_an_ipv6_vip_that_a_reload_of_keepalived_dropped_does_not_stay() -> None:
+    node = WithSixes()
+    node.run(3.0)
+    kept, dropped = SIXES
+    node.drop(dropped)
+    node.run(2.0)
+    assert did(node, actions.PutBack), "it went back before the dump could tell"
+    assert not node.has(dropped) and node.has(kept) and node.has(VIP), node.log
+    assert any("no longer has it" in line for line in node.log)
+
+
+def test_an_ipv6_vip_of_an_instance_that_is_gone_does_not_stay() -> None:
+    node = WithSixes()
+    node.run(3.0)
+    node.dump_works = False
+    node.unset(SIXES[0].key, Author())
+    node.run(0.1)
+    assert node.has(SIXES[0])
+    node.feed(events.DumpReceived(node.now, node.now, ()))
+    node.run(0.1)
+    assert not node.has(SIXES[0]) and node.has(SIXES[1]), node.log

@@ -178,7 +178,7 @@ class Instance:
     def reconfigure(self, spec: InstanceSpec) -> None:
         """keepalived runs another configuration."""
         self.presence.reconfigure(spec)
-        self.restore.reconfigured()
+        self._log_dropped(self.restore.reconfigured())
 
     # --- the kernel's news ----------------------------------------------------------------------
 
@@ -336,6 +336,12 @@ class Instance:
         """keepalived no longer has this instance."""
         self._move(Trigger.OTHER_MASTER, now)
         self.protection.down()
+        self._log_dropped(self.restore.ended())
+
+    def _log_dropped(self, removed: Iterable[Address]) -> None:
+        if removed := tuple(removed):
+            why = "keepalived's configuration no longer has it"
+            self.log(Level.NOTICE, f"{_list(removed)} removed: {why}")
 
     def remove_leftovers(self, sender: str) -> None:
         """keepalived is not running and another node is MASTER: remove its VIPs (Law 7)."""

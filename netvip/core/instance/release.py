@@ -1,7 +1,6 @@
-"""Releasing VIPs that this node cannot serve: when, for how long, and when not to try.
+"""Releasing VIPs by FAULT in the track file: when, when the FAULT ends, and when not to try.
 
-A release is FAULT in keepalived's track file, so that the peer takes over. It ends by itself
-(Law 3).
+keepalived enters FAULT by it, and the peer takes over. Each FAULT ends by itself (Law 3).
 """
 
 from __future__ import annotations

@@ -181,8 +181,16 @@ class Restore:
         self.remove_at = NEVER
         if not self._mastership.left:
             return ()  # keepalived has not said so: its next dump says it, if it has
-        left = tuple(a for a in self._put_back.values() if self._presence.has(a.key))
+        left = self._remove(self._put_back)
         self._put_back.clear()
+        return left
+
+    def ended(self) -> tuple[Address, ...]:
+        """keepalived no longer has the instance; what was put back is removed and returned."""
+        return self._remove(self._put_back)
+
+    def _remove(self, keys: Iterable[AddressKey]) -> tuple[Address, ...]:
+        left = tuple(self._put_back[key] for key in keys if self._presence.has(key))
         if left:
             self._out.append(Remove(left))
         return left
@@ -206,8 +214,12 @@ class Restore:
         unfinished, self._unfinished = self._unfinished, frozenset()
         return tuple(self._presence.memory[key] for key in unfinished)
 
-    def reconfigured(self) -> None:
-        """keepalived runs another configuration; VIPs that it no longer holds are forgotten."""
+    def reconfigured(self) -> tuple[Address, ...]:
+        """keepalived runs another configuration; VIPs that it no longer holds are forgotten. One
+        that was put back although keepalived's reload had deleted it is removed and returned: an
+        IPv6 VIP goes back before a dump can tell."""
         keys = self._presence.keys()
+        gone = self._remove(key for key in self._put_back if key not in keys)
         self._put_back = {key: a for key, a in self._put_back.items() if key in keys}
         self._losses = {key: loss for key, loss in self._losses.items() if key in keys}
+        return gone
