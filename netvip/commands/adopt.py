@@ -7,6 +7,7 @@ import os
 import pwd
 import re
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -84,9 +85,11 @@ def _adopt(apply: bool, sources: Mapping[str, IPv4Address | IPv6Address], wrap_c
     configuration = read(main_file, node=node, version=version)
     host = adoption.Host(version, own_addresses(), sources, node, _script_user(configuration))
     changed = adoption.adopted(configuration, host, wrap_checks)
+    left = _report_left(configuration)
     if not changed:
-        print("nothing to do: every instance is guarded")
-        return 0
+        others = "every other instance" if left else "every instance"
+        print(f"nothing to do: {others} is guarded")
+        return 1 if left else 0
     # Bytes that are not UTF-8 are shown escaped; the files keep them.
     shown = diff(configuration.texts, changed)
     print(shown.encode(errors="surrogateescape").decode(errors="replace"), end="")
@@ -99,7 +102,17 @@ def _adopt(apply: bool, sources: Mapping[str, IPv4Address | IPv6Address], wrap_c
         _with_tmpfiles(before, after, adoption.wrapped_users(configuration, host))
     _apply(main_file, before, after)
     print("applied; netvip adopt --revert restores the files")
-    return 0
+    return 1 if left else 0
+
+
+def _report_left(configuration: Configuration) -> bool:
+    """Say which instances stay as they are, and why; whether there are any."""
+    reasons = {i: adoption.unprotectable(i) for i in configuration.instances.values()}
+    for instance, why in reasons.items():
+        if why:
+            where = instance.statement.where
+            print(f"{where}: {instance.name} stays as it is: {why}", file=sys.stderr)
+    return any(reasons.values())
 
 
 def _with_tmpfiles(

@@ -22,7 +22,11 @@ def main(arguments: list[str]) -> int:
         print(json.dumps({**document, "outdated": restart}, indent=2))
     else:
         print("\n".join(lines(document, restart)))
-    bad = any(instance["verdict"] == "failed" for instance in document["instances"])
+    bad = any(
+        instance["verdict"] == "failed"
+        or (instance["unprotected"] and instance["mode"] == "guarded")
+        for instance in document["instances"]
+    )
     return 1 if bad or document["problem"] else 0
 
 
@@ -36,6 +40,10 @@ def lines(document: Status, outdated: Sequence[str] = ()) -> Iterator[str]:
             f"{instance['name']}: {instance['state']} on {instance['interface']}, vrid "
             f"{instance['vrid']}, {instance['mode']}, {instance['verdict']}"
         )
+        if instance["unprotected"]:
+            yield f"  not protected: {instance['unprotected']}; keepalived alone looks after it"
+            if instance["mode"] == "guarded":
+                yield "  guarded although not protected; run netvip adopt --revert"
         yield from map(_vip, instance["vips"])
         yield from (f"  {problem}; see netvip verify" for problem in instance["check"]["faults"])
         if instance["conflict"]["with"]:

@@ -72,6 +72,7 @@ def _instance(machine: Machine, instance: Instance, now: float) -> status.Instan
         "family": "IPv4" if spec.family == 2 else "IPv6",
         "state": instance.role(now).name,
         "mode": spec.mode,
+        "unprotected": instance.unprotected,
         "track_file": spec.track_file is Tri.YES,
         "phase": instance.phase.value,
         "verdict": verdict(instance, now),

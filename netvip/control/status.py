@@ -58,6 +58,8 @@ class Instance(TypedDict):
     family: str
     state: str
     mode: str
+    #: Why netvip cannot protect it; empty if it can.
+    unprotected: str
     track_file: bool
     phase: str
     verdict: str

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import singledispatchmethod
 from itertools import chain
 
-from netvip.core import bond, events, loss
+from netvip.core import bond, coverage, events, loss
 from netvip.core.actions import (
     Action,
     Level,
@@ -116,6 +116,7 @@ class Machine:
         self.mirror.load(event.kernel)
         self._plans.number_from(self.mirror.taken)
         self._listen()
+        self._cover(event.time)
         gone = [a for key, a in known.items() if self.mirror.get(key) is None]
         for address in gone:
             self._lose(self._decide(event.time, address, Author()))
@@ -142,6 +143,7 @@ class Machine:
     def _(self, event: events.LinkSeen) -> None:
         known, ifindex = self.mirror.links.get(event.link.ifindex), event.link.ifindex
         self.mirror.add_link(event.link)
+        self._cover(event.time)
         if known is not None and known.carrier is not event.link.carrier:
             self.windows.note_change(ifindex, event.time)
         if not event.link.carrier and ifindex not in self.windows:
@@ -155,6 +157,7 @@ class Machine:
     def _(self, event: events.LinkLost) -> None:
         self._link_down(event.time, event.ifindex)
         self.mirror.remove_link(event.ifindex)
+        self._cover(event.time)
         self.windows.link_gone(event.ifindex)
         self._listen()
         self._plans.changed(event.time)
@@ -299,6 +302,7 @@ class Machine:
             self.instances.pop(name).end(event.time)
         for spec, role in named.values():
             self._dumped(event, spec, role)
+        self._cover(event.time)
         self._remembered = ((), ())  # what is added later is no earlier daemon's unfinished work
         self._publisher.dumped(event)
         self._listen()
@@ -422,7 +426,13 @@ class Machine:
             if ifindex in self.windows:
                 instance.threaten(now)
 
+    def _cover(self, now: float) -> None:
+        for instance in self.instances.values():
+            instance.cover(now, coverage.why_not(instance.spec, self.mirror))
+
     def _became_master(self, now: float, instance: Instance) -> None:
+        if instance.unprotected:
+            return
         if instance.restore.unfinished:
             self._finish(now, instance)
         elif instance.home in self.windows:
@@ -481,7 +491,8 @@ class Machine:
         return self._select(lambda instance: ifindex in instance.places)
 
     def _places(self) -> set[int]:
-        return {place for instance in self.instances.values() for place in instance.places}
+        protectable = (i for i in self.instances.values() if not i.unprotected)
+        return {place for instance in protectable for place in instance.places}
 
     def _all_keys(self) -> frozenset[AddressKey]:
         return frozenset(key for i in self.instances.values() for key in i.vip_keys())

@@ -187,6 +187,8 @@ class InstanceSpec:
     #: The configured source address whose absence at the start may keep this keepalived in FAULT
     #: for ever, where nothing else in the configuration can; None where that cannot happen.
     sticks_without: IP | None = None
+    #: Whether keepalived made the VIPs' interface itself (use_vmac, use_ipvlan).
+    own_link: bool = False
 
     @property
     def bus_label(self) -> str:

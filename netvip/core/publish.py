@@ -26,7 +26,7 @@ def verdict(instance: Instance, now: float) -> str:
     master = instance.master(now)
     if instance.protected or master is Tri.NO:
         return "good"
-    if master is Tri.UNKNOWN:
+    if master is Tri.UNKNOWN or (instance.unprotected and instance.missing()):
         return "unknown"
     return "failed" if instance.missing() else "good"
 
@@ -82,7 +82,7 @@ class Publisher:
             instance.role(now).name,
             verdict(instance, now),
             instance.why_failed,
-            window or instance.held(now),
+            not instance.unprotected and (window or instance.held(now)),
             tuple((self._mirror.name(key.ifindex), str(key.ip)) for key in memory),
             self._load,
             self._files,

@@ -8,6 +8,7 @@ from netvip.const import CHECK_SCRIPT
 from netvip.core.model import Tri
 from netvip.doctor.facts import Facts, holders
 from netvip.doctor.findings import Finding, error, note, warning
+from netvip.keepalived.adoption import unprotectable
 from netvip.keepalived.configuration import VrrpInstance
 from netvip.keepalived.declared import notifies, tracks
 from netvip.keepalived.traps import in_unicast_trap
@@ -24,16 +25,18 @@ def _instances(facts: Facts) -> tuple[VrrpInstance, ...]:
     return tuple(facts.configuration.instances.values())
 
 
+def _protectable(facts: Facts) -> tuple[VrrpInstance, ...]:
+    return tuple(i for i in _instances(facts) if not unprotectable(i))
+
+
 def _watches(facts: Facts) -> bool:
     return not facts.version or facts.version >= WATCHES
 
 
 def tracked(facts: Facts) -> Iterator[Finding]:
-    """A VIP, route or rule without no_track."""
+    """A VIP without no_track."""
     for instance in _instances(facts) if _watches(facts) else ():
-        found = [a.statement for a in instance.addresses if a.tracked and not a.vmac]
-        found += [o.statement for o in (*instance.routes, *instance.rules) if o.tracked]
-        for statement in found:
+        for statement in [a.statement for a in instance.addresses if a.tracked and not a.vmac]:
             yield error(
                 "NV101",
                 statement,
@@ -42,9 +45,22 @@ def tracked(facts: Facts) -> Iterator[Finding]:
             )
 
 
+def untracked_object(facts: Facts) -> Iterator[Finding]:
+    """A virtual route or rule with no_track: neither keepalived nor netvip puts it back."""
+    for instance in _instances(facts) if _watches(facts) else ():
+        for found in (*instance.routes, *instance.rules):
+            if not found.tracked:
+                yield error(
+                    "NV105",
+                    found.statement,
+                    "nothing puts this back when systemd-networkd deletes it",
+                    " ".join(word for word in found.words if word != "no_track"),
+                )
+
+
 def source(facts: Facts) -> Iterator[Finding]:
     """No configured source of the adverts."""
-    for instance in _instances(facts) if _watches(facts) else ():
+    for instance in _protectable(facts) if _watches(facts) else ():
         if instance.source is Tri.NO:
             keyword = "unicast_src_ip" if instance.unicast else "mcast_src_ip"
             yield error(
@@ -57,7 +73,7 @@ def source(facts: Facts) -> Iterator[Finding]:
 
 def track_file(facts: Facts) -> Iterator[Finding]:
     """No track file of netvip's."""
-    for instance in _instances(facts) if _watches(facts) else ():
+    for instance in _protectable(facts) if _watches(facts) else ():
         if not tracks(facts.configuration, instance):
             yield warning(
                 "NV103",
@@ -283,6 +299,7 @@ def unicast_trap(facts: Facts) -> Iterator[Finding]:
 
 RULES = (
     tracked,
+    untracked_object,
     source,
     track_file,
     dead_man,

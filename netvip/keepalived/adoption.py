@@ -1,6 +1,6 @@
 """The changes that make a configuration guarded, for each instance and for the whole file.
 
-An instance's VIPs, routes and rules get no_track, its adverts a configured source, keepalived a
+An instance's VIPs get no_track, its adverts a configured source, keepalived a
 track file to let go by, a check for the time without a daemon, a notify script that keeps the state
 for that check, and the whole a fifo and repeated gratuitous ARPs. What is there stays as it is.
 """
@@ -61,6 +61,8 @@ def adopted(configuration: Configuration, host: Host, wrap_checks: bool = False)
     """The files that change, with their new text. Raises ConfigError if something is missing."""
     insertions = list(_globally(configuration))
     for instance in configuration.instances.values():
+        if unprotectable(instance):
+            continue
         _refuse(instance, host)
         insertions += _instance(configuration, instance, host)
     if wrap_checks:
@@ -68,6 +70,15 @@ def adopted(configuration: Configuration, host: Host, wrap_checks: bool = False)
             insertions += _wrap(configuration, script)
     changed = insert(configuration.texts, insertions)
     return {path: text for path, text in changed.items() if text != configuration.texts[path]}
+
+
+def unprotectable(instance: VrrpInstance) -> str:
+    """Why an instance is left as it is, as netvip cannot protect it (core/coverage.py); empty if it
+    can."""
+    own_link = instance.use_vmac or any(a.vmac and a.interface for a in instance.addresses)
+    if own_link or instance.find("use_ipvlan") is not None:
+        return "its VIPs are on an interface of keepalived's own, which networkd leaves alone"
+    return ""
 
 
 def _refuse(instance: VrrpInstance, host: Host) -> None:
@@ -163,9 +174,8 @@ def _interface(instance: VrrpInstance) -> Statement:
 
 
 def _untrack(instance: VrrpInstance) -> Iterator[Insertion]:
-    tracked = [a.statement for a in instance.addresses if a.tracked]
-    tracked += [o.statement for o in (*instance.routes, *instance.rules) if o.tracked]
-    for statement in tracked:
+    """netvip puts VIPs back, not virtual routes and rules: keepalived goes on watching those."""
+    for statement in [a.statement for a in instance.addresses if a.tracked]:
         if not statement.verbatim:
             raise ConfigError(
                 f"{statement.where}: a definition generates this line; add {NO_TRACK} to it "

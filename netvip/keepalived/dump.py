@@ -45,6 +45,9 @@ def _instance(
     name, interface = data["iname"], data["ifp_ifname"]
     vips = tuple(vip(text, data.get("vmac_ifname") or interface) for text in data.get("vips", ()))
     excluded = tuple(vip(text, interface) for text in data.get("evips", ()))
+    own_link = bool(data.get("vmac_ifname")) or any(
+        "@" in text for text in (*data.get("vips", ()), *data.get("evips", ()))
+    )
     family = socket.AF_INET6 if vips and vips[0].ip.version == 6 else socket.AF_INET
     known = declared.get(name, Declared())
     spec = InstanceSpec(
@@ -61,6 +64,7 @@ def _instance(
         peers=known.peers,
         refreshes=known.refreshes,
         sticks_without=_sticks_without(known, version),
+        own_link=own_link,
     )
     state = int(data["state"])
     return spec, Role(state) if state in Role._value2member_map_ else Role.UNKNOWN
@@ -85,5 +89,6 @@ def vip(text: str, interface: str) -> Vip:
     words = text.split()
     where = ip_interface(words[0])
     if "dev" in words[1:-1]:
-        interface = words[words.index("dev") + 1]
+        # An interface of keepalived's own reads vrrp.51@ens160 (fact vmac-in-the-dump).
+        interface = words[words.index("dev") + 1].partition("@")[0]
     return Vip(where.ip, where.network.prefixlen, interface, tracked=NO_TRACK not in words)

@@ -6,7 +6,7 @@ systemd-networkd makes and configures all of it, from files as an operator write
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.lab.netns import Namespace, Switch
 
@@ -43,6 +43,10 @@ class Host:
     #: Modules of the kernel that it needs, tried by making a link of each kind.
     kinds: tuple[str, ...] = ()
     prepare: Prepare | None = None
+    #: Where keepalived puts the VIPs, if that is another interface.
+    vips_on: str = ""
+    #: Further lines of the VRRP instance.
+    keepalived: str = ""
 
     def network(self, own: str, gateway: str) -> str:
         """networkd's file for the interface of the VIP."""
@@ -124,6 +128,15 @@ BRIDGE = Host(
     links=("ens160",),
     kinds=("bridge",),
     prepare=lambda net: _virtual_machine(net),
+)
+
+#: What keepalived puts on a host besides VIPs on its interface.
+VMAC = replace(PLAIN, name="VMAC", vips_on="vrrp.51", keepalived="use_vmac")
+VIRTUAL_ROUTE = "10.99.0.0/16"
+ROUTES = replace(
+    PLAIN,
+    name="virtual routes",
+    keepalived=f"virtual_routes {{\n        {VIRTUAL_ROUTE} via 10.77.0.50 dev ens160\n    }}",
 )
 
 HOSTS = (PLAIN, BOND_VLAN, BOND_ITSELF, BRIDGE)

@@ -193,7 +193,7 @@ def measure(
         watched,
         started,
         pair.vips,
-        pair.host.interface,
+        pair.host.vips_on or pair.host.interface,
     )
 
 

@@ -55,6 +55,7 @@ vrrp_instance VI_1 {{
     virtual_ipaddress {{
 {vips}
     }}
+    {more}
 }}
 """
 
@@ -75,10 +76,14 @@ vrrp_instance VI_6 {{
 """
 
 
-def keepalived_conf(name: str, vips: Sequence[str] = (VIP,), interface: str = INTERFACE) -> str:
+def keepalived_conf(
+    name: str, vips: Sequence[str] = (VIP,), interface: str = INTERFACE, more: str = ""
+) -> str:
     """An ordinary keepalived.conf, as an operator writes it."""
     lines = "\n".join(f"        {vip}/24" for vip in vips)
-    return KEEPALIVED.format(name=name, interface=interface, priority=PRIORITY[name], vips=lines)
+    return KEEPALIVED.format(
+        name=name, interface=interface, priority=PRIORITY[name], vips=lines, more=more
+    )
 
 
 #: What netvip may leave behind nowhere: its rules, its nexthops, its shield.
@@ -157,12 +162,12 @@ class Pair:
     def _node(self, name: str) -> Node:
         net, host = self._space(f"node-{name}"), self.host
         host.lay_cables(self.switch, net)
-        node = Node(name, self.suite, net, self._scratch, host.interface)
+        node = Node(name, self.suite, net, self._scratch, host.vips_on or host.interface)
         self._open.append(node)
         network = host.network(OWN[name], GATEWAY)
         for file, text in host.files:
             node.write(f"/etc/systemd/network/{file}", text)
-        keepalived = keepalived_conf(name, self.vips, host.interface)
+        keepalived = keepalived_conf(name, self.vips, host.interface, host.keepalived)
         if self._ipv6:
             network += NETWORK6.format(own=OWN6[name])
             keepalived += KEEPALIVED6.format(

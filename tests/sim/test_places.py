@@ -104,3 +104,52 @@ def test_an_ipv6_vip_of_an_instance_that_is_gone_does_not_stay() -> None:
     node.feed(events.DumpReceived(node.now, node.now, ()))
     node.run(0.1)
     assert not node.has(SIXES[0]) and node.has(SIXES[1]), node.log
+
+
+def in_a_vrf(node: Node) -> Node:
+    node.feed(events.LinkSeen(node.now, Link(7, "vrf0", kind="vrf")))
+    node.feed(events.LinkSeen(node.now, Link(LAN, "ens160", master=7)))
+    return node
+
+
+def test_what_netvip_cannot_protect_it_does_not_touch() -> None:
+    node = Node(guarded=False)
+    node.run(3.0)
+    in_a_vrf(node)
+    begun = len(node.done)
+    node.reload()
+    node.run(20.0)
+    later = [action for _, action in node.done[begun:]]
+    touching = (actions.Protect, actions.PutBack, actions.SetTrackFile, actions.RunCheck)
+    assert not [action for action in later if isinstance(action, touching)], node.log
+    assert any("not protected: ens160 belongs to the VRF vrf0" in line for line in node.log)
+    assert node.role is Role.MASTER and node.has(VIP), "keepalived's own re-election"
+
+
+def test_its_checks_are_not_held() -> None:
+    node = in_a_vrf(Node())
+    node.run(3.0)
+    node.reload()
+    node.run(0.1)
+    assert not node.has(VIP) and node.check_fails
+
+
+def test_it_is_protected_again_when_the_reason_is_gone() -> None:
+    node = in_a_vrf(Node())
+    node.run(3.0)
+    node.feed(events.LinkSeen(node.now, Link(LAN, "ens160")))
+    node.run(2.0)
+    node.reload()
+    node.run(0.1)
+    assert node.shielded and node.answers
+
+
+def test_a_protection_ends_when_the_interface_moves_into_a_vrf() -> None:
+    node = Node()
+    node.run(3.0)
+    node.reload()
+    node.run(0.01)
+    assert node.shielded
+    in_a_vrf(node)
+    node.run(0.01)
+    assert not node.shielded

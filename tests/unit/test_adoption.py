@@ -12,7 +12,7 @@ import pytest
 
 from netvip.commands import adopt as command
 from netvip.errors import ConfigError
-from netvip.keepalived.adoption import Host, adopted
+from netvip.keepalived.adoption import Host, adopted, unprotectable
 from netvip.keepalived.backup import Backup
 from netvip.keepalived.configuration import Configuration
 from netvip.keepalived.edits import diff
@@ -98,10 +98,10 @@ AFTER = f"""\
     virtual_ipaddress_excluded {{ 10.77.0.12/24 no_track }}
     virtual_routes
     {{
-        10.9.0.0/16 via 10.77.0.100 dev ens160 no_track! far
+        10.9.0.0/16 via 10.77.0.100 dev ens160! far
     }}
     virtual_rules {{
-        from 10.77.0.10 lookup 100 no_track
+        from 10.77.0.10 lookup 100
     }}
     track_interface {{
         ens160
@@ -148,8 +148,8 @@ def test_the_diff_names_the_file_and_shows_what_is_added(conf: Path) -> None:
     shown = diff(configuration.texts, adopted(configuration, HOST)).splitlines()
     assert shown[:2] == [f"--- {conf}", f"+++ {conf} (guarded)"]
     added = len((DEFINITIONS + ADDED_LINES).splitlines())
-    assert sum(line.startswith("+") for line in shown[2:]) == added + 4
-    assert sum(line.startswith("-") for line in shown[2:]) == 4
+    assert sum(line.startswith("+") for line in shown[2:]) == added + 2
+    assert sum(line.startswith("-") for line in shown[2:]) == 2
 
 
 @pytest.mark.parametrize(
@@ -209,6 +209,17 @@ def test_what_stands_in_included_files_is_edited_there(conf: Path) -> None:
     changed = adopted(read(conf), HOST)
     assert changed[vips] == "10.77.0.10/24 no_track\n"
     assert changed[links].startswith("    interface ens160\n    mcast_src_ip 10.77.0.1\n")
+
+
+@pytest.mark.parametrize("words", ["use_vmac", "use_vmac front", "use_ipvlan"])
+def test_vips_on_an_interface_of_keepalived_s_own_stay_as_they_are(conf: Path, words: str) -> None:
+    plain = instance("interface ens160").replace("VI_1", "VI_2")
+    conf.write_text(instance("interface ens160", words) + plain)
+    configuration = read(conf)
+    assert unprotectable(configuration.instances["VI_1"])
+    changed = adopted(configuration, HOST)[conf]
+    assert instance("interface ens160", words) in changed
+    assert "netvip_VI_2" in changed and "netvip_VI_1" not in changed
 
 
 @pytest.mark.parametrize(

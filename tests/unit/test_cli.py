@@ -31,6 +31,7 @@ STATUS: dict[str, Any] = {
             "family": "IPv4",
             "state": "MASTER",
             "mode": "guarded",
+            "unprotected": "",
             "phase": "calm",
             "verdict": "good",
             "check": {"at": None, "asked": None, "faults": [], "steps": []},

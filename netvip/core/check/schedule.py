@@ -118,7 +118,7 @@ class CheckSchedule:
 
     def _subject(self, now: float, instance: Instance) -> Subject | None:
         spec, role = instance.spec, instance.role(now)
-        if role not in (Role.MASTER, Role.BACKUP) or instance.protection:
+        if role not in (Role.MASTER, Role.BACKUP) or instance.protection or instance.unprotected:
             return None
         keys = [instance.key(vip) for vip in spec.vips]
         vips = tuple(Address(key.ifindex, key.ip, key.prefixlen) for key in keys if key.ifindex)

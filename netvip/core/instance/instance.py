@@ -65,6 +65,7 @@ class Instance:
         self._out, self._born = outbox, born
         self._phase, self._moved_at = Phase.WATCHING, float("-inf")
         self._prepared: Plan | None = None
+        self._unprotected = ""
         self.presence = Presence(spec, mirror)
         self.mastership = Mastership()
         self.conflict, self._refresh = Conflict(), Refresh()
@@ -140,6 +141,22 @@ class Instance:
         return plan is not None and any(a.ip == ip for a in (*plan.vips, *plan.own))
 
     @property
+    def unprotected(self) -> str:
+        """Why netvip cannot protect it and leaves it to keepalived alone; empty if it can."""
+        return self._unprotected
+
+    def cover(self, now: float, why_not: str) -> None:
+        """Why netvip cannot protect it from now on; empty if it can."""
+        if why_not == self._unprotected:
+            return
+        self._unprotected = why_not
+        if not why_not:
+            self.log(Level.NOTICE, "netvip can protect it now")
+            return
+        self._move(Trigger.LINK_DOWN, now)
+        self.log(Level.WARNING, f"not protected: {why_not}; keepalived alone looks after it")
+
+    @property
     def why_failed(self) -> str:
         """What went wrong, in a sentence; empty unless the phase says that something did."""
         return self.release.why if self._phase in (Phase.FAILED, *IN_FAULT) else ""
@@ -167,6 +184,8 @@ class Instance:
 
     def unplanned(self) -> bool:
         """Whether there is a VIP on its interface that the plan does not have."""
+        if self._unprotected:
+            return False
         planned = self._prepared is not None or not self.presence.memory
         return not planned or self.presence.unknown()
 
@@ -186,7 +205,7 @@ class Instance:
         """networkd is about to act, or has acted: protect the VIPs, if MASTER."""
         if (self._phase, Trigger.THREAT) not in TABLE or self.master(now) is not Tri.YES:
             return
-        if not self.spec.vips or not self.presence.has_carrier:
+        if self._unprotected or not self.spec.vips or not self.presence.has_carrier:
             return
         self.restore.begin_window()
         self._move(Trigger.THREAT, now)
@@ -195,6 +214,8 @@ class Instance:
     def accepts(self, loss: Loss) -> bool:
         """Whether it protects itself against a loss (Law 6): deletions by processes other than
         networkd, outside a window, are restored a few times a minute at most."""
+        if self._unprotected:
+            return False
         if loss.meaning is not Meaning.VIP or self.restore.allows(loss):
             return True
         if self._phase is not Phase.FAILED:
@@ -346,7 +367,7 @@ class Instance:
     def remove_leftovers(self, sender: str) -> None:
         """keepalived is not running and another node is MASTER: remove its VIPs (Law 7)."""
         left = self.presence.present()
-        if left:
+        if left and not self._unprotected:
             self._out.append(Remove(left))
             why = (
                 f"left behind by keepalived, which is not running, and {sender} is MASTER; removed"
@@ -374,6 +395,7 @@ class Instance:
         if (self._phase, Trigger.YIELD) not in TABLE or self.master(now) is not Tri.YES:
             return False
         ready = self._prepared is not None and not self.missing() and not self.restore.any_lost
+        ready = ready and not self._unprotected
         if not ready or not self.release.possible(now, self.spec):
             return False
         self._move(Trigger.YIELD, now)

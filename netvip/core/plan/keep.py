@@ -65,6 +65,8 @@ class PlanKeeper:
         self._save(instances)
 
     def _prepare(self, instance: Instance, keys: frozenset[AddressKey]) -> None:
+        if instance.unprotected:
+            return
         own = map(instance.key, instance.spec.vips)
         memory = instance.presence.memory
         vips = [memory[key] for key in own if key in memory]

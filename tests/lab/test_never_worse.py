@@ -1,0 +1,86 @@
+"""Law 12: where netvip cannot protect, it costs no more than keepalived alone.
+
+Each pair is measured without netvip first, then with it as it was installed, then with what
+`netvip adopt --apply` makes of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lab.hosts import ROUTES, VIRTUAL_ROUTE, VMAC, Host
+from tests.lab.measure import REELECTED, Cost, measure, restart
+from tests.lab.node import Node
+from tests.lab.pair import Pair, leftovers, netvip_status
+
+
+def allowed(control: int) -> int:
+    """Lost probes at 1 ms: two runs of the control itself differ by so much on a busy machine."""
+    return control + 5 + control // 20
+
+
+def reconfigure(node: Node) -> None:
+    node.run("networkctl", "reconfigure", "ens160")
+
+
+ACTIONS: dict[str, Callable[[Node], None]] = {"restart": restart, "reconfigure": reconfigure}
+
+
+@pytest.fixture(scope="module", params=(VMAC, ROUTES), ids=lambda host: host.name.replace(" ", "-"))
+def host(request: pytest.FixtureRequest) -> Host:
+    """What keepalived puts on its interface besides plain VIPs."""
+    found: Host = request.param
+    return found
+
+
+@pytest.fixture
+def pair(suite: str, host: Host) -> Iterator[Pair]:
+    """Two such hosts."""
+    with Pair(suite, host=host) as found:
+        yield found
+
+
+def costs(pair: Pair) -> dict[str, Cost]:
+    """What each action costs."""
+    found = {}
+    for name, action in ACTIONS.items():
+        pair.make_master()
+        found[name] = measure(pair, action, REELECTED)
+    return found
+
+
+def virtual_routes(pair: Pair) -> list[bool]:
+    """By node, whether it has the virtual route."""
+    return [VIRTUAL_ROUTE in node.net.run("ip", "route") for node in pair.nodes]
+
+
+def test_it_costs_no_more_than_keepalived_alone(
+    pair: Pair, package: Path, figures: list[str]
+) -> None:
+    control = costs(pair)
+    pair.protect(package, guarded=False)
+    modes = {"installed": costs(pair)}
+    for node in pair.nodes:
+        node.run("netvip", "adopt", "--apply", check=False)
+    pair.make_master()
+    modes["adopted"] = costs(pair)
+    for mode, cost in modes.items():
+        for name in ACTIONS:
+            near, far = ((cost[name].near, control[name].near), (cost[name].far, control[name].far))
+            figures.append(
+                f"{pair.host.name}, {pair.suite}, {name}, {mode}: lost {near[0]['lost']} / "
+                f"{far[0]['lost']}, without netvip {near[1]['lost']} / {far[1]['lost']}"
+            )
+            for seen, alone in (near, far):
+                story = pair.a.journal("netvip.service")
+                assert seen["lost"] <= allowed(alone["lost"]), story
+    pair.make_master()
+    assert leftovers(pair.a) == []
+    if pair.host is ROUTES:
+        assert virtual_routes(pair) == [True, False], "keepalived's route is gone"
+    status = netvip_status(pair.a)["instances"][0]
+    assert status["verdict"] == "good", status
+    assert bool(status["unprotected"]) is (pair.host is VMAC)
