@@ -25,21 +25,24 @@ SHELL_SCRIPTS = $(shell git ls-files -z | \
 .PHONY: demo upgrades record test unit lab kernels matrix bench deb lint ruff mypy shellcheck docs clean \
         packages venv
 
-demo: packages deb
-	$(VENV)/bin/python -m tests.lab.demo $(SUITES)
+# With KERNEL=6.1 on that kernel of Debian's.
+demo: packages deb $(if $(KERNEL),build/probe)
+	$(if $(KERNEL),$(VENV)/bin/python -m tests.kernels $(KERNEL)) \
+	    $(VENV)/bin/python -m tests.lab.demo $(SUITES)
 
 upgrades: packages deb
 	$(VENV)/bin/python -m tests.lab.upgrade_table $(SUITES)
 
-test: lint packages deb
-	$(PYTEST) tests -n $(WORKERS) -m 'not idle and not hosts'
+test: lint packages deb build/probe
+	$(PYTEST) tests -n $(WORKERS) -m 'not idle and not hosts and not kernels'
 	$(PYTEST) tests -m idle
+	$(PYTEST) tests/kernels -m kernels
 
 unit: venv
 	$(PYTEST) tests/unit tests/sim -n $(WORKERS)
 
 lab: packages deb
-	$(PYTEST) tests/netns tests/lab -n $(WORKERS) -m 'not idle and not hosts'
+	$(PYTEST) tests/netns tests/lab -n $(WORKERS) -m 'not idle and not hosts and not kernels'
 	$(PYTEST) tests/lab -m idle
 
 # Kinds of hosts on Debian's kernels, each in a user-mode-linux guest of its own.

@@ -29,9 +29,10 @@ LARGEST_ADVERT = 2048
 _LOAD_ETHERTYPE = (0x28, 0, 0, 0xFFFFF000)
 _FILTER = (
     _LOAD_ETHERTYPE,
-    (0x15, 0, 2, 0x0800),
+    (0x15, 0, 3, 0x0800),
     (0x30, 0, 0, 9),
-    (0x15, 11, 12, vrrp.PROTOCOL),
+    (0x15, 12, 0, vrrp.PROTOCOL),
+    (0x15, 11, 12, vrrp.AUTHENTICATION_HEADER),
     (0x15, 0, 5, ndp.ETHERTYPE),
     (0x30, 0, 0, 6),
     (0x15, 8, 0, vrrp.PROTOCOL),

@@ -1,4 +1,8 @@
-"""VRRP adverts, version 2 (RFC 3768) and 3 (RFC 5798), over IPv4 and IPv6."""
+"""VRRP adverts, version 2 (RFC 3768) and 3 (RFC 5798), over IPv4 and IPv6.
+
+keepalived's auth_type AH puts the adverts of version 2 behind an authentication header (RFC 4302).
+Its integrity check is not verified here: keepalived does that.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from netvip.wire.checksum import checksum
 
 PROTOCOL = 112
+AUTHENTICATION_HEADER = 51
 ADVERTISEMENT = 1
 #: RFC 5798 5.1.1.3: an advert that a router has forwarded is discarded. keepalived can send
 #: another TTL to unicast peers (unicast_ttl), so only multicast adverts are required to have it.
@@ -38,9 +43,14 @@ def parse(packet: bytes) -> Advertisement | None:
 def _ipv4(packet: bytes) -> Advertisement | None:
     header = (packet[0] & 15) * 4
     total = struct.unpack_from("!H", packet, 2)[0]
-    if packet[9] != PROTOCOL or header < 20 or total > len(packet):
+    if header < 20 or total > len(packet):
         return None
-    return _advert(AF_INET, packet[12:16], packet[16:20], packet[8], packet[header:total])
+    protocol, body = packet[9], packet[header:total]
+    if protocol == AUTHENTICATION_HEADER:  # RFC 4302 2.2: its length in words of 4 bytes, minus 2
+        protocol, body = body[0], body[(body[1] + 2) * 4 :]
+    if protocol != PROTOCOL:
+        return None
+    return _advert(AF_INET, packet[12:16], packet[16:20], packet[8], body)
 
 
 def _ipv6(packet: bytes) -> Advertisement | None:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from tests.kernels.boot import Guest
 from tests.kernels.fetch import SUITES, kernel
+from tests.lab.rootfs import rootfs
+from tests.suites import SUITES as LAB_SUITES
 
 TREE = Path(__file__).parents[2]
 LIMIT = 3600.0
@@ -35,6 +37,8 @@ def main(arguments: list[str]) -> int:
     if len(arguments) < 2 or arguments[0] not in SUITES:
         print(__doc__, file=sys.stderr)
         return 2
+    for suite in LAB_SUITES:  # a guest has no network to fetch them by
+        rootfs(suite)
     chosen = {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
     return Guest(kernel(arguments[0])).run(arguments[1:], TREE, LIMIT, SLOW | chosen)
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.lab import settings
 from tests.lab.measure import ACTIONS, Cost, measure
 from tests.lab.node import Node
 from tests.lab.pair import Pair
@@ -110,7 +111,11 @@ def main(arguments: list[str]) -> int:
         say(f"the lab failed: {problem}")
         return 1
     print(table(lines))
-    print("\nProbes at 1 ms each from a client in the subnet (near) and behind the gateway (far).")
+    every = f"{settings.PROBE_EVERY * 1000:.0f} ms"
+    print(f"\nKernel {os.uname().release}.", end=" ")
+    print(
+        f"Probes at {every} each, from a client in the subnet (near) and behind the gateway (far)."
+    )
     guarded = [line for line in lines if line[3] == "guarded"]
     return int(any(line[4:6] != ("0", "0") for line in guarded))
 

@@ -139,6 +139,13 @@ ROUTES = replace(
     keepalived=f"virtual_routes {{\n        {VIRTUAL_ROUTE} via 10.77.0.50 dev ens160\n    }}",
 )
 
+#: Adverts behind an authentication header.
+AH = replace(
+    PLAIN,
+    name="AH",
+    keepalived="authentication {\n        auth_type AH\n        auth_pass netvip77\n    }",
+)
+
 HOSTS = (PLAIN, BOND_VLAN, BOND_ITSELF, BRIDGE)
 
 

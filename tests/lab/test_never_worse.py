@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.hosts import ROUTES, VIRTUAL_ROUTE, VMAC, Host
+from tests.lab.hosts import AH, ROUTES, VIRTUAL_ROUTE, VMAC, Host
 from tests.lab.measure import REELECTED, Cost, measure, restart
 from tests.lab.node import Node
 from tests.lab.pair import Pair, leftovers, netvip_status
@@ -29,7 +29,9 @@ def reconfigure(node: Node) -> None:
 ACTIONS: dict[str, Callable[[Node], None]] = {"restart": restart, "reconfigure": reconfigure}
 
 
-@pytest.fixture(scope="module", params=(VMAC, ROUTES), ids=lambda host: host.name.replace(" ", "-"))
+@pytest.fixture(
+    scope="module", params=(VMAC, ROUTES, AH), ids=lambda host: host.name.replace(" ", "-")
+)
 def host(request: pytest.FixtureRequest) -> Host:
     """What keepalived puts on its interface besides plain VIPs."""
     found: Host = request.param

@@ -57,6 +57,25 @@ def test_an_advert_is_read(ip: int, version: int, family: int) -> None:
     assert parse(packet(ip, version)) == expected
 
 
+def behind_an_authentication_header(advert: bytes, following: int = 112) -> bytes:
+    """As keepalived's auth_type AH sends it (RFC 4302 2)."""
+    header = struct.pack("!BBHII", following, 4, 0, 0x0A4D0001, 7) + bytes(range(12))
+    length = struct.pack("!H", len(advert) + len(header))
+    return advert[:2] + length + advert[4:9] + b"\x33" + advert[10:20] + header + advert[20:]
+
+
+def test_an_advert_behind_an_authentication_header_is_read() -> None:
+    advert = packet(4, 2)
+    assert parse(behind_an_authentication_header(advert)) == parse(advert) is not None
+
+
+def test_what_else_is_behind_one_is_no_advert() -> None:
+    whole = behind_an_authentication_header(packet(4, 2))
+    assert parse(behind_an_authentication_header(packet(4, 2), following=6)) is None
+    shortened = whole[:2] + struct.pack("!H", 26) + whole[4:26]
+    assert parse(shortened) is None
+
+
 @pytest.mark.parametrize(("ip", "version"), [(4, 2), (4, 3), (6, 3)])
 def test_priority_0_is_a_release(ip: int, version: int) -> None:
     advert = parse(packet(ip, version, priority=0))
