@@ -1,0 +1,38 @@
+"""Announcements on a real interface."""
+
+from __future__ import annotations
+
+import socket
+from ipaddress import IPv4Address, ip_address
+
+from netvip.actuators.announce import announce
+from netvip.core.model import Address
+from netvip.wire import arp
+
+#: asm-generic/socket.h: beyond net.core.rmem_max, which is small on some machines.
+SO_RCVBUFFORCE = 33
+COUNT = 300
+
+
+def address(ifindex: int, number: int) -> Address:
+    return Address(ifindex, IPv4Address("10.77.1.0") + number, 24)
+
+
+def test_every_address_is_announced_and_each_that_fails_is_named(lan: int) -> None:
+    addresses = [address(lan, number) for number in range(COUNT)]
+    with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM) as peer:
+        peer.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 20)
+        peer.bind(("peer", arp.ETHERTYPE))
+        peer.settimeout(5.0)
+        missing = [address(4711, 1), address(4711, 2)]
+        problems = announce([missing[0], *addresses, missing[1]])
+        heard = [arp.announced(peer.recv(2048)) for _ in range(COUNT)]
+    assert heard == [a.ip for a in addresses]
+    assert [problem.split(":")[0] for problem in problems] == [
+        f"cannot announce {found}" for found in missing
+    ]
+
+
+def test_both_versions_of_ip_are_announced(lan: int) -> None:
+    six = Address(lan, ip_address("fd00:77::10"), 128)
+    assert announce([address(lan, 1), six]) == []
