@@ -98,6 +98,14 @@ class Bus:
             return ""
         return str(reply[0])
 
+    async def uid(self, name: str) -> int | None:
+        """The user id of a connection; None if it has ended. Raises one of FAILURES."""
+        try:
+            reply = await self.call(*DAEMON, DAEMON[0], "GetConnectionUnixUser", "s", [name])
+        except BusError:
+            return None
+        return int(reply[0])
+
     async def listen(self, rules: Sequence[str], take: Callable[[Signal], None]) -> None:
         """Subscribe to the signals that match one of the rules, and pass each to `take`."""
 

@@ -7,6 +7,7 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import replace
 
 from netvip.const import KEEPALIVED_UNIT, NETWORKD_UNIT
 from netvip.core import events
@@ -41,6 +42,10 @@ RECONFIGURING = frozenset(
 CALLS_MOST = 64
 #: As systemd writes it: 252.38-1~deb12u1, or v252.
 VERSION = re.compile(r"v?([0-9]{1,4})", re.ASCII)
+#: After a call of another user than root, no call opens a window before its caller is known to be
+#: root, for so long (seconds): any user may call networkd's methods, if only to be refused, and a
+#: window puts the coordinated check off. To ask for the caller takes a millisecond.
+DOUBT_FOR = 10.0
 ENCODED = re.compile(r"_(3[0-9])([0-9]{0,9})", re.ASCII)
 #: Seconds.
 RECONNECT_FIRST, RECONNECT_LAST = 0.2, 10.0
@@ -90,7 +95,10 @@ class NetworkdSource:
         self._jobs: set[int] = set()
         self._queries: set[asyncio.Task[None]] = set()
         self._signals: dict[int, int] = {}
-        self._calls: set[str] = set()
+        # By call without an answer, what to announce when networkd accepts it; None where that is
+        # done.
+        self._calls: dict[str, events.ChangeExpected | None] = {}
+        self._doubt_until = float("-inf")
 
     async def run(self) -> None:
         """Stay connected until cancelled; wait longer after each failure."""
@@ -261,18 +269,48 @@ class NetworkdSource:
         if call.member.endswith("Link") and call.body and isinstance(call.body[0], int):
             ifindex = call.body[0]
         reason = f"a process called {call.member} of systemd-networkd"
-        identity = ""
+        identity, now = "", time.monotonic()
         if call.wants_answer and len(self._calls) < CALLS_MOST:
             identity = _identity(call.sender, call.serial)
-            self._calls.add(identity)
-        self._emit(events.ChangeExpected(time.monotonic(), reason, ifindex, identity))
+        announcement = events.ChangeExpected(now, reason, ifindex, identity)
+        doubtful = now < self._doubt_until
+        if identity:
+            self._calls[identity] = announcement if doubtful else None
+        if not doubtful:
+            self._emit(announcement)
+        if self._bus is not None:
+            self._start(self._ask_caller(self._bus, call.sender, announcement, doubtful))
+
+    async def _ask_caller(
+        self, connection: bus.Bus, caller: str, announcement: events.ChangeExpected, doubtful: bool
+    ) -> None:
+        """Announce what root calls; take back what was announced of anyone else."""
+        try:
+            by_root = await connection.uid(caller) == 0
+        except bus.FAILURES:
+            return
+        now, identity = time.monotonic(), announcement.call
+        if by_root and doubtful:
+            if not identity or identity in self._calls:  # else it has its answer already
+                self._emit(replace(announcement, time=now))
+            if identity in self._calls:
+                self._calls[identity] = None
+        elif not by_root:
+            self._doubt_until = now + DOUBT_FOR
+            if not doubtful and identity in self._calls:
+                self._calls[identity] = announcement
+                self._emit(events.CallAnswered(now, identity, refused=True))
 
     def take_answer(self, answer: bus.Answer) -> None:
         """Handle the answer to a method call of another process."""
         identity = _identity(answer.caller, answer.serial)
-        if identity in self._calls:
-            self._calls.discard(identity)
-            self._emit(events.CallAnswered(time.monotonic(), identity, answer.is_error))
+        if identity not in self._calls:
+            return
+        announcement, now = self._calls.pop(identity), time.monotonic()
+        if announcement is None:
+            self._emit(events.CallAnswered(now, identity, answer.is_error))
+        elif not answer.is_error:
+            self._emit(replace(announcement, time=now, call=""))
 
 
 def _identity(caller: str, serial: int) -> str:
