@@ -16,10 +16,10 @@ from tests.lab.node import Node
 from tests.lab.pair import Pair
 from tests.lab.rootfs import rootfs
 from tests.lab.shell import LabError
+from tests.lab.versions import version
 
 PACKAGE = Path(__file__).parents[2] / "build/netvip.deb"
 DEFAULT_SUITES = ("bookworm", "trixie")
-VERSIONED = ("systemd", "keepalived")
 HEADINGS = (
     "release",
     "systemd / keepalived",
@@ -43,8 +43,7 @@ def say(text: str) -> None:
 
 def versions(node: Node) -> str:
     """The node's systemd and keepalived, as Debian numbers them."""
-    shown = [node.run("dpkg-query", "-W", "-f", "${Version}", name) for name in VERSIONED]
-    return " / ".join(version.split(":")[-1].split("-")[0] for version in shown)
+    return " / ".join(version(node, name) for name in ("systemd", "keepalived"))
 
 
 def row(pair: Pair, action: str, mode: str, cost: Cost) -> Row:

@@ -7,6 +7,7 @@ from pathlib import Path
 from tests.lab.measure import Tool, probed
 from tests.lab.node import Node
 from tests.lab.pair import VIP, Pair, has_address, netvip_status
+from tests.lab.versions import sentence
 
 CONFIGURATION = "etc/keepalived/keepalived.conf"
 OTHERS = ("keepalived.service", "systemd-networkd.service", "networkd-dispatcher.service")
@@ -17,9 +18,12 @@ def pids(node: Node) -> list[int]:
     return [node.main_pid(unit) for unit in OTHERS]
 
 
-def test_installed_beside_a_running_keepalived_and_purged(suite: str, package: Path) -> None:
+def test_installed_beside_a_running_keepalived_and_purged(
+    suite: str, package: Path, figures: list[str]
+) -> None:
     with Pair(suite) as pair:
         node = pair.a
+        figures.append(sentence(node))
         before = (pids(node), (node.root / CONFIGURATION).read_bytes())
         watch = Tool(node.net, "watch")
         try:
