@@ -22,6 +22,7 @@ from netvip.actuators.protect import Protector, sweep
 from netvip.actuators.published import PublishedFiles
 from netvip.actuators.source_list import SourceList
 from netvip.actuators.track_files import TrackFiles
+from netvip.actuators.unwritten import Unwritten
 from netvip.checks.runner import Runner
 from netvip.const import ALIVE_EVERY, KEEPALIVED_UNIT, VERIFY_LIMIT
 from netvip.control import document, server
@@ -73,6 +74,7 @@ class Daemon:
         self._tasks: list[asyncio.Task[None]] = []
         self._chores: set[asyncio.Task[None]] = set()
         self._no_room: set[str | None] = set()
+        self._unwritten = Unwritten()
         self._sender = NetlinkSender(self._refused)
         self._protection = Protector(self._sender)
         self._adverts = AdvertSource(self.feed, loop)
@@ -122,8 +124,13 @@ class Daemon:
             log(word.level, word.text)
 
     def _do(self, action: actions.Action) -> None:
-        with self._as_far_as_there_is_room():
+        try:
             self._act(action)
+        except OSError as problem:
+            self._report_no_room(problem)
+            self._unwritten.keep(action)
+        else:
+            self._unwritten.written(action)
 
     @contextmanager
     def _as_far_as_there_is_room(self) -> Iterator[None]:
@@ -131,12 +138,24 @@ class Daemon:
         try:
             yield
         except OSError as problem:
-            if problem.errno not in NO_ROOM:
-                raise
-            if problem.filename not in self._no_room:
-                self._no_room.add(problem.filename)
-                why = f"{problem.strerror}; netvip still protects the VIPs; make room on the disk"
-                log(actions.Level.ERROR, f"cannot write {problem.filename}: {why}")
+            self._report_no_room(problem)
+
+    def _report_no_room(self, problem: OSError) -> None:
+        """Report it once; raise what is no want of room."""
+        if problem.errno not in NO_ROOM:
+            raise problem
+        if problem.filename not in self._no_room:
+            self._no_room.add(problem.filename)
+            why = f"{problem.strerror}; netvip still protects the VIPs; make room on the disk"
+            log(actions.Level.ERROR, f"cannot write {problem.filename}: {why}")
+
+    def _write_again(self) -> None:
+        """Carry out what could not be written before."""
+        for action in self._unwritten.again():
+            self._do(action)
+        if self._no_room and not self._unwritten:
+            self._no_room.clear()
+            log(actions.Level.NOTICE, "every file is written again")
 
     def _schedule(self) -> None:
         if self._timer is not None:
@@ -345,6 +364,7 @@ class Daemon:
         while True:
             with self._as_far_as_there_is_room():
                 self._published.alive()
+                self._write_again()
             now = self._loop.time()
             if interval and now >= watchdog:
                 notify("WATCHDOG=1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 from netvip.actuators.files import write_atomically
@@ -18,7 +19,15 @@ class TrackFiles:
 
     def set(self, instance: str, fault: bool) -> None:
         """Have keepalived put the instance into FAULT, or no longer."""
-        write_atomically(self._directory / file_name(instance), f"{int(fault)}\n", 0o644)
+        path, text = self._directory / file_name(instance), f"{int(fault)}\n"
+        try:
+            write_atomically(path, text, 0o644)
+        except OSError as problem:
+            if problem.errno not in (errno.ENOSPC, errno.EDQUOT) or not path.exists():
+                raise
+            # A full file system has no room for a new file, but for another digit in the old one.
+            with open(path, "r+b", buffering=0) as file:
+                file.write(text.encode())
 
     def clear(self) -> None:
         """End every FAULT of netvip's, in all track files (Law 3)."""

@@ -1,0 +1,32 @@
+"""Actions whose file could not be written for want of room: kept, and carried out later."""
+
+from __future__ import annotations
+
+from netvip.core.actions import Action, SetTrackFile
+
+
+class Unwritten:
+    """The newest action of each kind and instance; an older one is of no use any more."""
+
+    def __init__(self) -> None:
+        self._actions: dict[tuple[type[Action], str], Action] = {}
+
+    def __bool__(self) -> bool:
+        """Whether something is left to be written."""
+        return bool(self._actions)
+
+    def keep(self, action: Action) -> None:
+        """It could not be written."""
+        self._actions[_key(action)] = action
+
+    def written(self, action: Action) -> None:
+        """It was written, and what was left of its kind is void."""
+        self._actions.pop(_key(action), None)
+
+    def again(self) -> list[Action]:
+        """What to try again, FAULT first: a peer may have to take over by it."""
+        return sorted(self._actions.values(), key=lambda a: not isinstance(a, SetTrackFile))
+
+
+def _key(action: Action) -> tuple[type[Action], str]:
+    return type(action), getattr(action, "instance", "")

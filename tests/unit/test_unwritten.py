@@ -1,0 +1,24 @@
+"""Actions that wait for room on the disk."""
+
+from __future__ import annotations
+
+from netvip.actuators.unwritten import Unwritten
+from netvip.core.actions import PublishWindow, SetTrackFile
+
+
+def test_the_newest_of_each_kind_is_tried_again_fault_first() -> None:
+    left = Unwritten()
+    fault, other = SetTrackFile("VI_1", True), SetTrackFile("VI_2", True)
+    left.keep(PublishWindow(True))
+    left.keep(SetTrackFile("VI_1", False))
+    left.keep(fault)
+    left.keep(PublishWindow(False))
+    left.keep(other)
+    assert left.again() == [fault, other, PublishWindow(False)]
+
+
+def test_what_was_written_meanwhile_is_not_written_again() -> None:
+    left = Unwritten()
+    left.keep(SetTrackFile("VI_1", True))
+    left.written(SetTrackFile("VI_1", False))
+    assert left.again() == [] and not left
