@@ -394,6 +394,7 @@ def test_a_backup_tells_of_a_master_whose_vip_is_dark(guarded: Pair) -> None:
 # --- size -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.idle
 def test_fifty_vips_are_checked_in_time_and_hold_nothing_up(suite: str, package: Path) -> None:
     """The control of what a reconfigure costs stands in test_networkd."""
     many = [VIP, *(f"10.77.0.{host}" for host in range(150, 199))]
