@@ -9,7 +9,7 @@ from netvip.core import actions, events
 from netvip.core.machine import Machine
 from netvip.core.model import Address, Author, Kernel, Link, Role, Route, Rules, Tri, Vip
 from tests.sim.test_story import did
-from tests.sim.world import CONNECTED, DEFAULT, LAN, LO, NETWORKD, VIP, Lease, Node
+from tests.sim.world import CONNECTED, DEFAULT, LAN, LO, NETWORKD, OWN, VIP, Lease, Node
 
 WEB = 3
 WEB_VIP = Address(WEB, ip_address("192.168.5.10"), 24, label="ens192", flags=0x80)
@@ -153,3 +153,19 @@ def test_a_protection_ends_when_the_interface_moves_into_a_vrf() -> None:
     in_a_vrf(node)
     node.run(0.01)
     assert not node.shielded
+
+
+def test_an_interface_that_is_made_again_and_again_uses_no_further_numbers() -> None:
+    node = Node()
+    node.run(3.0)
+    first, before = node.plans["VI_1"].numbers, LAN
+    for ifindex in range(10, 130):
+        node.feed(events.LinkLost(node.now, before))
+        node.feed(events.LinkSeen(node.now, Link(ifindex, "ens160")))
+        for address in (OWN, VIP):
+            moved = replace(address, ifindex=ifindex)
+            node.feed(events.AddressSeen(node.now, moved, Author()))
+        node.run(0.5)
+        before = ifindex
+    plan = node.plans["VI_1"]
+    assert plan.ifindex == before and plan.numbers == first

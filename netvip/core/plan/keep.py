@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from itertools import count
 
 from netvip.const import NEVER
 from netvip.core.actions import Action, Numbers, SaveSnapshot
@@ -77,8 +78,12 @@ class PlanKeeper:
     def _numbers(self, ifindex: int) -> Numbers | None:
         if self._first_number is None:
             return None
-        slot = self._slots.setdefault(ifindex, len(self._slots))
-        return build.numbers(self._first_number, slot)
+        if ifindex not in self._slots:  # those of interfaces that are gone are free again
+            links = self._mirror.links
+            self._slots = {index: slot for index, slot in self._slots.items() if index in links}
+            taken = self._slots.values()
+            self._slots[ifindex] = next(slot for slot in count() if slot not in taken)
+        return build.numbers(self._first_number, self._slots[ifindex])
 
     def _save(self, instances: Collection[Instance]) -> None:
         snapshot = SaveSnapshot(
