@@ -59,6 +59,8 @@ class _Probe:
 
     def __init__(self, service: Service, host: str) -> None:
         self.service, self.host = service, host
+        #: Whether it waits for a name service, which tells nothing about the service.
+        self.resolving = False
 
     def run(self) -> tuple[Tri, str]:
         """Run the probe; return its finding and a description."""
@@ -72,6 +74,8 @@ async def _until_deadline(probe: _Probe) -> tuple[Tri, str]:
     asking = asyncio.ensure_future(in_thread(partial(_outcome, probe)))
     done, _ = await asyncio.wait({asking}, timeout=SERVICE_LIMIT)
     if not done:
+        if probe.resolving:  # it ends by itself, when the name service answers or is given up
+            return Tri.UNKNOWN, f"cannot be probed: no address for {probe.host} in time"
         probe.abort()
         await asking
         return _TOO_LATE
@@ -90,15 +94,38 @@ def _outcome(probe: _Probe) -> tuple[Tri, str]:
         return Tri.UNKNOWN, f"cannot be probed: {problem}"
 
 
-class _TcpProbe(_Probe):
+class _NetworkProbe(_Probe):
+    """A probe of a port."""
+
+    def connect(self) -> socket.socket:
+        """A connection to the first address that accepts one, as socket.create_connection()."""
+        self.resolving = True
+        try:
+            found = socket.getaddrinfo(self.host, self.service.port, type=socket.SOCK_STREAM)
+        finally:
+            self.resolving = False
+        for last, (family, kind, protocol, _, address) in enumerate(found, 1 - len(found)):
+            sock = socket.socket(family, kind, protocol)
+            try:
+                sock.settimeout(SERVICE_LIMIT)
+                sock.connect(address)
+                return sock
+            except OSError:
+                sock.close()
+                if not last:
+                    raise
+        raise OSError(f"{self.host} has no address")
+
+
+class _TcpProbe(_NetworkProbe):
     """Whether the service accepts a TCP connection."""
 
     def run(self) -> tuple[Tri, str]:
-        socket.create_connection((self.host, self.service.port), SERVICE_LIMIT).close()
+        self.connect().close()
         return Tri.YES, "accepts connections"
 
 
-class _HttpProbe(_Probe):
+class _HttpProbe(_NetworkProbe):
     """Whether the service returns the expected HTTP status."""
 
     def __init__(self, service: Service, host: str) -> None:
@@ -108,6 +135,7 @@ class _HttpProbe(_Probe):
     def run(self) -> tuple[Tri, str]:
         wanted = self.service.status
         try:
+            self._connection.sock = self.connect()
             self._connection.request("GET", self.service.path, headers={"User-Agent": USER_AGENT})
             status = self._connection.getresponse().status
         except http.client.HTTPException as problem:

@@ -185,6 +185,8 @@ class Machine:
 
     @_on.register
     def _(self, event: events.ShieldBlocked) -> None:
+        if event.blocked is Tri.UNKNOWN is not self.shield_blocked[0]:
+            return  # what was found before stands until another look succeeds
         if event.blocked is not self.shield_blocked[0] and event.blocked is Tri.YES:
             self._log(Level.WARNING, f"cannot use a shield on this host: {event.why}")
         self.shield_blocked = (event.blocked, event.why)

@@ -22,7 +22,7 @@ from netvip.core.events import CheckFinished, Event
 from netvip.core.model import Address, Role, Tri
 from netvip.sources.home import is_here
 from netvip.wire import ndp
-from tests.netns.conftest import ip
+from tests.netns.conftest import ip, settle
 
 _libc = ctypes.CDLL(None, use_errno=True)
 VIP, OWN, NEIGHBOUR = map(ip_address, ("10.77.0.10", "10.77.0.1", "10.77.0.2"))
@@ -39,6 +39,7 @@ class Far:
         for address in (f"{NEIGHBOUR}/24", f"{NEIGHBOUR6}/64"):
             self.run("address", "add", address, "dev", "peer", *_nodad(address))
         self.run("link", "set", "peer", "up")
+        settle(self.run)
 
     def _wait_for_namespace(self) -> None:
         ours = os.stat("/proc/thread-self/ns/net").st_ino
@@ -68,6 +69,7 @@ def far(lan: int) -> Iterator[Far]:
     host = Far()
     for address in (f"{OWN6}/64", f"{VIP6}/128", "fe80::1/64"):
         ip("address", "add", address, "dev", "ens160", "nodad")
+    settle()
     try:
         yield host
     finally:

@@ -16,7 +16,7 @@ from netvip.core.mirror import Mirror
 from netvip.core.model import Address
 from netvip.core.plan import build
 from netvip.sources import netlink
-from tests.netns.conftest import ip
+from tests.netns.conftest import ip, settle
 
 
 class Kernel:
@@ -151,6 +151,7 @@ def test_two_instances_share_an_interface(lan: int, kernel: Kernel) -> None:
 def test_instances_of_both_families_are_removed_completely(lan: int, kernel: Kernel) -> None:
     ip("address", "add", "fd00:77::1/64", "dev", "ens160", "nodad")
     ip("address", "add", "fd00:77::10/64", "dev", "ens160", "nodad")
+    settle()
     before, v4 = everything(), planned(lan)
     mirror = mirrored()
     six = [a for a in mirror.addresses(lan) if str(a.ip) == "fd00:77::10"]

@@ -389,6 +389,20 @@ def test_where_a_shield_hurts_there_is_none_and_the_vip_goes_back_at_once() -> N
     assert node.has(VIP) and phase(node) is Phase.WATCHING
 
 
+def test_a_look_at_the_filters_that_fails_changes_nothing() -> None:
+    node = calm()
+    node.feed(events.ShieldBlocked(node.now, Tri.YES, "fib daddr . iif type != local drop"))
+    node.feed(events.ShieldBlocked(node.now, Tri.UNKNOWN))
+    node.reload(own_too=False)
+    node.run(0.1)
+    assert not did(node, actions.Protect)
+    node.run(3.0)
+    node.feed(events.ShieldBlocked(node.now, Tri.NO))
+    node.reload()
+    node.run(0.01)
+    assert did(node, actions.Protect)
+
+
 def flapping(node: Node, away: float = 0.2) -> None:
     """networkd restarts and takes the members of a bond for a moment."""
     node.reload(own_too=True, away=0.1)
