@@ -49,7 +49,7 @@ lab: packages deb
 kernels: packages deb build/probe
 	for kernel in $(KERNELS); do \
 	    $(VENV)/bin/python -m tests.kernels $$kernel \
-	        $(VENV)/bin/python -m pytest -p no:cacheprovider -m hosts tests/lab || exit 1; \
+	        $(VENV)/bin/python -m pytest -s -p no:cacheprovider -m hosts tests/lab || exit 1; \
 	done
 
 build/probe: tests/lab/tools/probe.c build/.packages

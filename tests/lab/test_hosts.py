@@ -90,6 +90,12 @@ def row(pair: Pair, mode: str, action: str, cost: Cost) -> str:
     )
 
 
+def note(figures: list[str], line: str) -> None:
+    """Show a line of the table at once as well (pytest -s): the whole takes an hour."""
+    print(line, flush=True)
+    figures.append(line)
+
+
 def test_no_action_of_networkd_s_costs_more_than_without_netvip(
     pair: Pair, package: Path, figures: list[str]
 ) -> None:
@@ -97,7 +103,7 @@ def test_no_action_of_networkd_s_costs_more_than_without_netvip(
     for name, action in actions(pair.host).items():
         pair.make_master()
         control[name] = cost = measure(pair, action, CONTROL_AFTERWARDS)
-        figures.append(row(pair, "without", name, cost))
+        note(figures, row(pair, "without", name, cost))
     damage = max(cost.near["lost"] for cost in control.values())
     assert damage > 0.25 * settings.PROBES_PER_SECOND, "the control shows no damage"
     for mode in MODES:
@@ -109,7 +115,7 @@ def test_no_action_of_networkd_s_costs_more_than_without_netvip(
             pair.make_master()
             since = float(pair.a.run("date", "+%s.%6N"))
             cost = measure(pair, action, AFTERWARDS)
-            figures.append(row(pair, mode, name, cost))
+            note(figures, row(pair, mode, name, cost))
             story = pair.a.journal("netvip.service", since)
             for side in ("near", "far"):
                 lost = getattr(cost, side)["lost"]
