@@ -130,12 +130,11 @@ class _HttpProbe(_NetworkProbe):
 
     def __init__(self, service: Service, host: str) -> None:
         super().__init__(service, host)
-        self._connection = http.client.HTTPConnection(host, service.port, timeout=SERVICE_LIMIT)
+        self._connection = _HttpConnection(self)
 
     def run(self) -> tuple[Tri, str]:
         wanted = self.service.status
         try:
-            self._connection.sock = self.connect()
             self._connection.request("GET", self.service.path, headers={"User-Agent": USER_AGENT})
             status = self._connection.getresponse().status
         except http.client.HTTPException as problem:
@@ -149,6 +148,18 @@ class _HttpProbe(_NetworkProbe):
         if (sock := self._connection.sock) is not None:
             with suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)  # ends a response that arrives byte by byte
+
+
+class _HttpConnection(http.client.HTTPConnection):
+    """An HTTP connection whose probe knows when it waits for a name service."""
+
+    def __init__(self, probe: _NetworkProbe) -> None:
+        super().__init__(probe.host, probe.service.port, timeout=SERVICE_LIMIT)
+        self._probe = probe
+
+    def connect(self) -> None:
+        """Connect, as the probe does."""
+        self.sock = self._probe.connect()
 
 
 class _CommandProbe(_Probe):
