@@ -13,8 +13,9 @@ from tests.lab.node import Node
 from tests.lab.pair import INTERFACE, VIP, Pair, has_address, leftovers, netvip_status
 
 IDLE_SECONDS = 20.0
-#: Of one core, and of memory: what a daemon may cost that does nothing.
-IDLE_SHARE, IDLE_MEMORY_KIB = 0.005, 45 * 1024
+#: Of one core, and of memory: what a daemon may cost that does nothing. It uses 0.35 to 0.5 %; on a
+#: machine that shares its processors the same work was seen to take 1 %. A loop takes more.
+IDLE_SHARE, IDLE_MEMORY_KIB = 0.02, 45 * 1024
 
 
 @pytest.fixture
