@@ -7,27 +7,35 @@ take over before.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from netvip.core.mirror import Mirror
+from netvip.core.model import Tri
 
-#: From this version on networkd leaves members alone that belong to the bond already (fact
-#: bond-members-released).
-MEMBERS_KEPT_SINCE = 256
+#: Up to this version networkd takes away members that belong to the bond already (fact
+#: bond-members-released). Of 254 and 255 it is not known.
+MEMBERS_TAKEN_UNTIL = 253
 
 
-def loses_carrier(mirror: Mirror, ifindex: int, systemd: int) -> bool:
+def loses_carrier(
+    mirror: Mirror, ifindex: int, systemd: int, managed: Callable[[int], Tri]
+) -> bool:
     """Whether a restart of this systemd's networkd (its version; 0: unknown) will take the
-    interface's carrier, as far as that is known."""
-    return 0 < systemd < MEMBERS_KEPT_SINCE and _is_on_bond(mirror, ifindex)
+    interface's carrier: networkd is known to manage all members of the bond below it."""
+    below = members(mirror, ifindex)
+    known = 0 < systemd <= MEMBERS_TAKEN_UNTIL
+    return known and bool(below) and all(managed(member) is Tri.YES for member in below)
 
 
-def _is_on_bond(mirror: Mirror, ifindex: int) -> bool:
+def members(mirror: Mirror, ifindex: int) -> frozenset[int]:
+    """The members of the bond that an interface is, or is on; of the first one that is found."""
     seen: set[int] = set()
     below = {ifindex}
     while below:
         seen |= below
-        links = [mirror.links[index] for index in below if index in mirror.links]
-        if any(link.kind == "bond" for link in links):
-            return True
+        links = [mirror.links[index] for index in sorted(below) if index in mirror.links]
+        if bond := next((link for link in links if link.kind == "bond"), None):
+            return frozenset(i for i, link in mirror.links.items() if link.master == bond.ifindex)
         ports = {link.ifindex for link in mirror.links.values() if link.master in below}
         below = ({link.lower for link in links} | ports) - seen - {0}
-    return False
+    return frozenset()

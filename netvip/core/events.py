@@ -141,10 +141,12 @@ class SystemdVersion(Event):
 
 @dataclass(frozen=True, slots=True)
 class LinkState(Event):
-    """networkd reports the state of a link: whether it has finished with it."""
+    """networkd reports the state of a link: whether it has finished with it, and whether it manages
+    it at all."""
 
     ifindex: int
     final: Tri
+    managed: Tri = Tri.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)

@@ -232,14 +232,15 @@ class Machine:
     def _hand_over_bonds(self, now: float) -> None:
         """networkd stops, or has stopped: its next start may take the carrier of a bond."""
         for instance in self.instances.values():
-            if bond.loses_carrier(self.mirror, instance.home, self._systemd):
+            known = (self._systemd, self.windows.managed)
+            if bond.loses_carrier(self.mirror, instance.home, *known):
                 self._prepare_unplanned(instance)
                 why = f"systemd-networkd {self._systemd} takes a bond's members away as it restarts"
                 instance.hand_over(now, why)
 
     @_on.register
     def _(self, event: events.LinkState) -> None:
-        self.windows.link_state(event.time, event.ifindex, event.final)
+        self.windows.link_state(event.time, event.ifindex, event.final, event.managed)
 
     # --- events: keepalived and the wire --------------------------------------------------------
 
@@ -500,7 +501,10 @@ class Machine:
         return frozenset(key for i in self.instances.values() for key in i.vip_keys())
 
     def _query_links(self) -> None:
-        self._out.append(QueryLinks(tuple(sorted(self._places()))))
+        """Ask networkd for the links that the instances need, and for the members of bonds."""
+        places = self._places()
+        members = (bond.members(self.mirror, place) for place in places)
+        self._out.append(QueryLinks(tuple(sorted(places.union(*members)))))
 
     def _listen(self) -> None:
         """Have adverts and announcements heard where the instances are."""
@@ -512,6 +516,7 @@ class Machine:
         if wanted != self._listening:
             self._listening = wanted
             self._out.append(wanted)
+            self._query_links()
 
     def _log(self, level: Level, text: str) -> None:
         self._out.append(Log(level, text))

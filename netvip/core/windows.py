@@ -94,6 +94,8 @@ class Windows(dict[int, Window]):
         self._calls: dict[str, tuple[float, int]] = {}
         # By interface, whether networkd has finished with it.
         self._final: dict[int, Tri] = {}
+        # By interface, whether networkd manages it.
+        self._managed: dict[int, Tri] = {}
         self._stopping = False
 
     @property
@@ -122,12 +124,13 @@ class Windows(dict[int, Window]):
 
     def called(self, now: float, call: str, ifindex: int) -> None:
         """A process called a method of networkd's on an interface, or on all (0)."""
-        self._calls = {k: v for k, v in self._calls.items() if v[0] + ANSWER_LIMIT > now}
         self._calls[call] = (now, ifindex)
 
     def answered(self, now: float, call: str, refused: bool, vips: Keys) -> None:
         """networkd answered a call: it acts from now on, or does not act at all."""
-        called, ifindex = self._calls.pop(call, (now, 0))
+        if call not in self._calls:
+            return
+        called, ifindex = self._calls.pop(call)
         for window in self.values():
             if ifindex not in (0, window.ifindex):
                 continue
@@ -184,12 +187,18 @@ class Windows(dict[int, Window]):
         """networkd came to the bus or left it: what it reported before is void."""
         self._networkd = running
         self._final.clear()
+        self._managed.clear()
         if running is not Tri.YES:
             self._calls.clear()
         self._note_change_everywhere(now)
 
-    def link_state(self, now: float, ifindex: int, final: Tri) -> None:
-        """networkd reports whether it has finished with an interface."""
+    def managed(self, ifindex: int) -> Tri:
+        """Whether networkd manages an interface, by its last report."""
+        return self._managed.get(ifindex, Tri.UNKNOWN)
+
+    def link_state(self, now: float, ifindex: int, final: Tri, managed: Tri) -> None:
+        """networkd reports whether it has finished with an interface, and whether it manages it."""
+        self._managed[ifindex] = managed
         if self._final.get(ifindex) is not final:
             self.note_change(ifindex, now)
         self._final[ifindex] = final
@@ -197,6 +206,7 @@ class Windows(dict[int, Window]):
     def link_gone(self, ifindex: int) -> None:
         """An interface is gone, and what networkd reported of it."""
         self._final.pop(ifindex, None)
+        self._managed.pop(ifindex, None)
 
     def jobs_pending(self, now: float, pending: int) -> bool:
         """systemd reports how many jobs for networkd and keepalived are under way; whether one

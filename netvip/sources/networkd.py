@@ -25,6 +25,8 @@ PROPERTIES = "org.freedesktop.DBus.Properties"
 #: States of a link in which networkd does not change it any more (systemd's LinkState; fact
 #: no-signal-for-the-end).
 FINAL = frozenset({"configured", "unmanaged", "failed"})
+#: Whether networkd manages a link in these states. In the others it has not decided, or leaves it.
+MANAGED = {"configuring": Tri.YES, "configured": Tri.YES, "failed": Tri.YES, "unmanaged": Tri.NO}
 #: Methods of Manager and Link after which networkd may delete addresses. The first argument of a
 #: Manager's method whose name ends in "Link" is the interface number.
 RECONFIGURING = frozenset(
@@ -38,7 +40,7 @@ RECONFIGURING = frozenset(
         "Renew",
     }
 )
-#: More calls at a time without an answer are no work for networkd; the rest is not waited for.
+#: More calls at a time without an answer are no work for networkd; the oldest is not waited for.
 CALLS_MOST = 64
 #: As systemd writes it: 252.38-1~deb12u1, or v252.
 VERSION = re.compile(r"v?([0-9]{1,4})", re.ASCII)
@@ -208,7 +210,7 @@ class NetworkdSource:
         if not final:
             reason = f"systemd-networkd reports the link as {state}"
             self._emit(events.ChangeExpected(now, reason, ifindex))
-        self._emit(events.LinkState(now, ifindex, Tri.of(final)))
+        self._emit(_link_state(now, ifindex, state))
 
     # --- queries --------------------------------------------------------------------------------
 
@@ -245,8 +247,7 @@ class NetworkdSource:
             return  # networkd is not on the bus; when it returns, the core queries again
         if self._signals.get(ifindex) != received:
             return  # a newer signal was handled before this answer
-        state = Tri.of(reply[0] in FINAL)
-        self._emit(events.LinkState(time.monotonic(), ifindex, state))
+        self._emit(_link_state(time.monotonic(), ifindex, str(reply[0])))
 
     # --- calls of other processes ---------------------------------------------------------------
 
@@ -270,8 +271,9 @@ class NetworkdSource:
             ifindex = call.body[0]
         reason = f"a process called {call.member} of systemd-networkd"
         identity, now = "", time.monotonic()
-        if call.wants_answer and len(self._calls) < CALLS_MOST:
+        if call.wants_answer:
             identity = _identity(call.sender, call.serial)
+            self._make_room(now)
         announcement = events.ChangeExpected(now, reason, ifindex, identity)
         doubtful = now < self._doubt_until
         if identity:
@@ -281,25 +283,32 @@ class NetworkdSource:
         if self._bus is not None:
             self._start(self._ask_caller(self._bus, call.sender, announcement, doubtful))
 
+    def _make_room(self, now: float) -> None:
+        if len(self._calls) == CALLS_MOST:
+            oldest = next(iter(self._calls))
+            del self._calls[oldest]
+            self._emit(events.CallAnswered(now, oldest, refused=False))
+
     async def _ask_caller(
         self, connection: bus.Bus, caller: str, announcement: events.ChangeExpected, doubtful: bool
     ) -> None:
-        """Announce what root calls; take back what was announced of anyone else."""
+        """Announce what root calls; take back what was announced of another user. A caller that has
+        left the bus is neither: what was announced stands, and what was not waits for networkd."""
         try:
-            by_root = await connection.uid(caller) == 0
+            uid = await connection.uid(caller)
         except bus.FAILURES:
             return
         now, identity = time.monotonic(), announcement.call
-        if by_root and doubtful:
+        if uid != 0:
+            self._doubt_until = now + DOUBT_FOR
+        if uid == 0 and doubtful:
             if not identity or identity in self._calls:  # else it has its answer already
                 self._emit(replace(announcement, time=now))
             if identity in self._calls:
                 self._calls[identity] = None
-        elif not by_root:
-            self._doubt_until = now + DOUBT_FOR
-            if not doubtful and identity in self._calls:
-                self._calls[identity] = announcement
-                self._emit(events.CallAnswered(now, identity, refused=True))
+        elif uid and not doubtful and identity in self._calls:
+            self._calls[identity] = announcement
+            self._emit(events.CallAnswered(now, identity, refused=True))
 
     def take_answer(self, answer: bus.Answer) -> None:
         """Handle the answer to a method call of another process."""
@@ -311,6 +320,11 @@ class NetworkdSource:
             self._emit(events.CallAnswered(now, identity, answer.is_error))
         elif not answer.is_error:
             self._emit(replace(announcement, time=now, call=""))
+
+
+def _link_state(now: float, ifindex: int, state: str) -> events.LinkState:
+    managed = MANAGED.get(state, Tri.UNKNOWN)
+    return events.LinkState(now, ifindex, Tri.of(state in FINAL), managed)
 
 
 def _identity(caller: str, serial: int) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from netvip.const import ANSWER_LIMIT, PASSING_LIMIT
 from netvip.core import actions, events
-from netvip.core.bond import loses_carrier
+from netvip.core.bond import members
 from netvip.core.events import Request, RequestKind
 from netvip.core.instance.states import Phase
 from netvip.core.mirror import Mirror
@@ -617,12 +619,18 @@ def test_what_an_apt_run_means_is_the_operator_s_to_say() -> None:
 # --- bonds --------------------------------------------------------------------------------------
 
 
-def on_a_bond(systemd: int, **options: object) -> Node:
-    """The VIP's interface is a VLAN on a bond."""
-    node = calm(**options)
+ENS1, ENS2, BOND = 5, 6, 7
+
+
+def on_a_bond(systemd: int, managed: Tri = Tri.YES) -> Node:
+    """The VIP's interface is a VLAN on a bond of two."""
+    node = calm()
     node.feed(events.SystemdVersion(node.now, systemd))
-    node.feed(events.LinkSeen(node.now, Link(7, "bond0", kind="bond")))
-    node.feed(events.LinkSeen(node.now, Link(LAN, "ens160", kind="vlan", lower=7)))
+    node.feed(events.LinkSeen(node.now, Link(BOND, "bond0", kind="bond")))
+    for number, member in ((1, ENS1), (2, ENS2)):
+        node.feed(events.LinkSeen(node.now, Link(member, f"ens{number}", master=BOND)))
+        node.feed(events.LinkState(node.now, member, Tri.YES, managed))
+    node.feed(events.LinkSeen(node.now, Link(LAN, "ens160", kind="vlan", lower=BOND)))
     return node
 
 
@@ -651,18 +659,42 @@ def test_without_a_peer_the_shield_carries_on_until_this_node_is_elected_again()
     assert node.role is Role.MASTER and node.has(VIP) and not node.shielded
 
 
-def test_a_networkd_that_keeps_the_members_or_whose_version_is_unknown_is_no_reason() -> None:
-    for systemd in (257, 0):
-        node = on_a_bond(systemd)
-        call(node, RequestKind.NETWORKD_STOPS)
-        assert phase(node) is Phase.SHIELDED
+@pytest.mark.parametrize(
+    ("systemd", "managed"),
+    [
+        *((version, Tri.YES) for version in (0, 254, 255, 257)),
+        *((252, managed) for managed in (Tri.NO, Tri.UNKNOWN)),
+    ],
+)
+def test_what_is_not_known_to_take_the_carrier_is_no_reason_to_hand_over(
+    systemd: int, managed: Tri
+) -> None:
+    node = on_a_bond(systemd, managed)
+    call(node, RequestKind.NETWORKD_STOPS)
+    assert phase(node) is Phase.SHIELDED
+
+
+def test_a_member_that_networkd_does_not_manage_keeps_the_carrier() -> None:
+    node = on_a_bond(252)
+    node.feed(events.LinkState(node.now, ENS2, Tri.YES, Tri.NO))
+    call(node, RequestKind.NETWORKD_STOPS)
+    assert phase(node) is Phase.SHIELDED
 
 
 def test_a_host_without_a_bond_hands_nothing_over() -> None:
     node = calm()
     node.feed(events.SystemdVersion(node.now, 252))
+    node.feed(events.LinkState(node.now, LAN, Tri.YES, Tri.YES))
     call(node, RequestKind.NETWORKD_STOPS)
     assert phase(node) is Phase.SHIELDED
+
+
+def test_networkd_is_asked_for_the_members_of_the_bond() -> None:
+    node = on_a_bond(252)
+    call(node, RequestKind.NETWORKD_STOPS)
+    done = (action for _, action in node.done if isinstance(action, actions.QueryLinks))
+    asked = [action for action in done if action.ifindexes]
+    assert asked[0].ifindexes == (LAN,) and asked[-1].ifindexes == (LAN, ENS1, ENS2)
 
 
 def test_a_bridge_with_a_bond_as_its_port_is_on_the_bond() -> None:
@@ -670,6 +702,6 @@ def test_a_bridge_with_a_bond_as_its_port_is_on_the_bond() -> None:
     mirror.add_link(Link(4, "br0", kind="bridge"))
     mirror.add_link(Link(5, "br0.7", kind="vlan", lower=4))
     mirror.add_link(Link(6, "ens1", master=7, lower=6))
-    assert not loses_carrier(mirror, 5, 252)
+    assert members(mirror, 5) == frozenset()
     mirror.add_link(Link(7, "bond0", kind="bond", master=4))
-    assert loses_carrier(mirror, 5, 252) and not loses_carrier(mirror, 5, 257)
+    assert members(mirror, 5) == members(mirror, 7) == {6}

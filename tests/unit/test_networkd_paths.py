@@ -27,6 +27,13 @@ from netvip.sources.networkd import (
 NETWORKD, KEEPALIVED = "systemd-networkd.service", "keepalived.service"
 SENDERS = {"JobNew": ":1.1", "JobRemoved": ":1.1", "NameOwnerChanged": "org.freedesktop.DBus"}
 Handler = Callable[[Signal], list[Event]]
+#: What a state of a link tells about whether networkd manages it; the others tell nothing.
+WHETHER_MANAGED = {
+    "configured": Tri.YES,
+    "configuring": Tri.YES,
+    "failed": Tri.YES,
+    "unmanaged": Tri.NO,
+}
 
 
 def handler(method: str) -> Handler:
@@ -149,14 +156,16 @@ def test_another_name_on_the_bus_is_ignored(on_signal: Handler) -> None:
 
 @pytest.mark.parametrize("value", ["configured", "unmanaged", "failed"])
 def test_a_final_state_does_not_announce(on_signal: Handler, value: str) -> None:
-    assert on_signal(state(value, link_path(12))) == [events.LinkState(0, 12, Tri.YES)]
+    assert on_signal(state(value, link_path(12))) == [
+        events.LinkState(0, 12, Tri.YES, WHETHER_MANAGED.get(value, Tri.UNKNOWN))
+    ]
 
 
 @pytest.mark.parametrize("value", ["pending", "initialized", "configuring", "linger", "new"])
 def test_any_other_state_announces(on_signal: Handler, value: str) -> None:
     assert on_signal(state(value, link_path(12))) == [
         events.ChangeExpected(0, f"systemd-networkd reports the link as {value}", 12),
-        events.LinkState(0, 12, Tri.NO),
+        events.LinkState(0, 12, Tri.NO, WHETHER_MANAGED.get(value, Tri.UNKNOWN)),
     ]
 
 
@@ -242,12 +251,16 @@ def test_a_caller_that_wants_no_answer_is_not_waited_for() -> None:
     assert [getattr(event, "call", None) for event in emitted] == [""]
 
 
-def test_only_so_many_calls_are_waited_for() -> None:
+def test_the_oldest_of_too_many_calls_is_not_waited_for() -> None:
     emitted: list[Event] = []
     source = NetworkdSource(emitted.append, lambda _: None)
     for serial in range(CALLS_MOST + 1):
         source.take_call(Signal(":1.7", "/", "", "Reload", (), serial))
-    assert [bool(getattr(event, "call", "")) for event in emitted[-2:]] == [True, False]
+    first, *_, dropped, last = emitted
+    assert isinstance(first, events.ChangeExpected) and isinstance(last, events.ChangeExpected)
+    assert replace(dropped, time=0) == events.CallAnswered(0, first.call, refused=False)
+    source.take_answer(Answer(":1.7", 0, is_error=False))
+    assert emitted[-1] is last
 
 
 def test_a_call_with_an_invalid_path_is_of_any_link(on_call: Handler) -> None:
