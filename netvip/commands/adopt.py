@@ -15,6 +15,8 @@ from pathlib import Path
 
 from netvip import config
 from netvip.const import RUN, STATE_DIRECTORY
+from netvip.core.coverage import in_vrf
+from netvip.core.mirror import Mirror
 from netvip.errors import DaemonUnreachable, DumpError, NetvipError
 from netvip.keepalived import adoption
 from netvip.keepalived.backup import Backup, Saved
@@ -83,12 +85,12 @@ def _adopt(apply: bool, sources: Mapping[str, IPv4Address | IPv6Address], wrap_c
     main_file = config.load().keepalived_conf
     node, version = _node(), _version()
     configuration = read(main_file, node=node, version=version)
-    host = adoption.Host(version, own_addresses(), sources, node, _script_user(configuration))
+    user = _script_user(configuration)
+    host = adoption.Host(version, own_addresses(), sources, node, user, _in_vrfs())
     changed = adoption.adopted(configuration, host, wrap_checks)
-    left = _report_left(configuration)
+    left = _report_left(configuration, host)
     if not changed:
-        others = "every other instance" if left else "every instance"
-        print(f"nothing to do: {others} is guarded")
+        print(f"nothing to do: every {'other ' if left else ''}instance is guarded")
         return 1 if left else 0
     # Bytes that are not UTF-8 are shown escaped; the files keep them.
     shown = diff(configuration.texts, changed)
@@ -105,14 +107,15 @@ def _adopt(apply: bool, sources: Mapping[str, IPv4Address | IPv6Address], wrap_c
     return 1 if left else 0
 
 
-def _report_left(configuration: Configuration) -> bool:
+def _report_left(configuration: Configuration, host: adoption.Host) -> bool:
     """Say which instances stay as they are, and why; whether there are any."""
-    reasons = {i: adoption.unprotectable(i) for i in configuration.instances.values()}
-    for instance, why in reasons.items():
-        if why:
-            where = instance.statement.where
-            print(f"{where}: {instance.name} stays as it is: {why}", file=sys.stderr)
-    return any(reasons.values())
+    found = False
+    for instance in configuration.instances.values():
+        if why := adoption.unprotectable(instance, host):
+            found = True
+            words = f"netvip cannot protect {instance.name} and leaves it as it is: {why}"
+            print(f"{instance.statement.where}: {words}", file=sys.stderr)
+    return found
 
 
 def _with_tmpfiles(
@@ -168,6 +171,16 @@ def own_addresses() -> dict[tuple[str, int], IPv4Address | IPv6Address]:
         if local and not address.dynamic:
             found.setdefault((names[address.ifindex], address.ip.version), address.ip)
     return found
+
+
+def _in_vrfs() -> dict[str, str]:
+    """The interfaces that belong to a VRF, each with a sentence about it."""
+    from netvip.sources.netlink import snapshot
+
+    mirror = Mirror()
+    mirror.load(snapshot())
+    names = [link.name for link in mirror.links.values()]
+    return {name: why for name in names if (why := in_vrf(name, mirror))}
 
 
 # --- applying -------------------------------------------------------------------------------------

@@ -14,9 +14,11 @@ from netvip.core.model import InstanceSpec, Link
 
 
 def _missing_interface(spec: InstanceSpec, mirror: Mirror) -> str:
+    # While one of several exists, netvip protects the VIPs on it.
     names = dict.fromkeys(vip.interface for vip in spec.vips)
-    missing = [name for name in names if not mirror.index(name)]
-    return f"there is no interface {', '.join(missing)}" if missing else ""
+    if not names or any(map(mirror.index, names)):
+        return ""
+    return f"there is no interface {', '.join(names)}"
 
 
 def _virtual_mac(spec: InstanceSpec, _: Mirror) -> str:
@@ -25,11 +27,15 @@ def _virtual_mac(spec: InstanceSpec, _: Mirror) -> str:
 
 
 def _vrf(spec: InstanceSpec, mirror: Mirror) -> str:
-    # Its routes and local addresses are in tables that the bridge does not mirror.
-    for vip in spec.vips:
-        for link in _masters(mirror, mirror.index(vip.interface)):
-            if link.kind == "vrf":
-                return f"{vip.interface} belongs to the VRF {link.name}"
+    return next((why for vip in spec.vips if (why := in_vrf(vip.interface, mirror))), "")
+
+
+def in_vrf(interface: str, mirror: Mirror) -> str:
+    """That an interface belongs to a VRF, in a sentence; empty if it does not. Its routes and local
+    addresses are in tables that the bridge does not mirror."""
+    for link in _masters(mirror, mirror.index(interface)):
+        if link.kind == "vrf":
+            return f"{interface} belongs to the VRF {link.name}"
     return ""
 
 

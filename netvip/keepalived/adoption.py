@@ -55,30 +55,33 @@ class Host:
     node: str | None = None
     #: The user that runs scripts for which no user is named.
     script_user: str = "root"
+    #: By interface, why netvip cannot protect VIPs on it.
+    unprotectable: Mapping[str, str] = field(default_factory=dict)
 
 
 def adopted(configuration: Configuration, host: Host, wrap_checks: bool = False) -> dict[Path, str]:
     """The files that change, with their new text. Raises ConfigError if something is missing."""
-    insertions = list(_globally(configuration))
-    for instance in configuration.instances.values():
-        if unprotectable(instance):
-            continue
+    protectable = [i for i in configuration.instances.values() if not unprotectable(i, host)]
+    insertions = list(_globally(configuration)) if protectable else []
+    for instance in protectable:
         _refuse(instance, host)
         insertions += _instance(configuration, instance, host)
-    if wrap_checks:
+    if wrap_checks and protectable:
         for script in configuration.scripts.values():
             insertions += _wrap(configuration, script)
     changed = insert(configuration.texts, insertions)
     return {path: text for path, text in changed.items() if text != configuration.texts[path]}
 
 
-def unprotectable(instance: VrrpInstance) -> str:
+def unprotectable(instance: VrrpInstance, host: Host | None = None) -> str:
     """Why an instance is left as it is, as netvip cannot protect it (core/coverage.py); empty if it
-    can."""
+    can. Without a host the configuration alone decides."""
     own_link = instance.use_vmac or any(a.vmac and a.interface for a in instance.addresses)
     if own_link or instance.find("use_ipvlan") is not None:
         return "its VIPs are on an interface of keepalived's own, which networkd leaves alone"
-    return ""
+    reasons = host.unprotectable if host is not None else {}
+    names = (a.interface or instance.interface for a in instance.addresses)
+    return next((reasons[name] for name in names if name in reasons), "")
 
 
 def _refuse(instance: VrrpInstance, host: Host) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
 from netvip.core import actions, events
+from netvip.core.events import Request, RequestKind
 from netvip.core.machine import Machine
 from netvip.core.model import Address, Author, Kernel, Link, Role, Route, Rules, Tri, Vip
 from tests.sim.test_story import did
@@ -127,7 +128,7 @@ def test_what_netvip_cannot_protect_it_does_not_touch() -> None:
 
 
 def test_its_checks_are_not_held() -> None:
-    node = in_a_vrf(Node())
+    node = in_a_vrf(Node(tracks=False))
     node.run(3.0)
     node.reload()
     node.run(0.1)
@@ -169,3 +170,47 @@ def test_an_interface_that_is_made_again_and_again_uses_no_further_numbers() -> 
         before = ifindex
     plan = node.plans["VI_1"]
     assert plan.ifindex == before and plan.numbers == first
+
+
+def test_an_adopted_one_that_networkd_takes_a_vip_from_leaves_master_at_once() -> None:
+    """As keepalived alone would: nothing puts the VIP back (Law 12)."""
+    node = in_a_vrf(Node())
+    node.run(3.0)
+    node.reload()
+    node.run(0.031)
+    assert node.fault and not node.has(VIP), node.log
+    node.after(0.6, node.peer_is_master)
+    node.run(0.7)
+    assert node.fault and node.role is Role.FAULT
+    node.run(2.0)
+    assert not node.fault and node.role is Role.BACKUP, node.log
+    assert not did(node, actions.Protect) and not did(node, actions.PutBack)
+
+
+def test_a_deletion_that_may_be_keepalived_s_own_sets_no_fault() -> None:
+    node = in_a_vrf(Node())
+    node.run(3.0)
+    node.unset(VIP.key, Author())
+    node.run(5.0)
+    assert not did(node, actions.SetTrackFile), node.log
+
+
+def test_a_fault_ends_when_the_instance_cannot_be_protected_any_more() -> None:
+    node = Node()
+    node.run(3.0)
+    node.feed(Request(node.now, RequestKind.YIELD, "VI_1"))
+    assert node.fault
+    in_a_vrf(node)
+    assert not node.fault and not node.shielded, node.log
+
+
+def test_what_had_failed_is_forgotten_when_it_cannot_be_protected() -> None:
+    node = Node(tracks=False)
+    node.run(3.0)
+    node.serves = Tri.NO
+    assert node.machine is not None
+    instance = node.machine.instances["VI_1"]
+    instance.found_unfit(node.now, "the service is dead")
+    assert instance.why_failed
+    in_a_vrf(node)
+    assert not instance.why_failed and instance.unprotected

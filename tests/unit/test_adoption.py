@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import stat
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
@@ -220,6 +221,18 @@ def test_vips_on_an_interface_of_keepalived_s_own_stay_as_they_are(conf: Path, w
     changed = adopted(configuration, HOST)[conf]
     assert instance("interface ens160", words) in changed
     assert "netvip_VI_2" in changed and "netvip_VI_1" not in changed
+
+
+def test_where_nothing_can_be_protected_nothing_changes(conf: Path) -> None:
+    conf.write_text(instance("interface ens160", "use_vmac"))
+    assert adopted(read(conf), HOST, wrap_checks=True) == {}
+
+
+def test_an_interface_in_a_vrf_is_left_as_it_is(conf: Path) -> None:
+    host = replace(HOST, unprotectable={"ens160": "ens160 belongs to the VRF vrf0"})
+    configuration = read(conf)
+    assert adopted(configuration, host) == {}
+    assert "VRF" in unprotectable(configuration.instances["VI_1"], host)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_address
 
 from netvip.core import coverage
@@ -28,6 +29,13 @@ def test_a_plain_interface_is_protected() -> None:
 
 def test_an_interface_that_is_not_there_is_named() -> None:
     assert coverage.why_not(spec(), mirror(Link(2, "ens192"))) == "there is no interface ens160"
+
+
+def test_an_instance_of_which_one_interface_exists_is_protected() -> None:
+    elsewhere = Vip(ip_address("192.168.5.10"), 24, "ens192")
+    both = replace(spec(), vips=(*spec().vips, elsewhere))
+    assert coverage.why_not(both, mirror(Link(2, "ens160"))) == ""
+    assert coverage.why_not(both, mirror()) == "there is no interface ens160, ens192"
 
 
 def test_an_interface_of_keepalived_s_own_is_not_protected() -> None:

@@ -126,7 +126,8 @@ ROOMS = {
     "control": {"const", "errors", "core", "__version__"},
     "doctor": {"const", "errors", "core.model", "keepalived", "linux", "sources"},
     "commands": {
-        *("config", "const", "errors", "core.model", "control", "daemon", "doctor"),
+        *("config", "const", "errors", "core.coverage", "core.mirror", "core.model"),
+        *("control", "daemon", "doctor"),
         *("keepalived", "linux", "sources"),
     },
 }

@@ -153,7 +153,9 @@ class Instance:
         if not why_not:
             self.log(Level.NOTICE, "netvip can protect it now")
             return
-        self._move(Trigger.LINK_DOWN, now)
+        self._move(Trigger.UNPROTECTABLE, now)
+        self.release.found_fit()
+        self.restore.forget_losses()
         self.log(Level.WARNING, f"not protected: {why_not}; keepalived alone looks after it")
 
     @property
@@ -215,6 +217,7 @@ class Instance:
         """Whether it protects itself against a loss (Law 6): deletions by processes other than
         networkd, outside a window, are restored a few times a minute at most."""
         if self._unprotected:
+            self._lose_unprotected(loss)
             return False
         if loss.meaning is not Meaning.VIP or self.restore.allows(loss):
             return True
@@ -223,6 +226,16 @@ class Instance:
             why = f"deleted {count}, last by {loss.author}; no longer restoring it"
             self._fail(Trigger.PACED, loss.time, f"{loss.address} {why}")
         return False
+
+    def _lose_unprotected(self, loss: Loss) -> None:
+        """An adopted keepalived does not notice the loss, and netvip does not put the VIP back: as
+        keepalived alone would, this node leaves MASTER (Law 12). A deletion by anyone else may be
+        keepalived's own: there its check decides."""
+        by_networkd = loss.meaning is Meaning.VIP and loss.author.kind is AuthorKind.NETWORKD
+        if by_networkd and self.spec.guarded and self._phase is Phase.WATCHING:
+            interface = self.presence.name(loss.address.ifindex)
+            why = f"{loss.address} deleted from {interface} by {loss.author}, not protected"
+            self._fail(Trigger.UNFIT, loss.time, f"{why}: {self._unprotected}")
 
     def lose(self, loss: Loss) -> None:
         """React to a loss that it accepts."""

@@ -49,6 +49,7 @@ class Trigger(Enum):
     NOBODY_CAME = "no peer sent an advert: FAULT is cleared"
     WELL_AGAIN = "this node can serve the VIPs again: FAULT is cleared"
     KEEPALIVED_GONE = "keepalived stopped"
+    UNPROTECTABLE = "netvip cannot protect it any more: it is left to keepalived alone"
 
 
 _P, _T = Phase, Trigger
@@ -88,6 +89,7 @@ TABLE: Final[dict[tuple[Phase, Trigger], Phase]] = {
     (_P.CHECKING, _T.PACED): _P.FAILED,
     (_P.CHECKING, _T.UNCONFIRMED): _P.FAILED,
     (_P.CHECKING, _T.LEFT_MASTER): _P.CARRYING,
+    **{(phase, _T.UNPROTECTABLE): _P.WATCHING for phase in _P if phase is not _P.WATCHING},
     **{
         (phase, trigger): _P.WATCHING
         for phase in (_P.SHIELDED, _P.CARRYING, _P.RESTORING, _P.CHECKING)
