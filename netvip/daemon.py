@@ -155,7 +155,7 @@ class Daemon:
             self._do(action)
         if self._no_room and not self._unwritten:
             self._no_room.clear()
-            log(actions.Level.NOTICE, "every file is written again")
+            log(actions.Level.NOTICE, "there is room on the disk again; every file is written")
 
     def _schedule(self) -> None:
         if self._timer is not None:

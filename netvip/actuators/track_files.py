@@ -19,17 +19,21 @@ class TrackFiles:
 
     def set(self, instance: str, fault: bool) -> None:
         """Have keepalived put the instance into FAULT, or no longer."""
-        path, text = self._directory / file_name(instance), f"{int(fault)}\n"
-        try:
-            write_atomically(path, text, 0o644)
-        except OSError as problem:
-            if problem.errno not in (errno.ENOSPC, errno.EDQUOT) or not path.exists():
-                raise
-            # A full file system has no room for a new file, but for another digit in the old one.
-            with open(path, "r+b", buffering=0) as file:
-                file.write(text.encode())
+        _write(self._directory / file_name(instance), fault)
 
     def clear(self) -> None:
         """End every FAULT of netvip's, in all track files (Law 3)."""
-        for path in self._directory.glob("*"):
-            write_atomically(path, "0\n", 0o644)
+        for path in self._directory.glob("[!.]*"):
+            _write(path, False)
+
+
+def _write(path: Path, fault: bool) -> None:
+    text = f"{int(fault)}\n"
+    try:
+        write_atomically(path, text, 0o644)
+    except OSError as problem:
+        if problem.errno not in (errno.ENOSPC, errno.EDQUOT) or not path.exists():
+            raise
+        # A full file system has no room for a new file, but for another digit in the old one.
+        with open(path, "r+b", buffering=0) as file:
+            file.write(text.encode())

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from netvip.core.actions import Action, SetTrackFile
+from netvip.core.actions import Action, PublishInstance, SetTrackFile, WithdrawInstance
+
+#: Kinds of actions whose effects on one instance's files undo each other: the newest counts.
+UNDOING: dict[type[Action], tuple[type[Action], ...]] = {
+    WithdrawInstance: (PublishInstance, SetTrackFile),
+    PublishInstance: (WithdrawInstance,),
+    SetTrackFile: (WithdrawInstance,),
+}
 
 
 class Unwritten:
@@ -17,16 +24,18 @@ class Unwritten:
 
     def keep(self, action: Action) -> None:
         """It could not be written."""
-        self._actions[_key(action)] = action
+        self.written(action)
+        self._actions[_key(type(action), action)] = action
 
     def written(self, action: Action) -> None:
-        """It was written, and what was left of its kind is void."""
-        self._actions.pop(_key(action), None)
+        """It was written; what was left of its kind, or would undo it, is void."""
+        for kind in (type(action), *UNDOING.get(type(action), ())):
+            self._actions.pop(_key(kind, action), None)
 
     def again(self) -> list[Action]:
         """What to try again, FAULT first: a peer may have to take over by it."""
         return sorted(self._actions.values(), key=lambda a: not isinstance(a, SetTrackFile))
 
 
-def _key(action: Action) -> tuple[type[Action], str]:
-    return type(action), getattr(action, "instance", "")
+def _key(kind: type[Action], action: Action) -> tuple[type[Action], str]:
+    return kind, getattr(action, "instance", "")

@@ -41,6 +41,14 @@ def test_fault_is_written_although_there_is_no_room(small_run: Path) -> None:
         assert track.read_text() == f"{int(fault)}\n"
 
 
+def test_every_fault_ends_although_there_is_no_room(small_run: Path) -> None:
+    files, track = TrackFiles(small_run), small_run / "track/VI_1"
+    files.set("VI_1", True)
+    fill(small_run)
+    files.clear()
+    assert track.read_text() == "0\n"
+
+
 def test_a_file_that_cannot_be_written_says_so(small_run: Path) -> None:
     ballast = fill(small_run)
     with pytest.raises(OSError) as full:
