@@ -41,6 +41,10 @@ Address={own}/64
 Gateway=fd00:77::100
 """
 
+WAIT_FOR_INTERFACE = """[Service]
+ExecStartPre=timeout 60 sh -c 'until [ -e /sys/class/net/{interface} ]; do sleep 0.1; done'
+"""
+
 KEEPALIVED = """global_defs {{
     router_id {name}
 }}
@@ -176,6 +180,10 @@ class Pair:
         assert "KeepConfiguration" not in network
         node.write("/etc/systemd/network/10-lan.network", network)
         node.write("/etc/keepalived/keepalived.conf", keepalived)
+        # Nodes have no systemd-networkd-wait-online, which would hold it until networkd is done: it
+        # ends where it finds no such interface.
+        wait = WAIT_FOR_INTERFACE.format(interface=host.interface)
+        node.write("/etc/systemd/system/keepalived.service.d/lab.conf", wait)
         return node
 
     def _boot(self) -> None:

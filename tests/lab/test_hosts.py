@@ -27,11 +27,6 @@ CHOSEN = os.environ.get("NETVIP_LAB_ACTIONS", "")
 #: Probes that may be lost where the link stays up.
 ALLOWED = 1
 
-#: Where netvip is known to cost more than keepalived alone: open breaches of Law 12
-#: (docs/hosts.md). Host, release, mode and action; any other loss beyond the control's fails the
-#: test.
-KNOWN_WORSE: frozenset[tuple[str, str, str, str]] = frozenset()
-
 Action = Callable[[Node], None]
 
 pytestmark = pytest.mark.hosts
@@ -120,8 +115,7 @@ def test_no_action_of_networkd_s_costs_more_than_without_netvip(
             for side in ("near", "far"):
                 lost = getattr(cost, side)["lost"]
                 allowed = max(ALLOWED, getattr(control[name], side)["lost"])
-                known = (pair.host.name, pair.suite, mode, name) in KNOWN_WORSE
-                if lost > allowed and not known:
+                if lost > allowed:
                     worse.append((mode, name, side, lost, allowed, story))
     pair.make_master()
     assert leftovers(pair.a) == []

@@ -1,4 +1,7 @@
-"""What a user without privileges may cause by calling networkd's methods in a loop."""
+"""What a user without privileges may cause by calling networkd's methods in a loop.
+
+The restart has its control in the same run. The check has none without netvip: there is no check.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ from dbus_next.aio import MessageBus
 async def main():
     bus = await MessageBus(bus_type=BusType.SYSTEM).connect()
     name, path = "org.freedesktop.network1", "/org/freedesktop/network1"
-    refused, waiting = 0, set()
+    waiting = set()
     print("ready", flush=True)
     while True:
         for member, signature, body in (("Reload", "", []), ("RenewLink", "i", [2])):
@@ -34,10 +37,6 @@ async def main():
 
 asyncio.run(main())
 """
-#: The checks run every 2 s; a window that nothing was deleted in puts none off by more than 1 s.
-CHECKED_WITHIN = 5.0
-#: Of one core, with calls each 10 ms on a machine with other work.
-SHARE = 0.25
 
 
 @contextmanager
@@ -68,7 +67,6 @@ def test_calls_that_networkd_refuses_put_no_check_off(guarded: Pair, figures: li
         f"{share:.0%} of a core"
     )
     assert status["windows"] == [] and status["instances"][0]["phase"] == "watching"
-    assert took < CHECKED_WITHIN + 1.0 and share < SHARE
 
 
 def test_a_restart_beside_them_loses_nothing(
