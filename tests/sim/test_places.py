@@ -214,3 +214,34 @@ def test_what_had_failed_is_forgotten_when_it_cannot_be_protected() -> None:
     assert instance.why_failed
     in_a_vrf(node)
     assert not instance.why_failed and instance.unprotected
+
+
+def test_an_unprotected_one_is_threatened_by_nothing_and_handed_over_by_nobody() -> None:
+    """Not even by what concerns another instance on its interface."""
+    node = Node()
+    node.run(3.0)
+    in_a_vrf(node)
+    assert node.machine is not None
+    instance = node.machine.instances["VI_1"]
+    instance.threaten(node.now)
+    assert not instance.protection
+    node.feed(Request(node.now, RequestKind.YIELD, "VI_1"))
+    assert not node.shielded and not node.fault, node.log
+
+
+def test_its_checks_are_not_held_while_a_daemon_has_just_started() -> None:
+    node = Node(dump=False)
+    node.feed(events.DumpReceived(node.now, node.now, ((node.spec, Role.UNKNOWN),)))
+    assert node.published["VI_1"].held
+    in_a_vrf(node)
+    assert not node.published["VI_1"].held
+
+
+def test_what_a_killed_keepalived_left_of_it_stays() -> None:
+    node = in_a_vrf(Node())
+    node.run(3.0)
+    node.role = Role.UNKNOWN
+    node.feed(events.KeepalivedRunning(node.now, Tri.NO))
+    node.advert(own=False, priority=100)
+    node.run(1.0)
+    assert did(node, actions.LookForKeepalived) and node.has(VIP), node.log

@@ -462,6 +462,17 @@ def test_a_call_without_an_answer_is_not_waited_for_longer_than_its_limit() -> N
     assert phase(node) is Phase.WATCHING
 
 
+def test_a_vip_that_was_added_a_moment_ago_is_shielded_all_the_same() -> None:
+    node = calm(role=Role.BACKUP)
+    node.peer_is_master()
+    node.run(1.0)
+    node.elect()
+    node.feed(events.StateReported(node.now, "VI_1", Role.MASTER, "fifo"))
+    called(node)
+    node.run(0.0)
+    assert node.shielded, node.log
+
+
 def test_a_networkd_that_has_started_is_waited_for_until_it_reports_its_links() -> None:
     node = calm()
     node.feed(events.NetworkdRunning(node.now, Tri.NO))

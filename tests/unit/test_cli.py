@@ -137,6 +137,19 @@ async def test_status_exits_with_its_finding(
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize(("mode", "code", "advice"), [("guarded", 1, True), ("assisted", 0, False)])
+async def test_an_adopted_instance_that_cannot_be_protected_is_a_finding(
+    tmp_path: Path, mode: str, code: int, advice: bool
+) -> None:
+    why = {"unprotected": "ens160 belongs to the VRF vrf0", "mode": mode}
+    document = STATUS | {"instances": [STATUS["instances"][0] | why]}
+    returned, output, _ = await answered(tmp_path, document)
+    assert returned == code
+    assert "not protected: ens160 belongs to the VRF vrf0; keepalived alone" in output
+    assert ("netvip adopt --revert" in output) is advice
+
+
+@pytest.mark.asyncio
 async def test_a_failed_verdict_is_a_finding(tmp_path: Path) -> None:
     failed = STATUS["instances"][0] | {"verdict": "failed"}
     code, output, _ = await answered(tmp_path, STATUS | {"instances": [failed]}, "--json")
