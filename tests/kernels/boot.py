@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from tests.kernels.fetch import GUEST, Kernel
-from tests.lab.rootfs import rootfs
+from tests.lab.rootfs import cache_directory, rootfs
 from tests.lab.shell import LabError
 
 #: The guest's memory, in MiB: two nodes and a tmpfs that holds what they write.
@@ -72,6 +72,8 @@ class Guest:
             exports = [f"export {k}={shlex.quote(v)}" for k, v in (environment or {}).items()]
             job = [*exports, f"cd {shlex.quote(str(directory))}", shlex.join(command)]
             (share / "job").write_text("\n".join(job) + "\n")
+            visible = (directory, cache_directory())
+            (share / "visible").write_text("".join(f"{path}\n" for path in visible))
             (share / "output").touch()
             self._boot(Path(scratch), share, limit)
             try:
