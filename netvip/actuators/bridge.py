@@ -41,27 +41,36 @@ class RuleKey:
 
 
 def vip_rules(plan: Plan) -> list[RuleKey]:
-    """Two rules for each VIP, before the lookup of main, for packets from the VIP: the first looks
-    up main without its default route, the second looks up netvip's table."""
+    """The rules for packets from each VIP, before the lookup of main: the first looks up what
+    stands in for a table of the operator's, if there is one; the second main without its default
+    route; the third netvip's table."""
     if plan.numbers is None:
         return []
     rules: list[RuleKey] = []
     prefs = {family: before for family, before, _ in plan.prefs}
+    policies = {ip: policy.table for policy in plan.policies for ip in policy.vips}
     for vip in plan.vips:
         family = family_of(vip.ip)
         if (before := prefs.get(family)) is not None:
+            if (table := policies.get(vip.ip)) is not None:
+                rules.append(RuleKey(family, before, table, str(vip.ip)))
             main = RuleKey(family, before, rtnl.RT_TABLE_MAIN, str(vip.ip), True)
             rules += [main, RuleKey(family, before, plan.numbers.vip_table, str(vip.ip))]
     return rules
 
 
 def host_rules(plan: Plan) -> list[RuleKey]:
-    """The rule after the lookup of main, for the host's own connections; none unless the shield has
-    an address of the host."""
+    """The rules for the host's own connections: after the lookup of main, and before it from those
+    of its addresses that the operator's rules lead to a table; none unless the shield has an
+    address of the host."""
     if plan.numbers is None or not plan.own:
         return []
     table = plan.numbers.host_table
-    return [RuleKey(family, after, table) for family, _, after in plan.prefs if family == AF_INET]
+    rules = [RuleKey(family, after, table) for family, _, after in plan.prefs if family == AF_INET]
+    for family, before, _ in plan.prefs:
+        led = [(policy.table, ip) for policy in plan.policies for ip in policy.own]
+        rules += [RuleKey(family, before, t, str(ip)) for t, ip in led if family_of(ip) == family]
+    return rules
 
 
 def nexthops(plan: Plan) -> dict[tuple[int, IP | None], int]:
@@ -73,7 +82,7 @@ def nexthops(plan: Plan) -> dict[tuple[int, IP | None], int]:
         (AF_INET, plan.numbers.nexthop),
         (AF_INET6, plan.numbers.nexthop + NEXTHOPS_PER_FAMILY),
     ):
-        routes = [r for r in plan.routes if family_of(r.destination.network_address) == family]
+        routes = [r for r in plan.every_route if family_of(r.destination.network_address) == family]
         gateways = dict.fromkeys(route.gateway for route in routes)
         for offset, gateway in enumerate(list(gateways)[:NEXTHOPS_PER_FAMILY]):
             found[family, gateway] = base + offset
@@ -90,24 +99,34 @@ def up(plan: Plan) -> list[NetlinkRequest]:
         )
         for (family, gateway), number in numbered.items()
     ]
+
+    def number_of(route: Route) -> int | None:
+        return numbered.get((family_of(route.destination.network_address), route.gateway))
+
     for route in plan.routes:
-        number = numbered.get((family_of(route.destination.network_address), route.gateway))
-        requests += _routes(plan, route, number) if number is not None else []
+        if (number := number_of(route)) is not None:
+            requests += _routes(plan, route, number)
+    for policy in plan.policies:
+        for route in policy.routes:
+            if (number := number_of(route)) is not None:
+                requests.append(_route(route, policy.table, number, None))
     rules = [*vip_rules(plan), *host_rules(plan)]
     return requests + [rule.request(rtnl.RTM_NEWRULE) for rule in rules]
 
 
 def _routes(plan: Plan, route: Route, number: int) -> list[NetlinkRequest]:
     assert plan.numbers is not None
-    what = f"to add the bridge's route to {route.destination}"
-    table = plan.numbers.vip_table
-    requests = [NetlinkRequest(rtnl.add_route(route, table, number, None), what)]
+    requests = [_route(route, plan.numbers.vip_table, number, None)]
     own = [a.ip for a in plan.own if a.ip.version == route.destination.version]
     if own:
         source = route.source if route.source in own else own[0]
-        table = plan.numbers.host_table
-        requests.append(NetlinkRequest(rtnl.add_route(route, table, number, source), what))
+        requests.append(_route(route, plan.numbers.host_table, number, source))
     return requests
+
+
+def _route(route: Route, table: int, number: int, source: IP | None) -> NetlinkRequest:
+    what = f"to add the bridge's route to {route.destination}"
+    return NetlinkRequest(rtnl.add_route(route, table, number, source), what)
 
 
 def down(plan: Plan) -> list[NetlinkRequest]:

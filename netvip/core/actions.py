@@ -31,6 +31,19 @@ class Numbers:
     vip_table: int
     host_table: int
     nexthop: int
+    #: The first of the tables that stand in for the operator's own.
+    policy_table: int
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyTable:
+    """What stands in for a table of the operator's, to which rules lead packets by their source."""
+
+    table: int
+    vips: tuple[IP, ...]
+    #: The host's own addresses that the rules lead there.
+    own: tuple[IP, ...]
+    routes: tuple[Route, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +57,12 @@ class Plan:
     numbers: Numbers | None = None
     #: By family, the preferences of netvip's rules before main and of the one behind it.
     prefs: tuple[tuple[int, int, int], ...] = ()
+    policies: tuple[PolicyTable, ...] = ()
+
+    @property
+    def every_route(self) -> tuple[Route, ...]:
+        """The routes of all its tables."""
+        return (*self.routes, *(route for policy in self.policies for route in policy.routes))
 
 
 @dataclass(frozen=True, slots=True)

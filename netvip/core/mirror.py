@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netvip.core.model import IP, Address, AddressKey, Kernel, Link, Route, Rules
+from netvip.core.model import IP, TABLE_MAIN, Address, AddressKey, Kernel, Link, Route, Rules
 
 
 class Mirror:
@@ -82,8 +82,12 @@ class Mirror:
         """An interface's addresses, in the order they were added."""
         return list(self._addresses.get(ifindex, {}).values())
 
-    def routes(self, ifindex: int) -> list[Route]:
-        """The main table's routes through an interface."""
+    def routes(self, ifindex: int, table: int = TABLE_MAIN) -> list[Route]:
+        """A table's routes through an interface."""
+        return [route for route in self._routes.get(ifindex, {}) if route.table == table]
+
+    def every_route(self, ifindex: int) -> list[Route]:
+        """The routes through an interface, of all tables."""
         return list(self._routes.get(ifindex, {}))
 
     def on(self, ifindex: int, ip: IP) -> list[Address]:

@@ -14,6 +14,7 @@ AF_INET, AF_INET6 = 2, 10
 
 #: linux/rtnetlink.h
 SCOPE_UNIVERSE, SCOPE_LINK, SCOPE_HOST = 0, 253, 254
+TABLE_MAIN = 254
 #: include/uapi/linux/if_addr.h
 IFA_F_NODAD, IFA_F_DADFAILED, IFA_F_HOMEADDRESS, IFA_F_PERMANENT = 0x02, 0x08, 0x10, 0x80
 IFA_F_NOPREFIXROUTE, IFA_F_MCAUTOJOIN = 0x200, 0x400
@@ -130,7 +131,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A unicast route of the main table through one interface."""
+    """A unicast route through one interface."""
 
     ifindex: int
     destination: Network
@@ -138,6 +139,7 @@ class Route:
     source: IP | None = None
     metric: int = 0
     protocol: int = 0
+    table: int = TABLE_MAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +150,17 @@ class Rules:
     main: int | None = 32766
     #: Preference and source prefix (None: any) of the operator's own rules ahead of main.
     ahead: tuple[tuple[int, Network | None], ...] = ()
+    #: Of these, in their order, those that lead to a table by the source of a packet alone: source
+    #: prefix (None: any) and table.
+    by_source: tuple[tuple[Network | None, int], ...] = ()
 
     def steer(self, ip: IP) -> bool:
         """Whether a rule of the operator's matches packets from this address."""
         return any(src is None or ip in src for _, src in self.ahead)
+
+    def tables(self, ip: IP) -> list[int]:
+        """The tables that packets from this address are looked up in before main."""
+        return [table for src, table in self.by_source if src is None or ip in src]
 
 
 @dataclass(frozen=True, slots=True)

@@ -239,7 +239,7 @@ class Windows(dict[int, Window]):
         return frozenset(address.ip for address in own)
 
     def _defaults(self, ifindex: int) -> frozenset[int]:
-        routes = self._mirror.routes(ifindex)
+        routes = self._mirror.every_route(ifindex)
         return frozenset(r.destination.version for r in routes if r.destination.prefixlen == 0)
 
     def _log(self, level: Level, text: str) -> None:

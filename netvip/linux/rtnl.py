@@ -27,6 +27,7 @@ from netvip.core.model import (
     FOREVER,
     IP,
     SCOPE_LINK,
+    TABLE_MAIN,
     Address,
     Link,
     Network,
@@ -69,7 +70,7 @@ GROUPS = (
     GROUP_IPV6_RULE,
 )
 
-RT_TABLE_MAIN, RT_TABLE_LOCAL = 254, 255
+RT_TABLE_MAIN, RT_TABLE_LOCAL = TABLE_MAIN, 255
 RTN_UNICAST = 1
 RTPROT_KERNEL = 2
 RTM_F_CLONED = 0x200
@@ -91,10 +92,8 @@ RTA_MULTIPATH, RTA_TABLE, RTA_NH_ID = 9, 15, 30
 #: linux/nexthop.h
 NHA_ID, NHA_OIF, NHA_GATEWAY = 1, 5, 6
 #: linux/fib_rules.h
-FRA_DST, FRA_SRC, FRA_IIFNAME, FRA_GOTO, FRA_PRIORITY = 1, 2, 3, 4, 6
-FRA_FWMARK, FRA_TUN_ID, FRA_SUPPRESS_PREFIXLEN, FRA_TABLE = 10, 12, 14, 15
-FRA_OIFNAME, FRA_L3MDEV, FRA_UID_RANGE = 17, 19, 20
-FRA_PROTOCOL, FRA_IP_PROTO, FRA_SPORT_RANGE, FRA_DPORT_RANGE = 21, 22, 23, 24
+FRA_SRC, FRA_PRIORITY, FRA_FLOW, FRA_SUPPRESS_PREFIXLEN, FRA_TABLE = 2, 6, 11, 14, 15
+FRA_PAD, FRA_PROTOCOL = 18, 21
 
 #: struct ifa_cacheinfo, ifinfomsg, rtmsg, nhmsg and fib_rule_hdr.
 CACHEINFO = struct.Struct("=IIII")
@@ -160,6 +159,8 @@ class Rule:
     source: Network | None
     #: Whether it leads every packet to its table, without a condition.
     unconditional: bool
+    #: Whether it leads packets to its table by their source alone, or without a condition.
+    by_source: bool
 
 
 # --- decoding -----------------------------------------------------------------------------------
@@ -230,13 +231,13 @@ def ifindex(message: Message) -> int:
 
 
 def route(message: Message) -> Route | None:
-    """A unicast route of the main table through one interface; None for all others."""
+    """A unicast route through one interface; None for all others."""
     fields = RTMSG.unpack_from(message.data, HEADER.size)
     family, prefixlen, _, _, table, protocol, _, kind, flags = fields
     attrs = attributes(message.data, HEADER.size + RTMSG.size)
     if kind != RTN_UNICAST or flags & RTM_F_CLONED or RTA_OIF not in attrs:
         return None
-    if _number(attrs.get(RTA_TABLE), table) != RT_TABLE_MAIN or RTA_MULTIPATH in attrs:
+    if RTA_MULTIPATH in attrs:
         return None
     destination = attrs.get(RTA_DST, bytes(4 if family == AF_INET else 16))
     return Route(
@@ -246,6 +247,7 @@ def route(message: Message) -> Route | None:
         _ip(attrs.get(RTA_PREFSRC)),
         _number(attrs.get(RTA_PRIORITY)),
         protocol,
+        _number(attrs.get(RTA_TABLE), table),
     )
 
 
@@ -254,21 +256,9 @@ def nexthop_id(message: Message) -> int:
     return _number(attributes(message.data, HEADER.size + NHMSG.size).get(NHA_ID))
 
 
-_CONDITIONS = frozenset(
-    [
-        FRA_DST,
-        FRA_SRC,
-        FRA_IIFNAME,
-        FRA_OIFNAME,
-        FRA_FWMARK,
-        FRA_TUN_ID,
-        FRA_UID_RANGE,
-        FRA_IP_PROTO,
-        FRA_SPORT_RANGE,
-        FRA_DPORT_RANGE,
-        FRA_L3MDEV,
-        FRA_GOTO,
-    ]
+#: Attributes of a rule that are no condition. All others are one, also those of later kernels.
+_NO_CONDITION = frozenset(
+    [FRA_SRC, FRA_PRIORITY, FRA_FLOW, FRA_SUPPRESS_PREFIXLEN, FRA_TABLE, FRA_PAD, FRA_PROTOCOL]
 )
 
 
@@ -277,8 +267,8 @@ def rule(message: Message) -> Rule:
     fields = RULE_HEADER.unpack_from(message.data, HEADER.size)
     family, _, source_length, tos, table, action, flags = fields
     attrs = attributes(message.data, HEADER.size + RULE_HEADER.size)
-    unconditional = (
-        not _CONDITIONS & attrs.keys()
+    by_source = (
+        attrs.keys() <= _NO_CONDITION
         and not flags & FIB_RULE_INVERT
         and action == FR_ACT_TO_TBL
         and not tos
@@ -290,7 +280,8 @@ def rule(message: Message) -> Rule:
         _number(attrs.get(FRA_PRIORITY)),
         _number(attrs.get(FRA_TABLE), table),
         ip_network((source, source_length), strict=False) if source else None,
-        unconditional,
+        by_source and source is None,
+        by_source,
     )
 
 

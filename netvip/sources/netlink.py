@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from netvip.const import NUMBER_FIRST, NUMBER_LAST
 from netvip.core import events
-from netvip.core.model import Author, AuthorKind, Kernel, Network, Rules
+from netvip.core.model import Author, AuthorKind, Kernel, Route, Rules
 from netvip.core.plan.build import ROUTING_DAEMONS
 from netvip.linux import rtnl
 from netvip.linux.netlink_messages import HEADER, Message
@@ -22,6 +23,8 @@ RECEIVE_BUFFER = 4 << 20
 #: netlink-port-names-the-author).
 SOCKET_ACTIVATED = 1
 NETWORKD_COMM = "systemd-network"
+#: netvip's own tables are among these.
+NETVIP_TABLES = range(NUMBER_FIRST, NUMBER_LAST)
 
 
 class KernelSource:
@@ -81,9 +84,7 @@ class KernelSource:
             self._emit(events.AddressSeen(now, address, author))
 
     def _take_route(self, message: Message, now: float) -> None:
-        if not _of_interest(message):
-            return
-        route = rtnl.route(message)
+        route = _route(message)
         if route is not None:
             gone = message.kind == rtnl.RTM_DELROUTE
             self._emit((events.RouteLost if gone else events.RouteSeen)(now, route))
@@ -114,11 +115,14 @@ def _comm(pid: int) -> str:
         return ""
 
 
-def _of_interest(message: Message) -> bool:
-    """Whether a route may be one that a bridge carries; told from four bytes, not decoded."""
+def _route(message: Message) -> Route | None:
+    """The route, if it may be one that a bridge carries."""
     _, table, protocol, _, kind = message.data[19:24]
-    main = table == rtnl.RT_TABLE_MAIN
-    return main and kind == rtnl.RTN_UNICAST and protocol not in ROUTING_DAEMONS
+    # Told from four bytes, not decoded: a router's table is large.
+    if kind != rtnl.RTN_UNICAST or protocol in ROUTING_DAEMONS or table == rtnl.RT_TABLE_LOCAL:
+        return None
+    route = rtnl.route(message)
+    return None if route is None or route.table in NETVIP_TABLES else route
 
 
 # --- dumps --------------------------------------------------------------------------------------
@@ -131,7 +135,7 @@ def _dump(kind: int) -> Iterator[Message]:
 def snapshot() -> Kernel:
     """The kernel's state now; a few ms where there are no thousands of addresses."""
     addresses = [rtnl.address(message) for message in _dump(rtnl.RTM_GETADDR)]
-    routes = [rtnl.route(m) for m in _dump(rtnl.RTM_GETROUTE) if _of_interest(m)]
+    routes = [_route(message) for message in _dump(rtnl.RTM_GETROUTE)]
     rules = [rtnl.rule(message) for message in _dump(rtnl.RTM_GETRULE)]
     taken = {rule.table for rule in rules} | set(_nexthops())
     return Kernel(
@@ -166,12 +170,14 @@ def _family_policy(rules: list[rtnl.Rule]) -> Rules:
         if r.unconditional and r.table == rtnl.RT_TABLE_MAIN and r.source is None
     ]
     main = min(mains, default=None)
-    ahead: list[tuple[int, Network | None]] = [
-        (r.pref, r.source)
-        for r in rules
+    ahead = [
+        r
+        for r in sorted(rules, key=lambda r: r.pref)
         if main is not None
         and r.pref < main
         and r.table != rtnl.RT_TABLE_LOCAL
+        and r.table not in NETVIP_TABLES
         and (r.source is not None or r.unconditional)
     ]
-    return Rules(main, tuple(ahead))
+    by_source = ((r.source, r.table) for r in ahead if r.by_source)
+    return Rules(main, tuple((r.pref, r.source) for r in ahead), tuple(by_source))

@@ -114,6 +114,43 @@ def test_an_operator_s_rule_comes_first(lan: int, kernel: Kernel) -> None:
     kernel.protection.unprotect("VI_1")
 
 
+def test_the_operator_s_table_is_stood_in_for(lan: int, kernel: Kernel) -> None:
+    """networkd deletes its rules and their tables' routes with the rest of an interface."""
+    rule = ("from", "10.77.0.0/24", "lookup", "99", "pref", "1000")
+    ip("rule", "add", *rule)
+    ip("route", "add", "default", "via", "10.77.0.200", "dev", "ens160", "table", "99")
+    # The rest of the host leaves by another interface.
+    ip("link", "add", "dmz", "type", "veth", "peer", "name", "dmzpeer")
+    ip("link", "set", "dmz", "up")
+    ip("address", "add", "10.99.0.1/24", "dev", "dmz")
+    ip("route", "replace", "default", "via", "10.99.0.100")
+    before = everything()
+    kernel.protection.prepare("VI_1", planned(lan))
+    kernel.protection.protect("VI_1")
+    ip("rule", "delete", *rule)
+    ip("route", "flush", "table", "99")
+    ip("address", "flush", "dev", "ens160")
+    for own in ("10.77.0.10", "10.77.0.1"):
+        assert "via 10.77.0.200 dev ens160" in ip("route", "get", "192.0.2.1", "from", own)
+        # Nor does a more specific route of main win: packets from there were not looked up in it.
+        assert "dev ens160" in ip("route", "get", "10.99.0.7", "from", own)
+    assert "dev dmz" in ip("route", "get", "192.0.2.1")
+    ip("rule", "add", *rule)
+    kernel.protection.unprotect("VI_1")
+    left = [line for line in everything().splitlines() if line not in before]
+    assert left == []
+    kernel.close()
+    assert kernel.refused == []
+
+
+def test_netvip_s_own_tables_are_no_one_s(lan: int, kernel: Kernel) -> None:
+    before = mirrored().every_route(lan)
+    kernel.protection.prepare("VI_1", planned(lan))
+    kernel.protection.protect("VI_1")
+    assert mirrored().every_route(lan) == before
+    kernel.protection.unprotect("VI_1")
+
+
 def test_a_more_specific_route_through_another_interface_wins(lan: int, kernel: Kernel) -> None:
     ip("link", "add", "dmz", "type", "veth", "peer", "name", "dmzpeer")
     ip("link", "set", "dmz", "up")

@@ -163,15 +163,16 @@ def test_a_route_is_read(data: st.DataObject) -> None:
     prefixlen = data.draw(st.integers(0, 32 if version == 4 else 128))
     destination = ip_network(f"{data.draw(ips(version))}/{prefixlen}", strict=False)
     oif, metric = data.draw(st.integers(1, 2**31 - 1)), data.draw(st.integers(0, FOREVER))
+    table = data.draw(st.integers(1, FOREVER))
     one = route_message(
         destination,
         attribute(4, oif),
         attribute(6, metric),
         attribute(5, gateway.packed) if gateway else b"",
         attribute(7, source.packed) if source else b"",
-        attribute(15, 254),
+        attribute(15, table),
     )
-    assert rtnl.route(one) == Route(oif, destination, gateway, source, metric, 4)
+    assert rtnl.route(one) == Route(oif, destination, gateway, source, metric, 4, table)
 
 
 SUBNET, OIF = ip_network("10.77.0.0/24"), attribute(4, 7)
@@ -181,15 +182,13 @@ SUBNET, OIF = ip_network("10.77.0.0/24"), attribute(4, 7)
     "other",
     [
         route_message(SUBNET),
-        route_message(SUBNET, OIF, table=255),
-        route_message(SUBNET, OIF, attribute(15, 71000), table=0),
         route_message(SUBNET, OIF, kind=7),
         route_message(SUBNET, OIF, flags=0x200),
         route_message(SUBNET, attribute(9, struct.pack("=HBBi", 8, 0, 0, 7))),
     ],
-    ids=["no-oif", "local", "other-table", "unreachable", "cloned", "multipath"],
+    ids=["no-oif", "unreachable", "cloned", "multipath"],
 )
-def test_only_unicast_routes_of_main_through_one_interface_are_read(other: Message) -> None:
+def test_only_unicast_routes_through_one_interface_are_read(other: Message) -> None:
     assert rtnl.route(other) is None
 
 
@@ -295,8 +294,9 @@ def test_a_rule_survives_encoding(data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from([rtnl.RTM_NEWRULE, rtnl.RTM_DELRULE]))
     family = socket.AF_INET if version == 4 else socket.AF_INET6
     encoded = message(rtnl.set_rule(kind, family, pref, table, source, suppress))
-    network, always = ip_network(source) if source else None, source is None and not suppress
-    assert rtnl.rule(encoded) == rtnl.Rule(family, pref, table, network, always)
+    network = ip_network(source) if source else None
+    led = not suppress
+    assert rtnl.rule(encoded) == rtnl.Rule(family, pref, table, network, led and not source, led)
 
 
 def decoded_rule(*attributes: bytes, tos: int = 0, action: int = 1, flags: int = 0) -> rtnl.Rule:
@@ -306,7 +306,7 @@ def decoded_rule(*attributes: bytes, tos: int = 0, action: int = 1, flags: int =
 
 def test_the_rule_that_looks_up_main_is_unconditional() -> None:
     rule = decoded_rule(attribute(15, 254), attribute(14, FOREVER))
-    assert rule == rtnl.Rule(2, 32766, 254, None, True)
+    assert rule == rtnl.Rule(2, 32766, 254, None, True, True)
 
 
 @pytest.mark.parametrize(
@@ -320,11 +320,13 @@ def test_the_rule_that_looks_up_main_is_unconditional() -> None:
         decoded_rule(tos=4),
         decoded_rule(action=7),
         decoded_rule(flags=2),
+        decoded_rule(attribute(25, b"\x10")),
+        decoded_rule(attribute(200, 1)),
     ],
-    ids=["iif", "oif", "fwmark", "to", "suppress", "tos", "unreachable", "not"],
+    ids=["iif", "oif", "fwmark", "to", "suppress", "tos", "unreachable", "not", "dscp", "unknown"],
 )
 def test_a_rule_with_a_condition_is_not_unconditional(rule: rtnl.Rule) -> None:
-    assert not rule.unconditional
+    assert not rule.unconditional and not rule.by_source
 
 
 # --- datagrams ----------------------------------------------------------------------------------

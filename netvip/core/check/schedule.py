@@ -136,7 +136,7 @@ class CheckSchedule:
         )
 
     def _targets(self, instance: Instance, own: set[IP]) -> tuple[IP, ...]:
-        routes = self._mirror.routes(instance.home)
+        routes = self._mirror.every_route(instance.home)
         gateways = [r.gateway for r in routes if r.gateway and not r.destination.prefixlen]
         peers = [*instance.spec.peers, *self.history(instance.name).peers]
         home = [self._home] if self._home is not None else []

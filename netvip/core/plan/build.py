@@ -12,14 +12,24 @@ from netvip.const import (
     NUMBERS_PER_INTERFACE,
     TAG,
 )
-from netvip.core.actions import Numbers, Plan
+from netvip.core.actions import Numbers, Plan, PolicyTable
 from netvip.core.mirror import Mirror
-from netvip.core.model import SCOPE_UNIVERSE, Address, AddressKey, Route, family_of
+from netvip.core.model import (
+    IP,
+    SCOPE_UNIVERSE,
+    TABLE_MAIN,
+    Address,
+    AddressKey,
+    Route,
+    family_of,
+)
 
 #: linux/rtnetlink.h: protocol numbers of routing daemons, which restore their routes themselves.
 ROUTING_DAEMONS = frozenset({8, 9, 10, 11, 12, 42, 186, 187, 188, 189, 192})
 #: netvip's rules stand directly before and after the one that leads to main, behind the operator's.
 BEFORE_MAIN, AFTER_MAIN = -1, +1
+#: Tables of the operator's that netvip stands in for, by interface: the rest of its numbers.
+MOST_POLICIES = NUMBERS_PER_INTERFACE - 2
 
 
 def first_number(taken: Iterable[int]) -> int | None:
@@ -32,7 +42,7 @@ def first_number(taken: Iterable[int]) -> int | None:
 def numbers(first: int, slot: int) -> Numbers:
     """The numbers of the daemon's nth interface."""
     base = first + slot * NUMBERS_PER_INTERFACE
-    return Numbers(vip_table=base, host_table=base + 1, nexthop=base + 2)
+    return Numbers(vip_table=base, host_table=base + 1, nexthop=base + 2, policy_table=base + 2)
 
 
 def own_addresses(mirror: Mirror, ifindex: int, vips: frozenset[AddressKey]) -> list[Address]:
@@ -45,9 +55,10 @@ def own_addresses(mirror: Mirror, ifindex: int, vips: frozenset[AddressKey]) -> 
     ]
 
 
-def bridged_routes(mirror: Mirror, ifindex: int) -> tuple[Route, ...]:
-    """The interface's routes that a bridge keeps; of a large table only the essential ones."""
-    routes = [r for r in mirror.routes(ifindex) if r.protocol not in ROUTING_DAEMONS]
+def bridged_routes(mirror: Mirror, ifindex: int, table: int = TABLE_MAIN) -> tuple[Route, ...]:
+    """A table's routes through the interface that a bridge keeps; of a large table only the
+    essential ones."""
+    routes = [r for r in mirror.routes(ifindex, table) if r.protocol not in ROUTING_DAEMONS]
     if len(routes) > BRIDGE_ROUTES:
         routes = [r for r in routes if r.gateway is None or r.destination.prefixlen == 0]
     return tuple(sorted(routes[:BRIDGE_ROUTES], key=_nearest_first))
@@ -55,6 +66,33 @@ def bridged_routes(mirror: Mirror, ifindex: int) -> tuple[Route, ...]:
 
 def _nearest_first(route: Route) -> tuple[int, bool, int, str]:
     return (route.destination.version, route.gateway is not None, route.metric, repr(route))
+
+
+def _policies(
+    mirror: Mirror, ifindex: int, vips: Iterable[IP], own: Iterable[IP], where: Numbers
+) -> tuple[PolicyTable, ...]:
+    """What stands in for the operator's tables: networkd deletes their routes, and the rules that
+    lead to them, with the rest of the interface."""
+    wanted = [table for rules in mirror.rules.values() for _, table in rules.by_source]
+    bridged = {table: bridged_routes(mirror, ifindex, table) for table in sorted({*wanted})}
+    bridged = {table: routes for table, routes in bridged.items() if routes}
+
+    def first(ip: IP) -> int | None:
+        rules = mirror.rules.get(family_of(ip))
+        return next((t for t in rules.tables(ip) if t in bridged), None) if rules else None
+
+    led = {ip: first(ip) for ip in (*vips, *own)}
+    numbered = list(enumerate(bridged.items(), where.policy_table))[:MOST_POLICIES]
+    found = [
+        PolicyTable(
+            number,
+            tuple(ip for ip in vips if led[ip] == table),
+            tuple(ip for ip in own if led[ip] == table),
+            routes,
+        )
+        for number, (table, routes) in numbered
+    ]
+    return tuple(policy for policy in found if policy.vips or policy.own)
 
 
 def _prefs(mirror: Mirror, families: Iterable[int]) -> tuple[tuple[int, int, int], ...]:
@@ -83,13 +121,19 @@ def build(
     on_lo = {  # put there by the operator; a shield's address has a lifetime
         a.ip for a in mirror.addresses(mirror.index("lo")) if not a.dynamic
     }
+    shielded = tuple(vip for vip in vips if vip.ip not in on_lo)
+    hosts = tuple(address for address in own if address.ip not in on_lo) if 2 in families else ()
+    if where is None:
+        return Plan(ifindex, shielded, hosts)
+    led = ([vip.ip for vip in shielded], [address.ip for address in hosts])
     return Plan(
-        ifindex=ifindex,
-        vips=tuple(vip for vip in vips if vip.ip not in on_lo),
-        own=tuple(address for address in own if address.ip not in on_lo) if 2 in families else (),
-        routes=tuple(routes) if where else (),
-        numbers=where,
-        prefs=_prefs(mirror, families) if where else (),
+        ifindex,
+        shielded,
+        hosts,
+        tuple(routes),
+        where,
+        _prefs(mirror, families),
+        _policies(mirror, ifindex, *led, where),
     )
 
 
