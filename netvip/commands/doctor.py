@@ -78,6 +78,7 @@ def _here() -> Facts:
         gather.sysctl("arp_ignore", interfaces),
         why if hurts is Tri.YES else "",
         gather.users(configuration),
+        gather.unmanaged(interfaces),
         gather.missing_directories(configuration),
         gather.waits(),
         running,

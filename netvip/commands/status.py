@@ -44,6 +44,10 @@ def lines(document: Status, outdated: Sequence[str] = ()) -> Iterator[str]:
             yield f"  not protected: {instance['unprotected']}; keepalived alone looks after it"
             if instance["mode"] == "guarded":
                 yield "  guarded although not protected; run netvip adopt --revert"
+        if instance["managed"] == "no":
+            where = {vip["interface"] for vip in instance["vips"]} or {instance["interface"]}
+            place = ", ".join(sorted(where))
+            yield f"  systemd-networkd does not manage {place}: it takes nothing away there"
         yield from map(_vip, instance["vips"])
         yield from (f"  {problem}; see netvip verify" for problem in instance["check"]["faults"])
         if instance["conflict"]["with"]:

@@ -60,6 +60,8 @@ class Instance(TypedDict):
     mode: str
     #: Why netvip cannot protect it; empty if it can.
     unprotected: str
+    #: Whether systemd-networkd manages the VIPs' interface: yes, no or unknown.
+    managed: str
     track_file: bool
     phase: str
     verdict: str

@@ -22,6 +22,9 @@ LARGEST_SCRIPT = 64 << 10
 DEFAULT_USER = "keepalived_script"
 #: Where an administrator changes a unit.
 UNITS = ("/etc/systemd/system", "/run/systemd/system")
+#: What networkd tells of each link, by number (networkctl and sd_network read it), and the kernel's
+#: interfaces by name.
+LINKS, SYS_NET = Path("/run/systemd/netif/links"), Path("/sys/class/net")
 SLEEPS = re.compile(r"\s*ExecStartPre\s*=\s*[-+!@:]*\s*(/usr)?/bin/sleep\s+\d")
 
 
@@ -62,6 +65,8 @@ class Facts:
     shield_hurts: str = ""
     #: Whether the users that scripts run as exist, including keepalived's default user.
     users: Mapping[str, Tri] = field(default_factory=dict)
+    #: The interfaces that systemd-networkd does not manage.
+    unmanaged: frozenset[str] = frozenset()
     #: Directories of track files that do not exist.
     missing: frozenset[str] = frozenset()
     #: Where keepalived's unit waits before it starts (file:line), and the line.
@@ -194,6 +199,21 @@ def _has_user(name: str) -> Tri:
     except KeyError:
         return Tri.NO
     return Tri.YES
+
+
+def unmanaged(interfaces: Iterable[str], links: Path = LINKS) -> frozenset[str]:
+    """Of these interfaces those that systemd-networkd does not manage, by its own files: it has one
+    for each interface while it runs."""
+    return frozenset(name for name in interfaces if _is_unmanaged(name, links))
+
+
+def _is_unmanaged(interface: str, links: Path) -> bool:
+    try:
+        number = int((SYS_NET / interface / "ifindex").read_text())
+        lines = (links / str(number)).read_text().splitlines()
+    except (OSError, ValueError):
+        return False
+    return "ADMIN_STATE=unmanaged" in lines
 
 
 def missing_directories(configuration: Configuration) -> frozenset[str]:

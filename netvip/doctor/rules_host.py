@@ -63,6 +63,17 @@ def packet_filter(facts: Facts) -> Iterator[Finding]:
         )
 
 
+def not_managed(facts: Facts) -> Iterator[Finding]:
+    """An interface of VIPs that networkd leaves alone."""
+    for interface in sorted(facts.unmanaged):
+        yield note(
+            "NV308",
+            None,
+            f"systemd-networkd does not manage {interface}: it takes no VIP away there, and there "
+            "is nothing for netvip to protect against",
+        )
+
+
 def json(facts: Facts) -> Iterator[Finding]:
     """A keepalived that cannot write its state."""
     if facts.json is Tri.NO:
@@ -128,4 +139,13 @@ def _different(text: str, where: str) -> Finding:
     return Finding("NV306", Severity.WARNING, where, told, ("systemctl reload keepalived",))
 
 
-RULES = (promote_secondaries, arp_ignore, packet_filter, json, version, waits, differs)
+RULES = (
+    promote_secondaries,
+    arp_ignore,
+    packet_filter,
+    not_managed,
+    json,
+    version,
+    waits,
+    differs,
+)

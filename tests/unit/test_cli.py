@@ -32,6 +32,7 @@ STATUS: dict[str, Any] = {
             "state": "MASTER",
             "mode": "guarded",
             "unprotected": "",
+            "managed": "yes",
             "phase": "calm",
             "verdict": "good",
             "check": {"at": None, "asked": None, "faults": [], "steps": []},
@@ -147,6 +148,14 @@ async def test_an_adopted_instance_that_cannot_be_protected_is_a_finding(
     assert returned == code
     assert "not protected: ens160 belongs to the VRF vrf0; keepalived alone" in output
     assert ("netvip adopt --revert" in output) is advice
+
+
+@pytest.mark.asyncio
+async def test_an_interface_that_networkd_leaves_alone_is_named(tmp_path: Path) -> None:
+    document = STATUS | {"instances": [STATUS["instances"][0] | {"managed": "no"}]}
+    code, output, _ = await answered(tmp_path, document)
+    assert code == 0
+    assert "systemd-networkd does not manage ens160, eth1: it takes nothing away there" in output
 
 
 @pytest.mark.asyncio

@@ -313,6 +313,16 @@ def test_the_sysctl_of_an_interface_with_a_dot(conf: Path) -> None:
     }
 
 
+def test_an_interface_that_networkd_leaves_alone_is_named(conf: Path, tmp_path: Path) -> None:
+    links = tmp_path / "links"
+    links.mkdir()
+    assert gather.unmanaged(["lo", "no.such"], links) == frozenset()
+    (links / "1").write_text("# private\nADMIN_STATE=unmanaged\nOPER_STATE=carrier\n")
+    assert gather.unmanaged(["lo", "no.such"], links) == {"lo"}
+    found = apply_rules(facts(conf, here=False, unmanaged=frozenset({"ens160"})))
+    assert [f.severity.value for f in found if f.code == "NV308"] == ["note"]
+
+
 def test_keepalived_sets_promote_secondaries_itself(conf: Path) -> None:
     replaced(conf, ("    nopreempt\n", "    nopreempt\n    promote_secondaries\n"))
     own = {"ens160": (ip_interface("10.77.0.1/24"),)}
