@@ -47,6 +47,9 @@ class Machine:
         self._now, self._systemd = float("-inf"), 0
         self._out: list[Action] = []
         self._listening: Listen | None = None
+        # Where the VIPs of each instance are, and those of all.
+        self._parts: list[frozenset[AddressKey]] = []
+        self._keys: frozenset[AddressKey] = frozenset()
         self._remembered: tuple[tuple[Address, ...], tuple[Address, ...]] = ((), ())
         self.windows = Windows(self.mirror, self._out)
         self.requests = RequestHandler(self.mirror, self._out)
@@ -476,7 +479,7 @@ class Machine:
 
     def _prepare(self) -> None:
         busy = {instance.home for instance in self.instances.values() if instance.protection}
-        self._plans.run(self.instances.values(), busy | set(self.windows))
+        self._plans.run(self.instances.values(), busy | set(self.windows), self._all_keys())
 
     def _prepare_unplanned(self, instance: Instance) -> None:
         if instance.unplanned():
@@ -498,7 +501,11 @@ class Machine:
         return {place for instance in protectable for place in instance.places}
 
     def _all_keys(self) -> frozenset[AddressKey]:
-        return frozenset(key for i in self.instances.values() for key in i.vip_keys())
+        parts = [instance.vip_keys() for instance in self.instances.values()]
+        known = self._parts
+        if len(parts) != len(known) or any(a is not b for a, b in zip(parts, known, strict=True)):
+            self._parts, self._keys = parts, frozenset().union(*parts)
+        return self._keys
 
     def _query_links(self) -> None:
         """Ask networkd for the links that the instances need, and for the members of bonds."""

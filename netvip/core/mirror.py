@@ -2,7 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Set
+
 from netvip.core.model import IP, TABLE_MAIN, Address, AddressKey, Kernel, Link, Route, Rules
+
+
+class Watch:
+    """Which of some addresses are absent; the mirror keeps it up to date until unwatch()."""
+
+    def __init__(self, keys: frozenset[AddressKey], absent: Iterable[AddressKey]) -> None:
+        self.keys = keys
+        self._absent = set(absent)
+
+    @property
+    def absent(self) -> Set[AddressKey]:
+        """The addresses that the kernel does not have."""
+        return self._absent
+
+    def came(self, key: AddressKey) -> None:
+        """The kernel has this address."""
+        self._absent.discard(key)
+
+    def went(self, keys: Iterable[AddressKey]) -> None:
+        """The kernel no longer has these addresses."""
+        self._absent.update(self.keys.intersection(keys))
 
 
 class Mirror:
@@ -10,6 +33,9 @@ class Mirror:
 
     def __init__(self) -> None:
         self.links: dict[int, Link] = {}
+        #: Changes with the name or the number of any interface.
+        self.layout = 0
+        self._watches: dict[AddressKey, list[Watch]] = {}
         self._index: dict[str, int] = {}
         self.rules: dict[int, Rules] = {}
         self.taken: frozenset[int] = frozenset()
@@ -19,7 +45,11 @@ class Mirror:
     def load(self, kernel: Kernel) -> None:
         """Replace everything."""
         self._addresses, self._routes = {}, {}
+        for key, watches in self._watches.items():
+            for watch in watches:
+                watch.went([key])
         self.links, self._index = {}, {}
+        self.layout += 1
         for link in kernel.links:
             self.add_link(link)
         self.rules, self.taken = dict(kernel.rules), kernel.taken
@@ -30,11 +60,31 @@ class Mirror:
 
     def add(self, address: Address) -> None:
         """An address is there."""
-        self._addresses.setdefault(address.ifindex, {})[address.key] = address
+        key = address.key
+        self._addresses.setdefault(address.ifindex, {})[key] = address
+        for watch in self._watches.get(key, ()):
+            watch.came(key)
 
     def remove(self, key: AddressKey) -> None:
         """An address is gone."""
         self._addresses.get(key.ifindex, {}).pop(key, None)
+        for watch in self._watches.get(key, ()):
+            watch.went([key])
+
+    def watch(self, keys: Iterable[AddressKey]) -> Watch:
+        """Follow which of these addresses are absent, until unwatch()."""
+        wanted = frozenset(keys)
+        watch = Watch(wanted, (key for key in wanted if self.get(key) is None))
+        for key in wanted:
+            self._watches.setdefault(key, []).append(watch)
+        return watch
+
+    def unwatch(self, watch: Watch) -> None:
+        """Follow them no more."""
+        for key in watch.keys:
+            self._watches[key].remove(watch)
+            if not self._watches[key]:
+                del self._watches[key]
 
     def add_route(self, route: Route) -> None:
         """A route is there."""
@@ -50,6 +100,9 @@ class Mirror:
 
     def add_link(self, link: Link) -> None:
         """An interface is there, perhaps under a new name."""
+        known = self.links.get(link.ifindex)
+        if known is None or known.name != link.name:
+            self.layout += 1
         self._forget_name(link.ifindex)
         self.links[link.ifindex] = link
         self._index[link.name] = link.ifindex
@@ -62,7 +115,11 @@ class Mirror:
     def remove_link(self, ifindex: int) -> None:
         """An interface is gone, with all it had."""
         self._forget_name(ifindex)
-        self._addresses.pop(ifindex, None)
+        self.layout += 1
+        gone = self._addresses.pop(ifindex, {})
+        for key in gone:
+            for watch in self._watches.get(key, ()):
+                watch.went([key])
         self._routes.pop(ifindex, None)
 
     def index(self, name: str) -> int:

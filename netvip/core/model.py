@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -21,6 +21,17 @@ IFA_F_NOPREFIXROUTE, IFA_F_MCAUTOJOIN = 0x200, 0x400
 #: Flags of an address that its creator chose; the others are the kernel's findings.
 CHOSEN_FLAGS = IFA_F_NODAD | IFA_F_HOMEADDRESS | IFA_F_NOPREFIXROUTE | IFA_F_MCAUTOJOIN
 FOREVER = 0xFFFFFFFF
+
+
+#: A line of the journal names so many addresses, and counts the others.
+NAMED_MOST = 5
+
+
+def in_words(addresses: Sequence[object]) -> str:
+    """Addresses, for a line of the journal."""
+    named = ", ".join(map(str, addresses[:NAMED_MOST]))
+    more = len(addresses) - NAMED_MOST
+    return f"{named} and {more} more" if more > 0 else named
 
 
 def family_of(ip: IP) -> int:
@@ -79,6 +90,10 @@ class AddressKey:
     ifindex: int
     ip: IP
     prefixlen: int
+
+    def __hash__(self) -> int:
+        # ipaddress makes a text of an address to hash it: at a thousand VIPs that is felt.
+        return hash((self.ifindex, int(self.ip), self.prefixlen))
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +236,7 @@ class InstanceSpec:
     @property
     def words(self) -> str:
         """The VIPs, for the journal."""
-        return ", ".join(f"{vip.ip}/{vip.prefixlen}" for vip in self.vips)
+        return in_words([f"{vip.ip}/{vip.prefixlen}" for vip in self.vips])
 
     @property
     def skew(self) -> float:

@@ -26,9 +26,9 @@ def verdict(instance: Instance, now: float) -> str:
     master = instance.master(now)
     if instance.protected or master is Tri.NO:
         return "good"
-    if master is Tri.UNKNOWN or (instance.unprotected and instance.missing()):
+    if master is Tri.UNKNOWN or (instance.unprotected and not instance.whole):
         return "unknown"
-    return "failed" if instance.missing() else "good"
+    return "good" if instance.whole else "failed"
 
 
 class Publisher:
@@ -76,14 +76,13 @@ class Publisher:
             self._out.append(PublishWindow(window))
 
     def _record(self, name: str, instance: Instance, window: bool, now: float) -> PublishInstance:
-        memory = instance.presence.memory
         return PublishInstance(
             name,
             instance.role(now).name,
             verdict(instance, now),
             instance.why_failed,
             not instance.unprotected and (window or instance.held(now)),
-            tuple((self._mirror.name(key.ifindex), str(key.ip)) for key in memory),
+            instance.presence.names,
             self._load,
             self._files,
         )

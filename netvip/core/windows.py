@@ -21,7 +21,7 @@ from netvip.const import (
 )
 from netvip.core.actions import Action, Level, Log
 from netvip.core.mirror import Mirror
-from netvip.core.model import IP, AddressKey, Tri
+from netvip.core.model import AddressKey, Tri
 from netvip.core.plan import build
 
 #: A stop during a window waits this long for the interface to be quiet; systemd allows 15 s.
@@ -39,7 +39,7 @@ class Window:
     opened: float
     deadline: float
     #: The host's own addresses as the window opened.
-    own: frozenset[IP]
+    own: frozenset[AddressKey]
     #: IP versions in which the interface had a default route as the window opened.
     defaults: frozenset[int]
     announced: float = float("-inf")
@@ -156,8 +156,10 @@ class Windows(dict[int, Window]):
         """Whether the interface is quiet: networkd is done, as far as can be known."""
         if now < window.quiet_at() or self._jobs or now < self._answered_by(window):
             return False
-        own = self._own(window.ifindex, vips)
-        if not _versions(window.own) <= _versions(own):
+        all_there = all(self._mirror.get(key) is not None for key in window.own)
+        if not all_there and not _versions(window.own) <= _versions(
+            self._own(window.ifindex, vips)
+        ):
             return False
         final = self._final.get(window.ifindex, Tri.UNKNOWN)
         if self._networkd is Tri.YES and final is Tri.YES:
@@ -169,7 +171,11 @@ class Windows(dict[int, Window]):
             return False
         # ... and while it reports that it is not, every address, and a longer quiet.
         busy = self._networkd is Tri.YES and final is Tri.NO
-        return not busy or (window.own <= own and now >= window.patient_at())
+        return not busy or (all_there and now >= window.patient_at())
+
+    def _has_own_again(self, window: Window, vips: Keys) -> bool:
+        """Whether the host has addresses of its own again in each version that it had one in."""
+        return _versions(window.own) <= _versions(self._own(window.ifindex, vips))
 
     def due(self, now: float) -> float:
         """When the next window may end, if nothing happens."""
@@ -234,9 +240,9 @@ class Windows(dict[int, Window]):
         dynamic = any(address.dynamic and address.ip.version == 4 for address in own)
         return WINDOW_LIMIT_DHCP if dynamic else WINDOW_LIMIT
 
-    def _own(self, ifindex: int, vips: Keys) -> frozenset[IP]:
+    def _own(self, ifindex: int, vips: Keys) -> frozenset[AddressKey]:
         own = build.own_addresses(self._mirror, ifindex, vips)
-        return frozenset(address.ip for address in own)
+        return frozenset(address.key for address in own)
 
     def _defaults(self, ifindex: int) -> frozenset[int]:
         routes = self._mirror.every_route(ifindex)
@@ -246,5 +252,5 @@ class Windows(dict[int, Window]):
         self._out.append(Log(level, text))
 
 
-def _versions(addresses: Iterable[IP]) -> set[int]:
-    return {ip.version for ip in addresses}
+def _versions(addresses: Iterable[AddressKey]) -> set[int]:
+    return {key.ip.version for key in addresses}

@@ -33,6 +33,7 @@ from netvip.core.loss import Loss, Meaning
 from netvip.core.mirror import Mirror
 from netvip.core.model import (
     IP,
+    NAMED_MOST,
     Address,
     AddressKey,
     Author,
@@ -41,6 +42,7 @@ from netvip.core.model import (
     Role,
     Tri,
     Vip,
+    in_words,
 )
 
 #: Two adverts, or a second dump, tell a new daemon whether this node is MASTER.
@@ -112,6 +114,11 @@ class Instance:
     def vip_keys(self) -> frozenset[AddressKey]:
         """Where the kernel has the VIPs."""
         return self.presence.keys()
+
+    @property
+    def whole(self) -> bool:
+        """Whether every VIP is on its interface."""
+        return self.presence.is_whole
 
     def missing(self) -> list[Vip]:
         """The VIPs that are not on their interface."""
@@ -253,8 +260,11 @@ class Instance:
         if self._phase in (Phase.WATCHING, Phase.FAILED):
             self.threaten(loss.time)
         self._out.append(RequestDump())
-        interface = self.presence.name(loss.address.ifindex)
-        self.log(Level.NOTICE, f"{loss.address} deleted from {interface} by {loss.author}")
+        if (count := self.restore.count) <= NAMED_MOST:
+            interface = self.presence.name(loss.address.ifindex)
+            self.log(Level.NOTICE, f"{loss.address} deleted from {interface} by {loss.author}")
+        elif count == NAMED_MOST + 1:
+            self.log(Level.NOTICE, f"more VIPs deleted, of {len(self.spec.vips)} in all; not named")
 
     def restore_at_once(self, loss: Loss) -> None:
         """Put back what a shield cannot stand in for: IPv6, or where a packet filter blocks it."""
@@ -265,7 +275,8 @@ class Instance:
     def seen(self, now: float, author: Author) -> None:
         """A VIP is on its interface (again), or changed. networkd's deletion of a primary address
         makes the kernel promote a secondary one: that VIP did not return."""
-        if self.missing():
+        if not self.whole:
+            self.restore.progress(now)
             return
         if self._phase is Phase.RESTORING:
             self._move(Trigger.RESTORED, now)
@@ -293,10 +304,9 @@ class Instance:
         """The interface is quiet, or the window has expired."""
         if self._phase is not Phase.SHIELDED:
             return
-        missing = self.missing()
-        if not missing:
+        if self.whole:
             self._settle_whole(now)
-        elif self.restore.may(now, map(self.key, missing)):
+        elif self.restore.may(now, self.presence.absent):
             self._move(Trigger.SETTLED_MISSING, now)
             self.restore.put_back_missing(now)
         elif expired:
@@ -371,6 +381,7 @@ class Instance:
         self._move(Trigger.OTHER_MASTER, now)
         self.protection.down()
         self._log_dropped(self.restore.ended())
+        self.presence.end()
 
     def _log_dropped(self, removed: Iterable[Address]) -> None:
         if removed := tuple(removed):
@@ -407,7 +418,7 @@ class Instance:
         was."""
         if (self._phase, Trigger.YIELD) not in TABLE or self.master(now) is not Tri.YES:
             return False
-        ready = self._prepared is not None and not self.missing() and not self.restore.any_lost
+        ready = self._prepared is not None and self.whole and not self.restore.any_lost
         ready = ready and not self._unprotected
         if not ready or not self.release.possible(now, self.spec):
             return False
@@ -510,7 +521,7 @@ class Instance:
         self.log(Level.ERROR, why)
 
     def _release(self, now: float) -> None:
-        if not self.missing() and not self.release.unfit:
+        if self.whole and not self.release.unfit:
             return
         if self.conflict.confirmed and not self.conflict.may_yield(now):
             return  # the other host would answer for the VIPs on the peer as well
@@ -542,7 +553,7 @@ class Instance:
     def _confirm(self, now: float) -> None:
         self._made_good(now)
         confirmed = self._phase is Phase.CHECKING and self.restore.confirmed
-        if not confirmed or self.missing():
+        if not confirmed or not self.whole:
             return
         self._move(Trigger.CHECKED, now)
         away = f"put back after {self.restore.milliseconds_away(now)} ms off the interface"
@@ -556,7 +567,7 @@ class Instance:
         """What was wrong may be so no more."""
         if self._phase is not Phase.FAILED or self.release.unfit:
             return
-        if self.master(now) is Tri.YES and not self.missing():
+        if self.master(now) is Tri.YES and self.whole:
             self._move(Trigger.MADE_GOOD, now)
 
     def _left(self, now: float, why: str) -> None:
@@ -588,4 +599,4 @@ class Instance:
 
 
 def _list(addresses: Iterable[Address]) -> str:
-    return ", ".join(map(str, addresses))
+    return in_words([*addresses])

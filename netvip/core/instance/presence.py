@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 
-from netvip.core.mirror import Mirror
+from netvip.core.mirror import Mirror, Watch
 from netvip.core.model import Address, AddressKey, InstanceSpec, Vip
 
 
@@ -14,8 +14,28 @@ class Presence:
     def __init__(self, spec: InstanceSpec, mirror: Mirror) -> None:
         self._spec, self._mirror = spec, mirror
         self._memory: dict[AddressKey, Address] = {}
+        self._named: tuple[tuple[str, str], ...] | None = None
         # Whether keepalived may have given the VIPs other attributes since they were noted.
         self._stale = True
+        self._find()
+
+    def _find(self) -> None:
+        """Look up where the kernel has the VIPs; anew where an interface has another number."""
+        self._layout = self._mirror.layout
+        self._vips = {self.key(vip): vip for vip in self._spec.vips}
+        self._home = self._mirror.index(self._spec.vips[0].interface if self._spec.vips else "")
+        self._places = frozenset({self._home, *(key.ifindex for key in self._vips)} - {0})
+        self._watch, self._named = self._mirror.watch(self._vips), None
+
+    def _found(self) -> Watch:
+        if self._layout != self._mirror.layout:
+            self._mirror.unwatch(self._watch)
+            self._find()
+        return self._watch
+
+    def end(self) -> None:
+        """The instance is gone."""
+        self._mirror.unwatch(self._watch)
 
     @property
     def spec(self) -> InstanceSpec:
@@ -30,12 +50,14 @@ class Presence:
     @property
     def home(self) -> int:
         """Number of the interface that the VIPs are on; 0 while there is none of that name."""
-        return self._mirror.index(self._spec.vips[0].interface if self._spec.vips else "")
+        self._found()
+        return self._home
 
     @property
     def places(self) -> frozenset[int]:
         """Numbers of all interfaces that the instance has VIPs on."""
-        return frozenset({self.home, *(key.ifindex for key in self.keys())} - {0})
+        self._found()
+        return self._places
 
     @property
     def has_carrier(self) -> bool:
@@ -49,15 +71,32 @@ class Presence:
 
     def keys(self) -> frozenset[AddressKey]:
         """Where the kernel has the VIPs."""
-        return frozenset(map(self.key, self._spec.vips))
+        return self._found().keys
+
+    def vip(self, key: AddressKey) -> Vip | None:
+        """The VIP that the kernel has there; None for another address."""
+        self._found()
+        return self._vips.get(key)
+
+    @property
+    def absent(self) -> Set[AddressKey]:
+        """Where VIPs are missing."""
+        return self._found().absent
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every VIP is on its interface."""
+        return not self._found().absent
 
     def missing(self) -> list[Vip]:
         """The VIPs that are not on their interface."""
-        return [vip for vip in self._spec.vips if self._mirror.get(self.key(vip)) is None]
+        absent = self._found().absent
+        return [vip for key, vip in self._vips.items() if key in absent] if absent else []
 
     def present(self) -> tuple[Address, ...]:
         """The VIPs that are on their interface."""
-        found = (self._mirror.get(self.key(vip)) for vip in self._spec.vips)
+        self._found()
+        found = (self._mirror.get(key) for key in self._vips)
         return tuple(address for address in found if address is not None)
 
     def has(self, key: AddressKey) -> bool:
@@ -66,7 +105,8 @@ class Presence:
 
     def unknown(self) -> bool:
         """Whether a VIP is on its interface that was not noted yet."""
-        return any(key not in self._memory and self.has(key) for key in self.keys())
+        keys, absent = self.keys(), self._watch.absent
+        return len(self._memory) < len(keys) and not keys <= self._memory.keys() | absent
 
     def note(self) -> None:
         """Note what the VIPs look like; to be called while nothing changes them.
@@ -77,7 +117,7 @@ class Presence:
         for address in self.present():
             if self._stale or address.key not in self._memory:
                 self._memory[address.key] = address
-        self._stale = self._stale and bool(self.missing())
+        self._named, self._stale = None, self._stale and not self.is_whole
 
     def expire(self) -> None:
         """keepalived may add its VIPs with other attributes from now on."""
@@ -87,11 +127,25 @@ class Presence:
         """Take over what an earlier daemon noted."""
         keys = self.keys()
         self._memory.update({a.key: a for a in known if a.key in keys})
+        self._named = None
+
+    @property
+    def names(self) -> tuple[tuple[str, str], ...]:
+        """Interface and address of the VIPs that were noted."""
+        self._found()
+        if self._named is None:
+            name = self._mirror.name
+            self._named = tuple((name(key.ifindex), str(key.ip)) for key in self._memory)
+        return self._named
 
     def reconfigure(self, spec: InstanceSpec) -> None:
         """keepalived runs another configuration; VIPs that it no longer holds are forgotten."""
-        self._stale = self._stale or spec.vips != self._spec.vips
-        self._spec = spec
+        known, self._spec = self._spec.vips, spec
+        if spec.vips == known:
+            return
+        self._stale = True
+        self._mirror.unwatch(self._watch)
+        self._find()
         keys = self.keys()
         self._memory = {key: a for key, a in self._memory.items() if key in keys}
 

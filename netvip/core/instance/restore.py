@@ -48,6 +48,8 @@ class Restore:
         self._unfinished: frozenset[AddressKey] = frozenset()
         self._pace = Pace(PACE_COUNT, PACE_PERIOD)
         self._at_once_left = AT_ONCE_LIMIT
+        # Fewest VIPs that were missing since they were put back.
+        self._left = 0
         self._sent_at = float("-inf")
         #: When the kernel should have added what was sent, and when evidence of MASTER that is
         #: newer than the put-back should have come.
@@ -65,6 +67,11 @@ class Restore:
     def forget_losses(self) -> None:
         """The VIPs are back, or another node is MASTER."""
         self._losses.clear()
+
+    @property
+    def count(self) -> int:
+        """How many VIPs were deleted since all was well."""
+        return len(self._losses)
 
     @property
     def any_lost(self) -> bool:
@@ -88,7 +95,7 @@ class Restore:
     def knows(self, key: AddressKey) -> bool:
         """Whether netvip knows what the VIP looked like, and keepalived leaves it to netvip."""
         presence = self._presence
-        vip = next((vip for vip in presence.spec.vips if presence.key(vip) == key), None)
+        vip = presence.vip(key)
         if vip is None or key not in presence.memory:
             return False
         return not (vip.tracked and presence.spec.watches_addresses)
@@ -131,9 +138,14 @@ class Restore:
 
     def put_back_missing(self, now: float) -> None:
         """Put back everything that is missing, in the order in which keepalived had added it."""
-        self.add_by = now + RESTORE_LIMIT
-        missing = {self._presence.key(vip) for vip in self._presence.missing()}
-        self._send([key for key in self._presence.memory if key in missing], now)
+        absent = self._presence.absent
+        self.add_by, self._left = now + RESTORE_LIMIT, len(absent)
+        self._send([key for key in self._presence.memory if key in absent], now)
+
+    def progress(self, now: float) -> None:
+        """A VIP is on its interface, and others are not yet: many of them take longer."""
+        if (left := len(self._presence.absent)) < self._left:
+            self.add_by, self._left = now + RESTORE_LIMIT, left
 
     def put_back_at_once(self, loss: Loss) -> None:
         """Put one VIP back that a shield cannot stand in for: IPv6, or where a packet filter

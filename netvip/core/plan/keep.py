@@ -52,11 +52,15 @@ class PlanKeeper:
         self.changed(now)
         self._due = min(self._due, now + URGENT_AFTER)
 
-    def run(self, instances: Collection[Instance], acting_on: Collection[int]) -> None:
+    def run(
+        self,
+        instances: Collection[Instance],
+        acting_on: Collection[int],
+        keys: frozenset[AddressKey],
+    ) -> None:
         """Build the plans of instances that are not protected; where networkd acts on an interface,
         only of those that have none."""
         self._first_change = self._due = NEVER
-        keys = frozenset(key for instance in instances for key in instance.vip_keys())
         for instance in instances:
             # Instances of one interface share its bridge: while one is protected the plans of the
             # others stay as they are.
