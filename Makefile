@@ -11,7 +11,7 @@ PYTEST := $(VENV)/bin/python -m pytest --durations=10
 APT    := apt-get -o DPkg::Lock::Timeout=300 -qq install -y --no-install-recommends
 
 LAB_PACKAGES := mmdebstrap debian-archive-keyring iproute2 procps util-linux nftables \
-                dpkg-dev kmod gcc libc6-dev
+                iptables dpkg-dev kmod gcc libc6-dev
 DEB_PACKAGES := build-essential debhelper dh-python python3-all python3-setuptools \
                 pybuild-plugin-pyproject lintian fakeroot python3-venv python3-dbus-next \
                 python3-hypothesis python3-pyroute2 python3-pytest python3-pytest-asyncio
@@ -56,7 +56,7 @@ build/probe: tests/lab/tools/probe.c build/.packages
 	gcc -O2 -Wall -Wextra -o $@ $<
 
 matrix: packages deb
-	NETVIP_LAB_SUITES="bookworm trixie sid" $(MAKE) lab
+	NETVIP_LAB_SUITES="bookworm backports trixie sid" $(MAKE) lab
 
 bench: packages deb
 	$(VENV)/bin/python -m tests.bench $(SUITES)

@@ -78,6 +78,17 @@ class Cost:
     started: float
     vips: tuple[str, ...] = field(default=())
     interface: str = INTERFACE
+    #: When each run of the action began.
+    runs: tuple[float, ...] = field(default=())
+
+    def lost_typically(self, side: str) -> int:
+        """Lost probes of the run in the middle, by how many each lost."""
+        return sorted(self._lost_by_run(getattr(self, side)["gaps"]))[len(self.runs) // 2]
+
+    def _lost_by_run(self, gaps: list[tuple[float, float, int]]) -> list[int]:
+        ends = (*self.runs[1:], float("inf"))
+        spans = zip((float("-inf"), *self.runs[1:]), ends, strict=True)
+        return [sum(n for at, _, n in gaps if since <= at < end) for since, end in spans]
 
     @property
     def lost(self) -> int:
@@ -164,8 +175,9 @@ def measure(
     action: Callable[[Node], None],
     afterwards: float = AFTERWARDS,
     until: Callable[[], None] | None = None,
+    runs: int = 1,
 ) -> Cost:
-    """Run the action on the master while everything is probed."""
+    """Run the action on the master, once or several times, while everything is probed."""
     vip = pair.vips[0]
     with services(pair), ExitStack() as stack:
         tools = {
@@ -178,11 +190,15 @@ def measure(
         }
         for tool in tools.values():
             stack.callback(tool.kill)
-        started = time.monotonic()
-        action(pair.a)
-        if until is not None:
-            until()
-        time.sleep(afterwards)  # the observation itself: there is no event for "nothing happens"
+        started: list[float] = []
+        for _ in range(runs):
+            if started:
+                pair.make_master()
+            started.append(time.monotonic())
+            action(pair.a)
+            if until is not None:
+                until()
+            time.sleep(afterwards)  # to observe: there is no event for "nothing happens"
         found = {name: tool.stop() for name, tool in tools.items()}
     watched = {name: found[name]["events"] for name in ("a", "b")}
     return Cost(
@@ -191,9 +207,10 @@ def measure(
         found["stream"],
         found["connects"],
         watched,
-        started,
+        started[0],
         pair.vips,
-        pair.host.vips_on or pair.host.interface,
+        pair.host.has_vips_on,
+        tuple(started),
     )
 
 

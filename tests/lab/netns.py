@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,24 +48,30 @@ class Switch(Namespace):
         self.run("ip", "link", "add", "br0", "type", "bridge", "forward_delay", "0")
         self.run("ip", "link", "set", "br0", "up")
 
-    def plug(self, other: Namespace, interface: str, tagged: int = 0) -> None:
-        """Lay a cable: `interface` appears in the other namespace, down. The port carries the VLAN
-        `tagged`, unless that is 0."""
+    def plug(
+        self, other: Namespace, interface: str, tagged: Sequence[int] = (), master: str = "br0"
+    ) -> None:
+        """Lay a cable: `interface` appears in the other namespace, down. The port carries the VLANs
+        `tagged`."""
         self._ports += 1
         port = f"port{self._ports}"
-        self.run(
-            "ip",
-            "link",
-            "add",
-            port,
-            "type",
-            "veth",
-            "peer",
-            "name",
-            interface,
-            "netns",
-            other.name,
-        )
-        self.run("ip", "link", "set", port, "master", "br0", "up")
-        if tagged:
-            self.run("bridge", "vlan", "add", "dev", port, "vid", str(tagged))
+        ends = (port, "type", "veth", "peer", "name", interface, "netns", other.name)
+        self.run("ip", "link", "add", *ends)
+        self.run("ip", "link", "set", port, "master", master)
+        self.run("ip", "link", "set", port, "up")
+        self._tag(port, tagged)
+
+    def bundle(self, other: Namespace, interfaces: Sequence[str], tagged: Sequence[int]) -> None:
+        """Lay cables that are one for the switch, by 802.3ad."""
+        self._ports += 1
+        bundle = f"bundle{self._ports}"
+        mode = ("mode", "802.3ad", "miimon", "100", "lacp_rate", "fast")
+        self.run("ip", "link", "add", bundle, "type", "bond", *mode)
+        for interface in interfaces:
+            self.plug(other, interface, master=bundle)
+        self.run("ip", "link", "set", bundle, "master", "br0", "up")
+        self._tag(bundle, tagged)
+
+    def _tag(self, port: str, vlans: Sequence[int]) -> None:
+        for vlan in vlans:
+            self.run("bridge", "vlan", "add", "dev", port, "vid", str(vlan))

@@ -42,6 +42,13 @@ umount -l /mnt
 exec env -i container=lab PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd --system
 """
 
+#: The environment of apt, outside a node that has booted.
+APT = {
+    "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+    "LC_ALL": "C.UTF-8",
+    "DEBIAN_FRONTEND": "noninteractive",
+}
+
 
 def cgroup_root() -> Path:
     """The mount point of the cgroup v2 tree."""
@@ -84,6 +91,11 @@ class Node:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)
         target.chmod(mode)
+
+    def install_aside(self, package: str) -> None:
+        """Install a package of apt's own archive before the node boots."""
+        options = ("--yes", "--no-install-recommends")
+        run("chroot", self.root, "apt-get", "-qq", *options, "install", package, env=APT)
 
     def boot(self) -> None:
         """Start PID 1; ready() waits for it, so that two nodes boot at the same time."""

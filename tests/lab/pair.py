@@ -12,10 +12,10 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tests.lab.hosts import PLAIN, Host
+from tests.lab.hosts import MANY_VIPS, PLAIN, Host
 from tests.lab.netns import Namespace, Switch
 from tests.lab.node import Node
 from tests.lab.settings import PATIENCE
@@ -26,6 +26,7 @@ VIP = "10.77.0.10"
 VIPS3 = (VIP, "10.77.0.11", "10.77.0.12")
 GATEWAY = "10.77.0.100"
 OWN = {"a": "10.77.0.1", "b": "10.77.0.2"}
+NUMBER = {"a": "1", "b": "2"}
 PRIORITY = {"a": 110, "b": 100}
 #: Where the files live that both nodes' namespaces may reach: a disk, not the tmpfs of a runner.
 SCRATCH = "/var/tmp"
@@ -41,7 +42,7 @@ Address={own}/64
 Gateway=fd00:77::100
 """
 
-WAIT_FOR_INTERFACE = """[Service]
+WAIT_FOR_INTERFACE = """\
 ExecStartPre=timeout 60 sh -c 'until [ -e /sys/class/net/{interface} ]; do sleep 0.1; done'
 """
 
@@ -80,14 +81,16 @@ vrrp_instance VI_6 {{
 """
 
 
-def keepalived_conf(
-    name: str, vips: Sequence[str] = (VIP,), interface: str = INTERFACE, more: str = ""
-) -> str:
+def keepalived_conf(name: str, vips: Sequence[str] = (VIP,), host: Host = PLAIN) -> str:
     """An ordinary keepalived.conf, as an operator writes it."""
-    lines = "\n".join(f"        {vip}/24" for vip in vips)
+    lines = "\n".join(f"        {host.vip.format(vip=vip)}" for vip in vips)
     return KEEPALIVED.format(
-        name=name, interface=interface, priority=PRIORITY[name], vips=lines, more=more
-    )
+        name=name,
+        interface=host.interface,
+        priority=PRIORITY[name],
+        vips=lines,
+        more=host.keepalived,
+    ) + host.blocks.replace("@", NUMBER[name])
 
 
 #: What netvip may leave behind nowhere: its rules, its nexthops, its shield.
@@ -99,6 +102,8 @@ LEFTOVERS = (
 )
 #: The kernel's own rules, which carry its protocol where the kernel knows of protocols at all.
 KERNEL_RULES = ("lookup local", "lookup main", "lookup default")
+#: ip of bookworm shows rules of other protocols as well.
+OPERATORS = ("proto static",)
 
 
 #: The scratch directories of this process's pairs: another run on this machine is none of ours.
@@ -154,6 +159,8 @@ class Pair:
         self.gateway.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
         self.near.run("ip", "address", "add", "fd00:77::50/64", "dev", "eth0", "nodad")
         self.far.run("ip", "route", "add", "default", "via", "10.78.0.100")
+        for space in (self.near, self.gateway):
+            space.run("ip", "route", "add", MANY_VIPS, "dev", "eth0")
 
     def _filter_vlans(self, *ports: str) -> None:
         """The neighbours' ports belong to the VLAN that the nodes' cables carry tagged."""
@@ -166,24 +173,29 @@ class Pair:
     def _node(self, name: str) -> Node:
         net, host = self._space(f"node-{name}"), self.host
         host.lay_cables(self.switch, net)
-        node = Node(name, self.suite, net, self._scratch, host.vips_on or host.interface)
+        node = Node(name, self.suite, net, self._scratch, host.has_vips_on)
         self._open.append(node)
         network = host.network(OWN[name], GATEWAY)
         for file, text in host.files:
-            node.write(f"/etc/systemd/network/{file}", text)
-        keepalived = keepalived_conf(name, self.vips, host.interface, host.keepalived)
+            path = str(PurePosixPath("/etc/systemd/network") / file)
+            node.write(path, text.replace("@", NUMBER[name]))
+        keepalived = keepalived_conf(name, self.vips, host)
         if self._ipv6:
             network += NETWORK6.format(own=OWN6[name])
             keepalived += KEEPALIVED6.format(
                 interface=host.interface, priority=PRIORITY[name], vip=VIP6
             )
         assert "KeepConfiguration" not in network
-        node.write("/etc/systemd/network/10-lan.network", network)
+        if host.is_netplan:
+            node.install_aside("netplan.io")
+            node.write("/etc/netplan/50-lab.yaml", network, mode=0o600)
+        else:
+            node.write("/etc/systemd/network/10-lan.network", network)
         node.write("/etc/keepalived/keepalived.conf", keepalived)
         # Nodes have no systemd-networkd-wait-online, which would hold it until networkd is done: it
         # ends where it finds no such interface.
-        wait = WAIT_FOR_INTERFACE.format(interface=host.interface)
-        node.write("/etc/systemd/system/keepalived.service.d/lab.conf", wait)
+        wait = "".join(WAIT_FOR_INTERFACE.format(interface=name) for name in host.before_keepalived)
+        node.write("/etc/systemd/system/keepalived.service.d/lab.conf", f"[Service]\n{wait}")
         return node
 
     def _boot(self) -> None:
@@ -209,7 +221,8 @@ class Pair:
     @property
     def every_vip(self) -> tuple[str, ...]:
         """The VIPs of every instance: each instance elects a master of its own."""
-        return (*self.vips, VIP6) if self._ipv6 else self.vips
+        others = tuple(vip for _, vip in self.host.others)
+        return (*self.vips, *others, VIP6) if self._ipv6 else (*self.vips, *others)
 
     @property
     def nodes(self) -> tuple[Node, Node]:
@@ -218,7 +231,9 @@ class Pair:
 
     def holder(self, vip: str = VIP) -> list[Node]:
         """The nodes that have the VIP on their interface."""
-        return [node for node in self.nodes if has_address(node, vip)]
+        interfaces = {address: interface for interface, address in self.host.others}
+        where = interfaces.get(vip, "")
+        return [node for node in self.nodes if has_address(node, vip, where)]
 
     def wait_master(self, node: Node, limit: float = 30.0 * PATIENCE) -> None:
         """Wait until this node alone holds every VIP."""
@@ -257,6 +272,9 @@ class Pair:
         if any(self.holder(vip) != [self.a] for vip in self.every_vip):
             self.b.run("systemctl", "restart", "keepalived.service")
         self.wait_master(self.a)
+        if self.host.vips_on:  # keepalived announces them there, where no neighbour is
+            for space in (self.near, self.gateway):
+                space.run("ip", "neighbour", "flush", "dev", "eth0")
         if self.a.succeeds("systemctl", "is-active", "netvip.service"):
             self.wait_status(self.a, _is_calm_master)
 
@@ -324,8 +342,8 @@ def _is_calm_master(status: dict[str, Any]) -> bool:
 
 def leftovers(node: Node) -> list[str]:
     """What netvip has in the node's kernel now, line by line."""
-    lines = [line for command in LEFTOVERS for line in node.net.run(*command).splitlines()]
-    return [line for line in lines if not line.rstrip().endswith(KERNEL_RULES)]
+    lines = [line.strip() for command in LEFTOVERS for line in node.net.run(*command).splitlines()]
+    return [line for line in lines if not line.endswith((*KERNEL_RULES, *OPERATORS))]
 
 
 def _mounts_below(directory: Path) -> list[str]:

@@ -1,4 +1,7 @@
-"""Root file systems of the nodes: one per Debian suite, built once, kept outside the tree."""
+"""Root file systems of the nodes: one per Debian suite, built once, kept outside the tree.
+
+"backports" is bookworm with the systemd of its backports, 254: next to the 255 of Ubuntu 24.04.
+"""
 
 from __future__ import annotations
 
@@ -34,6 +37,21 @@ ExecStart=
 ExecStart=-udevadm trigger --subsystem-match=net --action=add
 """
 
+#: A release under a name of the lab's.
+BASES = {"backports": "bookworm"}
+#: systemd alone comes from the backports (apt_preferences(5)).
+ADD_BACKPORTS = """cat >"$1/etc/apt/sources.list.d/lab.list" <<END
+deb http://deb.debian.org/debian bookworm-backports main
+END
+cat >"$1/etc/apt/preferences.d/lab" <<END
+Package: src:systemd
+Pin: release n=bookworm-backports
+Pin-Priority: 990
+END
+"""
+#: A node's upgrades are of no release.
+PREFER_NOTHING = '--customize-hook=rm "$1/etc/apt/preferences.d/lab"'
+
 FETCH_ASIDE = (
     'APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get -qq --yes --no-install-recommends '
     f"--download-only install {' '.join(ASIDE)}"
@@ -47,7 +65,9 @@ def cache_directory() -> Path:
 
 def rootfs(suite: str) -> Path:
     """The suite's root file system, built first if it is not there yet (about 20 s)."""
-    target = cache_directory() / f"{suite}-{digest(PACKAGES, ASIDE, MASKED, UDEV_TRIGGER, 2)}"
+    more = (ADD_BACKPORTS, PREFER_NOTHING) if suite in BASES else ()
+    recipe = digest(PACKAGES, ASIDE, MASKED, UDEV_TRIGGER, 2, *more)
+    target = cache_directory() / f"{suite}-{recipe}"
     with locked(suite):
         if not target.is_dir():
             _build(suite, target)
@@ -83,7 +103,8 @@ def _build(suite: str, target: Path) -> None:
         "--skip=essential/unlink",
         "--skip=cleanup/apt/cache",
         f"--customize-hook={FETCH_ASIDE}",
-        suite,
+        *([f"--setup-hook={ADD_BACKPORTS}", PREFER_NOTHING] if suite in BASES else []),
+        BASES.get(suite, suite),
         draft,
     )
     _prepare(draft)

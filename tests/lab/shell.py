@@ -16,7 +16,8 @@ class LabError(RuntimeError):
 def run(*argv: str | Path, check: bool = True, **kwargs: Any) -> str:
     """Run a command, return its standard output, raise LabError with its complaint."""
     command = [str(word) for word in argv]
-    kwargs.setdefault("stdin", subprocess.DEVNULL)
+    if "input" not in kwargs:
+        kwargs.setdefault("stdin", subprocess.DEVNULL)
     done = subprocess.run(command, capture_output=True, text=True, timeout=COMMAND_LIMIT, **kwargs)
     if check and done.returncode:
         raise LabError(f"{' '.join(command)}: exit {done.returncode}\n{done.stdout}{done.stderr}")

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from tests.lab import settings
-from tests.lab.hosts import HOSTS, Host
-from tests.lab.measure import ACTIONS, Cost, measure
+from tests.lab.hosts import BOND_VLAN, HOSTS, UNMANAGED, Host
+from tests.lab.measure import Cost, measure, restart
 from tests.lab.netns import Namespace
 from tests.lab.node import Node
-from tests.lab.pair import Pair, leftovers
+from tests.lab.pair import Pair, leftovers, netvip_status
+from tests.lab.upgrades import INSTALL, reinstalled
 
 #: A failover of the control takes 0.6 s; a re-election 3.6 s.
 CONTROL_AFTERWARDS, AFTERWARDS = 5.0, 3.0
@@ -24,6 +25,10 @@ CONTROL_AFTERWARDS, AFTERWARDS = 5.0, 3.0
 MODES = os.environ.get("NETVIP_LAB_MODES", "assisted guarded").split()
 #: Actions by name, of which NETVIP_LAB_ACTIONS may choose some.
 CHOSEN = os.environ.get("NETVIP_LAB_ACTIONS", "")
+#: How often each action is run with netvip; the figures are those of the run in the middle.
+RUNS = int(os.environ.get("NETVIP_LAB_RUNS", "1"))
+#: So many runs are judged by themselves: fewer may have met a busy moment of the machine.
+ENOUGH_RUNS = 5
 #: Probes that may be lost where the link stays up.
 ALLOWED = 1
 
@@ -39,19 +44,44 @@ def reconfigure(link: str) -> Action:
     return act
 
 
-def touch_all_and_reload(node: Node) -> None:
-    for file in (node.root / "etc/systemd/network").iterdir():
-        os.utime(file)
-    node.run("networkctl", "reload")
+def touch_and_reload(files: str) -> Action:
+    def act(node: Node) -> None:
+        node.run("sh", "-c", f"touch -c {files}; networkctl reload")
+
+    return act
+
+
+def apply_netplan(node: Node) -> None:
+    node.run("netplan", "apply")
+
+
+def reinstall_systemd(node: Node) -> None:
+    node.run(*INSTALL, *reinstalled(node))
 
 
 def actions(host: Host) -> dict[str, Action]:
     """networkd's actions on this host."""
-    found: dict[str, Action] = dict(ACTIONS)
+    etc, generated = "/etc/systemd/network/*", "/run/systemd/network/*"
+    own = f"{generated}-{host.interface}.network" if host.is_netplan else f"{etc}-lan.network"
+    found: dict[str, Action] = {"restart": restart, "reload": touch_and_reload(own)}
+    found |= {"reconfigure": reconfigure(host.interface)}
     found |= {f"reconfigure {link}": reconfigure(link) for link in host.links}
-    if host.files:
-        found["touch all and reload"] = touch_all_and_reload
-    return {name: found[name] for name in CHOSEN.split(",")} if CHOSEN else found
+    if host.files or host.is_netplan:
+        found["touch all and reload"] = touch_and_reload(f"{etc} {generated}")
+    if host.is_netplan:
+        found["netplan apply"] = apply_netplan
+    if host is BOND_VLAN:
+        found["systemd reinstalled"] = reinstall_systemd
+    return {name: found[name] for name in CHOSEN.split(",") if name in found} if CHOSEN else found
+
+
+def allowed(pair: Pair, action: str, control: int) -> int:
+    """Probes that netvip may lose where keepalived alone lost `control`."""
+    loses_carrier = pair.suite == "bookworm" and "ens2" in pair.host.cables
+    if RUNS >= ENOUGH_RUNS and not (loses_carrier or pair.host.unprotected):
+        return ALLOWED
+    # Two runs of the control differ by so much.
+    return max(ALLOWED, control + control // 20)
 
 
 @pytest.fixture(scope="module", params=HOSTS, ids=lambda host: host.name.replace(" ", "-"))
@@ -60,8 +90,8 @@ def host(request: pytest.FixtureRequest) -> Host:
     found: Host = request.param
     space = Namespace(f"nvprobe{os.getpid()}")
     try:
-        if kind := found.missing(space):
-            pytest.skip(f"kernel {os.uname().release} cannot make a link of kind {kind}")
+        if missing := found.missing(space):
+            pytest.skip(f"kernel {os.uname().release} has not {missing}")
     finally:
         space.close()
     return found
@@ -79,44 +109,64 @@ def row(pair: Pair, mode: str, action: str, cost: Cost) -> str:
     lead = cost.lead()
     return (
         f"| {pair.host.name} | {os.uname().release} | {pair.suite} | {action} | {mode} "
-        f"| {cost.near['lost']} / {cost.far['lost']} | {cost.longest_gap * 1000:.0f} ms "
+        f"| {cost.lost_typically('near')} / {cost.lost_typically('far')} "
+        f"| {cost.longest_gap * 1000:.0f} ms "
         f"| {cost.failovers} | {'broken' if cost.tcp_broken else 'kept'} "
         f"| {'' if lead is None else f'{lead * 1000:.0f} ms'} |"
     )
 
 
 def note(figures: list[str], line: str) -> None:
-    """Show a line of the table at once as well (pytest -s): the whole takes an hour."""
+    """Show a line of the table at once as well (pytest -s): the whole takes hours."""
     print(line, flush=True)
     figures.append(line)
+
+
+def measure_without(pair: Pair, figures: list[str]) -> dict[str, Cost]:
+    """The control."""
+    control = {}
+    for name, action in actions(pair.host).items():
+        pair.make_master()
+        control[name] = cost = measure(pair, action, CONTROL_AFTERWARDS)
+        note(figures, row(pair, "without", name, cost))
+    return control
+
+
+def switch_to(pair: Pair, mode: str, package: Path) -> None:
+    """Have netvip run in a mode; where it leaves the host alone it refuses to adopt."""
+    if mode == MODES[0]:
+        pair.protect(package, guarded=False)
+    if mode == "guarded" and pair.host.unprotected:
+        for node in pair.nodes:
+            assert not node.succeeds("netvip", "adopt", "--apply")
+    elif mode == "guarded":
+        pair.adopt()
 
 
 def test_no_action_of_networkd_s_costs_more_than_without_netvip(
     pair: Pair, package: Path, figures: list[str]
 ) -> None:
-    control, worse = {}, []
-    for name, action in actions(pair.host).items():
-        pair.make_master()
-        control[name] = cost = measure(pair, action, CONTROL_AFTERWARDS)
-        note(figures, row(pair, "without", name, cost))
+    control, worse = measure_without(pair, figures), []
     damage = max(cost.near["lost"] for cost in control.values())
-    assert damage > 0.25 * settings.PROBES_PER_SECOND, "the control shows no damage"
+    enough = damage > 0.25 * settings.PROBES_PER_SECOND
+    assert enough or pair.host.harmless or pair.host.unprotected, "the control shows no damage"
     for mode in MODES:
-        if mode == MODES[0]:
-            pair.protect(package, guarded=False)
-        if mode == "guarded":
-            pair.adopt()
+        switch_to(pair, mode, package)
         for name, action in actions(pair.host).items():
             pair.make_master()
             since = float(pair.a.run("date", "+%s.%6N"))
-            cost = measure(pair, action, AFTERWARDS)
+            cost = measure(pair, action, AFTERWARDS, runs=RUNS)
             note(figures, row(pair, mode, name, cost))
             story = pair.a.journal("netvip.service", since)
             for side in ("near", "far"):
-                lost = getattr(cost, side)["lost"]
-                allowed = max(ALLOWED, getattr(control[name], side)["lost"])
-                if lost > allowed:
-                    worse.append((mode, name, side, lost, allowed, story))
-    pair.make_master()
+                lost, alone = cost.lost_typically(side), getattr(control[name], side)["lost"]
+                if lost > allowed(pair, name, alone):
+                    worse.append((mode, name, side, lost, alone, story))
+        pair.make_master()
+        told = netvip_status(pair.a)["instances"][0]
+        assert bool(told["unprotected"]) is pair.host.unprotected, told
+        if pair.host is UNMANAGED:
+            assert told["managed"] == "no", told
+            assert "NV308" in pair.a.run("netvip", "doctor", check=False)
     assert leftovers(pair.a) == []
     assert worse == [], worse

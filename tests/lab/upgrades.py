@@ -73,7 +73,7 @@ def _packages(node: Node, name: str) -> dict[str, str]:
     return installed(node.root / "var/lib/dpkg", name)
 
 
-STABLE = ("bookworm", "trixie")
+STABLE = ("bookworm", "backports", "trixie")
 
 #: In this order: each can be made once on a node. systemd restarts systemd-networkd, and so does
 #: libc6 where systemd has a trigger for it; in sid they re-execute PID 1 alone. keepalived restarts
