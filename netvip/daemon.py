@@ -90,7 +90,7 @@ class Daemon:
         self._examined = asyncio.Event()
         self._home, self._home_name = HomeSource(self.feed, settings.home), settings.home
         self._control = server.ControlServer(
-            {"status": self._status, "call": self._call, "verify": self._verify}
+            {"status": self._status, "call": self._call, "verify": self._verify}, self._end_with
         )
 
     # --- the one queue --------------------------------------------------------------------------
@@ -328,8 +328,13 @@ class Daemon:
         problem = context.get("exception") or RuntimeError(context["message"])
         if "handle" not in context:  # a task of the bus library that nothing awaits
             log(actions.Level.WARNING, f"{context['message']}: {problem!r}")
-        elif not self._failure.done():
+        else:
             # An error in a reader or a timer would be logged and forgotten, and its event lost.
+            self._end_with(problem)
+
+    def _end_with(self, problem: BaseException) -> None:
+        """End the daemon with this error; systemd starts it again."""
+        if not self._failure.done():
             self._failure.set_exception(problem)
 
     async def _wait_for_stop(self) -> None:

@@ -50,6 +50,11 @@ def lines(document: Status, outdated: Sequence[str] = ()) -> Iterator[str]:
             yield f"  systemd-networkd does not manage {place}: it takes nothing away there"
         yield from map(_vip, instance["vips"])
         yield from (f"  {problem}; see netvip verify" for problem in instance["check"]["faults"])
+        for ignored in instance["ignored"]:
+            yield (
+                f"  {ignored['sender']} sends adverts that keepalived ignores "
+                f"({ignored['count']} so far): {ignored['why']}"
+            )
         if instance["conflict"]["with"]:
             yield f"  another host ({instance['conflict']['with']}) answers for the VIPs"
     for window in document["windows"]:

@@ -81,6 +81,10 @@ def _instance(machine: Machine, instance: Instance, now: float) -> status.Instan
         "evidence": _evidence(instance, now),
         "vips": [_vip(machine, instance, vip) for vip in spec.vips],
         "conflict": {"with": instance.conflict.words, "confirmed": instance.conflict.confirmed},
+        "ignored": [
+            {"sender": sender, "why": why, "count": count}
+            for sender, (why, count) in instance.foreign.discarded().items()
+        ],
         "check": _check(machine.checks.history(spec.name), now),
     }
 

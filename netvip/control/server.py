@@ -30,10 +30,16 @@ Handler = Callable[[Sequence[str]], Answer | Awaitable[Answer]]
 
 
 class ControlServer:
-    """Answers root and the members of group netvip; one verb a connection."""
+    """Answers root and the members of group netvip; one verb a connection. `failed` gets what a
+    verb's handler raised: that is the daemon's trouble, and no client's."""
 
-    def __init__(self, verbs: Mapping[str, Handler], path: str = CONTROL_SOCKET) -> None:
-        self._verbs, self._path = verbs, path
+    def __init__(
+        self,
+        verbs: Mapping[str, Handler],
+        failed: Callable[[BaseException], None],
+        path: str = CONTROL_SOCKET,
+    ) -> None:
+        self._verbs, self._failed, self._path = verbs, failed, path
         self._clients = self._strangers = 0
         self._group: int | None = None
         self._server: asyncio.Server | None = None
@@ -72,10 +78,15 @@ class ControlServer:
         try:
             if self._clients <= MOST_CLIENTS:
                 line = await asyncio.wait_for(reader.readline(), CLIENT_LIMIT)
-                answer = self._answer(line)
-                if not isinstance(answer, Mapping):
-                    answer = await answer
-                writer.write(json.dumps(answer).encode() + b"\n")
+                try:
+                    answer = self._answer(line)
+                    if not isinstance(answer, Mapping):
+                        answer = await answer
+                    text = json.dumps(answer)
+                except Exception as problem:
+                    self._failed(problem)
+                    return
+                writer.write(text.encode() + b"\n")
                 await asyncio.wait_for(writer.drain(), CLIENT_LIMIT)
         finally:
             self._clients -= 1

@@ -42,6 +42,14 @@ class Check(TypedDict):
 Conflict = TypedDict("Conflict", {"with": str, "confirmed": bool})
 
 
+class Ignored(TypedDict):
+    """Adverts that keepalived discards: who sends them, why they are discarded, and how many."""
+
+    sender: str
+    why: str
+    count: int
+
+
 class Evidence(TypedDict):
     """Where the newest evidence about MASTER comes from, and its age in seconds."""
 
@@ -69,6 +77,7 @@ class Instance(TypedDict):
     evidence: Evidence
     vips: list[Vip]
     conflict: Conflict
+    ignored: list[Ignored]
     check: Check
 
 

@@ -162,6 +162,10 @@ class Advert(Event):
     mac: bytes = b""
     #: The VIPs in it; keepalived omits those of virtual_ipaddress_excluded.
     addresses: tuple[IP, ...] = ()
+    version: int = 0
+    #: Version 2: the interval in seconds, and a digest of the authentication.
+    interval: int = 0
+    authentication: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

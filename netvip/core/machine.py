@@ -250,6 +250,8 @@ class Machine:
     @_on.register
     def _(self, event: events.Advert) -> None:
         for instance in self._select(lambda i: self._is_about(event, i)):
+            if not instance.heeds(event):
+                continue
             if instance.advert(event.time, event.own, event.priority, event.sender):
                 self._became_master(event.time, instance)
             if not event.own:

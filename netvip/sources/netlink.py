@@ -42,6 +42,7 @@ class KernelSource:
     ) -> None:
         self._emit, self._own_port, self._before_loss = emit, own_port, before_loss
         self._socket = open_socket(RECEIVE_BUFFER, rtnl.GROUPS)
+        self._rules_changed = False
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Report what there is, then every change."""
@@ -59,6 +60,10 @@ class KernelSource:
 
     def _readable(self) -> None:
         receive(self._socket, lambda message: self._take(message, time.monotonic()), self.resync)
+        if self._rules_changed:
+            self._rules_changed, now = False, time.monotonic()
+            for family, rules in _rules().items():
+                self._emit(events.RulesSeen(now, family, rules))
 
     def _take(self, message: Message, now: float) -> None:
         kind = message.kind
@@ -69,8 +74,7 @@ class KernelSource:
         elif kind in (rtnl.RTM_NEWLINK, rtnl.RTM_DELLINK):
             self._take_link(message, now)
         elif kind in (rtnl.RTM_NEWRULE, rtnl.RTM_DELRULE) and message.author != self._own_port:
-            for family, rules in _rules().items():
-                self._emit(events.RulesSeen(now, family, rules))
+            self._rules_changed = True  # they are read once, however many of them have changed
 
     def _take_address(self, message: Message, now: float) -> None:
         address = rtnl.address(message)

@@ -30,6 +30,11 @@ class Advertisement:
     priority: int
     source: IPv4Address | IPv6Address
     addresses: tuple[IPv4Address | IPv6Address, ...]
+    version: int = 3
+    #: Version 2: the interval in seconds.
+    interval: int = 0
+    #: Version 2: the type of the authentication and its data, which may be a password.
+    authentication: bytes = b""
 
 
 def parse(packet: bytes) -> Advertisement | None:
@@ -62,15 +67,20 @@ def _ipv6(packet: bytes) -> Advertisement | None:
 
 def _advert(family: int, src: bytes, dst: bytes, ttl: int, body: bytes) -> Advertisement | None:
     version, kind = body[0] >> 4, body[0] & 15
-    if kind != ADVERTISEMENT or version not in (2, 3) or not _intact(version, src, dst, body):
+    if kind != ADVERTISEMENT or version not in (2, 3):
         return None
     if ip_address(dst).is_multicast and ttl != TTL:
         return None
     size = 4 if family == AF_INET else 16
-    if len(body) < 8 + body[3] * size:
+    end = 8 + body[3] * size
+    # What follows the addresses in version 3 (keepalived's auth_hmac) its checksum does not cover.
+    if len(body) < end or not any(_intact(version, src, dst, b) for b in (body, body[:end])):
         return None
-    addresses = tuple(ip_address(body[8 + i * size : 8 + (i + 1) * size]) for i in range(body[3]))
-    return Advertisement(family, body[1], body[2], ip_address(src), addresses)
+    addresses = tuple(ip_address(body[i : i + size]) for i in range(8, end, size))
+    head = (family, body[1], body[2], ip_address(src), addresses)
+    if version == 3:
+        return Advertisement(*head)
+    return Advertisement(*head, version, body[5], body[4:5] + body[end:])
 
 
 def _intact(version: int, src: bytes, dst: bytes, body: bytes) -> bool:

@@ -12,6 +12,7 @@ import pytest
 
 from netvip.core import events
 from netvip.core.model import AuthorKind
+from netvip.sources import netlink
 from netvip.sources.adverts import AdvertSource
 from netvip.sources.netlink import KernelSource
 from netvip.wire import arp, ndp
@@ -86,6 +87,18 @@ def test_changes_of_links_routes_and_rules_are_emitted(
     for kind in (events.RouteSeen, events.RouteLost, events.RulesSeen):
         recorder.wait(lambda event, kind=kind: isinstance(event, kind))  # type: ignore[misc]
     recorder.wait(lambda event: isinstance(event, events.LinkSeen) and not event.link.carrier)
+
+
+def test_a_burst_of_rules_is_read_once(
+    recorder: Recorder, kernel: KernelSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[int] = []
+    monkeypatch.setattr(netlink, "_rules", lambda: reads.append(1) or {})  # type: ignore[func-returns-value]
+    for number in range(100):
+        ip("rule", "add", "from", f"10.77.1.{number}", "lookup", "99")
+    ip("route", "add", "192.0.2.0/24", "via", "10.77.0.100")
+    recorder.wait(lambda event: isinstance(event, events.RouteSeen))
+    assert len(reads) == 1
 
 
 def test_routes_of_a_routing_daemon_are_ignored(recorder: Recorder, kernel: KernelSource) -> None:

@@ -37,6 +37,7 @@ STATUS: dict[str, Any] = {
             "verdict": "good",
             "check": {"at": None, "asked": None, "faults": [], "steps": []},
             "conflict": {"with": "", "confirmed": False},
+            "ignored": [],
             "vips": [
                 {
                     "address": "10.77.0.10/24",
@@ -110,10 +111,14 @@ def test_status_without_a_daemon_is_3_and_one_sentence(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
+def failed(problem: BaseException) -> None:
+    pytest.fail(f"the handler raised {problem!r}")
+
+
 async def answered(place: Path, status: dict[str, Any], *words: str) -> tuple[int, str, str]:
     """Exit code, output and errors of `netvip status` where the daemon says this."""
     verb = "status" if status else "another"
-    server = ControlServer({verb: lambda _: status}, str(place / "control"))
+    server = ControlServer({verb: lambda _: status}, failed, str(place / "control"))
     await server.start()
     try:
         process = await asyncio.create_subprocess_exec(

@@ -14,17 +14,25 @@ from typing import Any
 import pytest
 
 from netvip.control import client, server
-from netvip.control.server import ControlServer
+from netvip.control.server import ControlServer, Handler
 from netvip.errors import DaemonUnreachable
 
 pytestmark = pytest.mark.asyncio
 UNKNOWN = {"error": "not a request that this daemon knows"}
 
 
+failures: list[BaseException] = []
+
+
+async def broken(_: object) -> dict[str, str]:
+    raise ValueError("of the daemon's own")
+
+
 @asynccontextmanager
 async def served(place: Path) -> AsyncIterator[str]:
     path = str(place / "control")
-    server = ControlServer({"status": lambda _: {"version": "1"}}, path)
+    verbs: dict[str, Handler] = {"status": lambda _: {"version": "1"}, "broken": broken}
+    server = ControlServer(verbs, failures.append, path)
     await server.start()
     try:
         yield path
@@ -52,6 +60,13 @@ async def exchange(path: str, request: bytes, *, end: bool = False) -> bytes:
 
 async def answer(path: str, request: bytes, *, end: bool = False) -> Any:
     return json.loads(await exchange(path, request, end=end))
+
+
+async def test_a_handler_s_error_is_the_daemon_s(tmp_path: Path) -> None:
+    failures.clear()
+    async with served(tmp_path) as path:
+        assert await exchange(path, b'{"verb": "broken"}\n') == b""
+    assert [str(problem) for problem in failures] == ["of the daemon's own"]
 
 
 async def test_a_verb_is_answered(tmp_path: Path) -> None:

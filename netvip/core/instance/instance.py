@@ -1,8 +1,9 @@
 """One VRRP instance on its way through the phases of states.py: the coordinator of its parts.
 
-presence knows the VIPs, mastership the evidence of MASTER, protection the shield and the bridge,
-restore what was lost and put back, release the FAULTs, conflict other hosts with the VIPs, refresh
-the announcements. Each part changes its own state; this file moves the phase and tells the parts.
+presence knows the VIPs, mastership the evidence of MASTER, foreign the adverts of other nodes,
+protection the shield and the bridge, restore what was lost and put back, release the FAULTs,
+conflict other hosts with the VIPs, refresh the announcements. Each part changes its own state; this
+file moves the phase and tells the parts.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from netvip.core.actions import (
     RequestDump,
     SetTrackFile,
 )
+from netvip.core.events import Advert
 from netvip.core.instance.conflict import Conflict
+from netvip.core.instance.foreign import DEAF, ForeignAdverts
 from netvip.core.instance.mastership import Mastership
 from netvip.core.instance.presence import Presence
 from netvip.core.instance.protection import Protection
@@ -69,7 +72,7 @@ class Instance:
         self._prepared: Plan | None = None
         self._unprotected = ""
         self.presence = Presence(spec, mirror)
-        self.mastership = Mastership()
+        self.mastership, self.foreign = Mastership(), ForeignAdverts()
         self.conflict, self._refresh = Conflict(), Refresh()
         self.protection = Protection(spec.name, outbox, blocked)
         self.restore = Restore(self.presence, self.mastership, self.conflict, outbox)
@@ -333,6 +336,17 @@ class Instance:
 
     # --- keepalived's news ----------------------------------------------------------------------
 
+    def heeds(self, advert: Advert) -> bool:
+        """Whether keepalived heeds an advert of this instance; what it discards is named once."""
+        if advert.own:
+            self.foreign.own(advert)
+            return True
+        sender = self.foreign.take(advert, self.spec)
+        if sender.why and sender.discarded == 1:
+            of = f"adverts for VRID {self.spec.vrid} that keepalived ignores"
+            self.log(Level.WARNING, f"{advert.sender} sends {of}: {sender.why}")
+        return not sender.why
+
     def advert(self, now: float, own: bool, priority: int, sender: str) -> bool:
         """An advert of this instance on the wire; whether this node became MASTER by it."""
         before = self.master(now)
@@ -350,6 +364,12 @@ class Instance:
     def dumped(self, asked: float, now: float, role: Role) -> bool:
         """keepalived's dump, true as of when it was asked for; whether this node became MASTER."""
         before = self.master(now)
+        if role is Role.MASTER:
+            for sender in self.foreign.is_master(asked, self.spec):
+                told = f"two masters: {sender} sends adverts as well, and {DEAF}"
+                self.log(Level.ERROR, f"{told}; check the firewalls for IP protocol 112")
+        else:
+            self.foreign.is_no_master()
         self.mastership.dump(asked, role)
         if self.master(now) is Tri.NO:
             self._left(now, f"keepalived reports {role.name}")
@@ -363,16 +383,19 @@ class Instance:
         if role is Role.MASTER:
             self._confirm(now)
         else:
+            self.foreign.is_no_master()
             self._left(now, f"keepalived reports {role.name}")
         return self._became_master(now, before)
 
     def keepalived_reloaded(self) -> None:
         """keepalived may have read another configuration."""
         self.presence.expire()
+        self.foreign.forget()
 
     def keepalived_gone(self, now: float) -> None:
         """keepalived stopped."""
         self._move(Trigger.KEEPALIVED_GONE, now)
+        self.foreign.forget()
         self.mastership.keepalived_gone(now)
         self._left(now, "keepalived stopped")
 
