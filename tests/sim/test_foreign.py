@@ -9,7 +9,7 @@ import pytest
 
 from netvip.core import events
 from netvip.core.model import Role, Tri
-from tests.sim.world import LAN, VIP, Node
+from tests.sim.world import KEEPALIVED, LAN, VIP, Node
 
 STRANGER = "10.77.0.77"
 OWN = events.Advert(
@@ -67,6 +67,22 @@ def test_an_advert_unlike_this_node_s_own_is_discarded_and_named_once(
         line.split(": ", 1)[1].startswith(f"{STRANGER} sends adverts for VRID 51") and why in line
     )
     assert node.has(VIP) and not node.fault
+
+
+def test_keepalived_is_asked_whether_it_heeds_other_addresses() -> None:
+    node = calm()
+    heard(node, addresses=())
+    assert not named(node, "ignores") and master(node) is Tri.YES
+    node.run(0.1)
+    assert len(named(node, "ignores")) == 1
+
+    node = calm()
+    node.role = Role.BACKUP  # as 2.3.3 does; it sends no advert with priority 0 then
+    node.unset(VIP.key, KEEPALIVED)
+    heard(node, addresses=())
+    node.run(5.0)
+    assert master(node) is Tri.NO and not node.has(VIP) and not node.shielded
+    assert not named(node, "ignores")
 
 
 def test_an_interval_of_version_3_is_no_difference() -> None:

@@ -1,9 +1,9 @@
 """Which adverts of other nodes keepalived discards: netvip discards them as well.
 
-keepalived takes an advert only if its version, authentication, addresses and (version 2) interval
-are its own (fact what-keepalived-discards). Its own adverts show what these are. An advert that it
-should take and does not, because a firewall drops it or because the other node drops this node's,
-is told by its dump: it says MASTER although the other node's adverts go on.
+keepalived takes an advert only if its version, authentication and (version 2) interval are its own;
+whether the addresses have to be depends on its version (fact what-keepalived-discards). Its own
+adverts show what these are. Where they leave a doubt, its dump tells: it says MASTER although the
+other node's adverts go on, because it discards them, or a firewall drops them or this node's.
 """
 
 from __future__ import annotations
@@ -16,9 +16,12 @@ from netvip.core.model import IP, InstanceSpec
 #: Two masters become one within an interval of the higher one's adverts (RFC 5798 6.4.3): after so
 #: many intervals they do not hear each other.
 DEAF_AFTER = 2.5
+#: How often keepalived is asked because of one sender that it may discard, in seconds.
+ASK_EVERY = 10.0
 #: Other nodes that are remembered. More than two are a mistake, or somebody's game.
 MOST_SENDERS = 16
 
+ADDRESSES = "they have other addresses"
 DEAF = "keepalived does not hear them, or that node does not hear this one"
 
 
@@ -38,26 +41,50 @@ class Sender:
 
     def __init__(self, now: float) -> None:
         self._first = self._last = now
-        self._deaf = False
+        self._asked = float("-inf")
+        self._deaf = self._different = self._named = False
         #: Why they are discarded, empty if they are not, and how many were.
         self.why, self.discarded = "", 0
 
-    def heard(self, now: float, difference: str) -> None:
+    def heard(self, now: float, difference: str, spec: InstanceSpec) -> None:
         """An advert, and how it differs from this node's."""
-        self._last = now
+        if now > self._last + spec.master_down:  # it is there again
+            self._first, self._deaf = now, False
+        self._last, self._different = now, difference == ADDRESSES
         self.why = difference or (DEAF if self._deaf else "")
         self.discarded += bool(self.why)
 
-    def is_gone(self, now: float, spec: InstanceSpec) -> bool:
-        """Whether nothing was heard for the master-down interval."""
-        return now > self._last + spec.master_down
+    def to_ask(self, now: float) -> bool:
+        """Whether keepalived has to be asked: it may heed an advert with other addresses."""
+        due = self._different and now >= self._asked + ASK_EVERY
+        self._asked = now if due else self._asked
+        return due
+
+    def is_discarded(self, asked: float) -> bool:
+        """Whether keepalived discards its adverts for certain, which is said once: by what it
+        compares, or as it says MASTER as of `asked`, later than this node asked because of them."""
+        certain = bool(self.why) and (not self._different or self._asked <= asked)
+        new, self._named = certain and not self._named, self._named or certain
+        return new
+
+    @property
+    def is_named(self) -> bool:
+        """Whether it was said that its adverts are discarded."""
+        return self._named
 
     def is_unheard(self, since: float, asked: float, spec: InstanceSpec) -> bool:
         """Whether its adverts went on for long while this node sent adverts as well, from `since`
         to `asked`."""
-        still_sends = self._last >= asked - 1.5 * spec.advert_interval
+        still_sends = self._sends(asked, spec)
         long_since = asked - max(self._first, since) >= DEAF_AFTER * spec.advert_interval
         return still_sends and long_since and not self._deaf and not self.why
+
+    def may_be_heeded(self, asked: float, spec: InstanceSpec) -> bool:
+        """Whether it sends adverts that keepalived may take although they differ."""
+        return self._different and self._sends(asked, spec)
+
+    def _sends(self, now: float, spec: InstanceSpec) -> bool:
+        return self._last >= now - 1.5 * spec.advert_interval
 
     def found_deaf(self, deaf: bool) -> None:
         """Whether keepalived does not take its adverts although they are like its own."""
@@ -77,7 +104,7 @@ def _difference(own: Form, other: Form) -> str:
     if own.authentication != other.authentication:
         return "their authentication type or password is another"
     if (own.count, own.addresses) != (other.count, other.addresses):
-        return "they have other addresses"
+        return ADDRESSES
     if own.interval != other.interval:
         return f"their interval is {other.interval} s, not {own.interval} s"
     return ""
@@ -108,12 +135,12 @@ class ForeignAdverts:
     def take(self, advert: Advert, spec: InstanceSpec) -> Sender:
         """Another node's advert; discarded if the sender's `why` is not empty."""
         known = self._senders.get(advert.sender)
-        if known is None or known.is_gone(advert.time, spec):
+        if known is None:
             known = Sender(advert.time)
-            if advert.sender in self._senders or len(self._senders) < MOST_SENDERS:
+            if len(self._senders) < MOST_SENDERS:
                 self._senders[advert.sender] = known
         difference = _difference(self._own, _form(advert)) if self._own else ""
-        known.heard(advert.time, difference)
+        known.heard(advert.time, difference, spec)
         return known
 
     def is_master(self, asked: float, spec: InstanceSpec) -> list[str]:
@@ -125,6 +152,17 @@ class ForeignAdverts:
             self._senders[name].found_deaf(True)
         return found
 
+    def discarded_by(self, asked: float) -> dict[str, str]:
+        """keepalived reports MASTER as of `asked`: the nodes whose adverts it discards by that, and
+        why, each once."""
+        return {n: s.why for n, s in self._senders.items() if s.is_discarded(asked)}
+
+    def heeded(self, asked: float, spec: InstanceSpec) -> str | None:
+        """keepalived reports as of `asked` that it is not MASTER: the node with other addresses for
+        which it left, if there is one."""
+        found = self._senders.items()
+        return next((n for n, sender in found if sender.may_be_heeded(asked, spec)), None)
+
     def is_no_master(self) -> None:
         """keepalived is not MASTER: it hears the others."""
         self._sends_since = None
@@ -133,4 +171,5 @@ class ForeignAdverts:
 
     def discarded(self) -> dict[str, tuple[str, int]]:
         """By sender, why its adverts are discarded, and how many were."""
-        return {n: (s.why, s.discarded) for n, s in self._senders.items() if s.why}
+        found = self._senders.items()
+        return {n: (s.why, s.discarded) for n, s in found if s.why and s.is_named}

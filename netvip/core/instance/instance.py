@@ -342,10 +342,15 @@ class Instance:
             self.foreign.own(advert)
             return True
         sender = self.foreign.take(advert, self.spec)
-        if sender.why and sender.discarded == 1:
-            of = f"adverts for VRID {self.spec.vrid} that keepalived ignores"
-            self.log(Level.WARNING, f"{advert.sender} sends {of}: {sender.why}")
+        if sender.to_ask(advert.time):
+            self._out.append(RequestDump())
+        elif sender.is_discarded(float("-inf")):
+            self._name(advert.sender, sender.why)
         return not sender.why
+
+    def _name(self, sender: str, why: str) -> None:
+        of = f"adverts for VRID {self.spec.vrid} that keepalived ignores"
+        self.log(Level.WARNING, f"{sender} sends {of}: {why}")
 
     def advert(self, now: float, own: bool, priority: int, sender: str) -> bool:
         """An advert of this instance on the wire; whether this node became MASTER by it."""
@@ -365,6 +370,8 @@ class Instance:
         """keepalived's dump, true as of when it was asked for; whether this node became MASTER."""
         before = self.master(now)
         if role is Role.MASTER:
+            for sender, why in self.foreign.discarded_by(asked).items():
+                self._name(sender, why)
             for sender in self.foreign.is_master(asked, self.spec):
                 told = f"two masters: {sender} sends adverts as well, and {DEAF}"
                 self.log(Level.ERROR, f"{told}; check the firewalls for IP protocol 112")
@@ -373,6 +380,8 @@ class Instance:
         self.mastership.dump(asked, role)
         if self.master(now) is Tri.NO:
             self._left(now, f"keepalived reports {role.name}")
+            if role is Role.BACKUP and (master := self.foreign.heeded(asked, self.spec)):
+                self._other_master(now, master)
         self._confirm(now)
         return self._became_master(now, before)
 
