@@ -22,13 +22,17 @@ export NETVIP_LAB_CACHE := $(CACHE)
 SHELL_SCRIPTS = $(shell git ls-files -z | \
     xargs -0 awk 'FNR == 1 && /^#!.*sh( |$$)/ { print FILENAME } { nextfile }')
 
-.PHONY: demo upgrades record test unit lab kernels matrix bench deb lint ruff mypy shellcheck docs clean \
+.PHONY: demo upgrades never-worse record test unit lab kernels matrix bench deb lint ruff mypy shellcheck docs clean \
         packages venv
 
 # With KERNEL=6.1 on that kernel of Debian's.
 demo: packages deb $(if $(KERNEL),build/probe)
 	$(if $(KERNEL),$(VENV)/bin/python -m tests.kernels $(KERNEL)) \
 	    $(VENV)/bin/python -m tests.lab.demo $(SUITES)
+
+never-worse: packages deb
+	NETVIP_LAB_ALL=1 $(PYTEST) -s tests/lab/test_never_worse.py tests/lab/test_strangers.py \
+	    tests/lab/test_users.py
 
 upgrades: packages deb
 	$(VENV)/bin/python -m tests.lab.upgrade_table $(SUITES)

@@ -53,6 +53,8 @@ DUMP_LIMIT = 1.0
 #: The kernel answers at once; a put-back that is not seen by then was refused. With the quiet
 #: before it, at most a second passes until the VIP is released.
 RESTORE_LIMIT = 0.5
+#: For each VIP it may take this longer, on a machine that is busy besides.
+RESTORE_EACH = 0.002
 #: Fresh evidence of MASTER must follow a put-back within the advert interval and this.
 RECHECK_GRACE = 1.0
 #: Deletions by processes other than networkd, outside a window, are restored this often ...

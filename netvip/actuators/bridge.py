@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import collapse_addresses, ip_network
 from typing import Any
 
 from netvip.actuators.netlink import NetlinkRequest
@@ -31,7 +31,7 @@ class RuleKey:
 
     def request(self, kind: int) -> NetlinkRequest:
         """The request to add (RTM_NEWRULE) or delete (RTM_DELRULE) the rule."""
-        source = ip_address(self.source) if self.source else None
+        source = ip_network(self.source) if self.source else None
         data = rtnl.set_rule(
             kind, self.family, self.pref, self.table, source, self.suppress_default
         )
@@ -41,22 +41,30 @@ class RuleKey:
 
 
 def vip_rules(plan: Plan) -> list[RuleKey]:
-    """The rules for packets from each VIP, before the lookup of main: the first looks up what
+    """The rules for packets from the VIPs, before the lookup of main: the first looks up what
     stands in for a table of the operator's, if there is one; the second main without its default
     route; the third netvip's table."""
     if plan.numbers is None:
         return []
     rules: list[RuleKey] = []
-    prefs = {family: before for family, before, _ in plan.prefs}
     policies = {ip: policy.table for policy in plan.policies for ip in policy.vips}
-    for vip in plan.vips:
-        family = family_of(vip.ip)
-        if (before := prefs.get(family)) is not None:
-            if (table := policies.get(vip.ip)) is not None:
-                rules.append(RuleKey(family, before, table, str(vip.ip)))
-            main = RuleKey(family, before, rtnl.RT_TABLE_MAIN, str(vip.ip), True)
-            rules += [main, RuleKey(family, before, plan.numbers.vip_table, str(vip.ip))]
+    for family, before, _ in plan.prefs:
+        vips = [vip.ip for vip in plan.vips if family_of(vip.ip) == family]
+        for table in dict.fromkeys(policies.get(ip) for ip in vips):
+            for source in _prefixes(ip for ip in vips if policies.get(ip) == table):
+                if table is not None:
+                    rules.append(RuleKey(family, before, table, source))
+                rules.append(RuleKey(family, before, rtnl.RT_TABLE_MAIN, source, True))
+                rules.append(RuleKey(family, before, plan.numbers.vip_table, source))
     return rules
+
+
+def _prefixes(addresses: Iterable[IP]) -> list[str]:
+    """The fewest prefixes that are these addresses and no other: a rule costs the kernel a
+    comparison for each packet, and whoever follows rules, as networkd and keepalived do, a message.
+    """
+    networks: Iterable[Any] = map(ip_network, addresses)  # of one family
+    return [str(network) for network in collapse_addresses(networks)]
 
 
 def host_rules(plan: Plan) -> list[RuleKey]:

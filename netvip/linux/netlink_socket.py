@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import sys
 from collections.abc import Callable, Iterable, Iterator
 
 from netvip.linux.netlink_messages import NLMSG_DONE, NLMSG_ERROR, Message, error_of, split
@@ -34,14 +35,18 @@ def open_socket(receive_buffer: int, groups: Iterable[int] = ()) -> socket.socke
 
 
 def receive(
-    sock: socket.socket, take: Callable[[Message], None], overflowed: Callable[[], None]
-) -> None:
-    """Pass every message that has arrived to `take`; call `overflowed` where some were lost."""
-    while True:
+    sock: socket.socket,
+    take: Callable[[Message], None],
+    overflowed: Callable[[], None],
+    most: int = sys.maxsize,
+) -> bool:
+    """Pass every message that has arrived to `take`, from so many datagrams at most; whether these
+    were all. Call `overflowed` where some were lost."""
+    for _ in range(most):
         try:
             datagram = sock.recv(DATAGRAM)
         except BlockingIOError:
-            return
+            return True
         except OSError as problem:
             if problem.errno != errno.ENOBUFS:
                 raise
@@ -49,6 +54,7 @@ def receive(
             continue
         for message in split(datagram):
             take(message)
+    return False
 
 
 def dump(request: bytes) -> Iterator[Message]:

@@ -355,15 +355,15 @@ def set_rule(
     family: int,
     pref: int,
     table: int,
-    source: IP | None = None,
+    source: Network | None = None,
     suppress_default: bool = False,
 ) -> bytes:
     """RTM_NEWRULE or RTM_DELRULE of one of our rules, all of it named, so no other ever matches."""
-    length = source.max_prefixlen if source else 0
+    length = source.prefixlen if source else 0
     header = (family, 0, length, 0, table if table < 256 else 0, FR_ACT_TO_TBL, 0)
     attrs = [
         RULE_HEADER.pack(*header),
-        _attribute(FRA_SRC, source.packed) if source else b"",
+        _attribute(FRA_SRC, source.network_address.packed) if source else b"",
         _attribute(FRA_PRIORITY, U32.pack(pref)),
         _attribute(FRA_TABLE, U32.pack(table)),
         _attribute(FRA_PROTOCOL, bytes([RTPROT_KERNEL])),

@@ -19,6 +19,9 @@ from netvip.linux.netlink_socket import dump, open_socket, receive
 #: A burst at boot, or of a thousand VIPs, must not overflow it; after an overflow the source dumps
 #: the kernel's state again.
 RECEIVE_BUFFER = 4 << 20
+#: So many notifications are taken before the other work of the event loop has its turn, the
+#: watchdog's above all: a thousand VIPs that go and come make several thousand.
+MOST_AT_ONCE = 50
 #: networkd's socket is made by PID 1 (systemd-networkd.socket), so its port is 1 (fact
 #: netlink-port-names-the-author).
 SOCKET_ACTIVATED = 1
@@ -59,8 +62,11 @@ class KernelSource:
         self._emit(events.Resync(time.monotonic(), snapshot()))
 
     def _readable(self) -> None:
-        receive(self._socket, lambda message: self._take(message, time.monotonic()), self.resync)
-        if self._rules_changed:
+        def take(message: Message) -> None:
+            self._take(message, time.monotonic())
+
+        all_read = receive(self._socket, take, self.resync, MOST_AT_ONCE)
+        if self._rules_changed and all_read:
             self._rules_changed, now = False, time.monotonic()
             for family, rules in _rules().items():
                 self._emit(events.RulesSeen(now, family, rules))

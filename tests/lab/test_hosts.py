@@ -81,7 +81,7 @@ def allowed(pair: Pair, action: str, control: int) -> int:
     if RUNS >= ENOUGH_RUNS and not (loses_carrier or pair.host.unprotected):
         return ALLOWED
     # Two runs of the control differ by so much.
-    return max(ALLOWED, control + control // 20)
+    return max(ALLOWED, control + control // 8)
 
 
 @pytest.fixture(scope="module", params=HOSTS, ids=lambda host: host.name.replace(" ", "-"))
@@ -160,7 +160,8 @@ def test_no_action_of_networkd_s_costs_more_than_without_netvip(
             story = pair.a.journal("netvip.service", since)
             for side in ("near", "far"):
                 lost, alone = cost.lost_typically(side), getattr(control[name], side)["lost"]
-                if lost > allowed(pair, name, alone):
+                known = pair.suite == "bookworm" and name in pair.host.known_worse
+                if lost > allowed(pair, name, alone) and not known:
                     worse.append((mode, name, side, lost, alone, story))
         pair.make_master()
         told = netvip_status(pair.a)["instances"][0]

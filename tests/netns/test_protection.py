@@ -114,6 +114,31 @@ def test_an_operator_s_rule_comes_first(lan: int, kernel: Kernel) -> None:
     kernel.protection.unprotect("VI_1")
 
 
+def test_neighbouring_vips_share_rules(lan: int, kernel: Kernel) -> None:
+    before = everything()
+    for number in range(16, 33):
+        ip("address", "add", f"10.78.0.{number}/32", "dev", "ens160")
+    mirror = mirrored()
+    found = [a for a in mirror.addresses(lan) if str(a.ip).startswith("10.78.")]
+    first = build.first_number(mirror.taken)
+    assert first is not None
+    where = build.numbers(first, 0)
+    plan = build.build(mirror, lan, found, frozenset(a.key for a in found), where)
+    kernel.protection.prepare("VI_1", plan)
+    kernel.protection.protect("VI_1")
+    rules = [line.split("\t")[1] for line in ip("rule").splitlines() if "from 10.78" in line]
+    assert rules == [
+        "from 10.78.0.16/28 lookup main suppress_prefixlength 0",
+        "from 10.78.0.16/28 lookup 71000",
+        "from 10.78.0.32 lookup main suppress_prefixlength 0",
+        "from 10.78.0.32 lookup 71000",
+    ]
+    kernel.protection.unprotect("VI_1")
+    for number in range(16, 33):
+        ip("address", "delete", f"10.78.0.{number}/32", "dev", "ens160")
+    assert everything() == before
+
+
 def test_the_operator_s_table_is_stood_in_for(lan: int, kernel: Kernel) -> None:
     """networkd deletes its rules and their tables' routes with the rest of an interface."""
     rule = ("from", "10.77.0.0/24", "lookup", "99", "pref", "1000")

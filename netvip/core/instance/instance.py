@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from netvip.const import NEVER, PACE_COUNT, PACE_PERIOD, RESTORE_LIMIT
+from netvip.const import NEVER, PACE_COUNT, PACE_PERIOD
 from netvip.core.actions import (
     Action,
     Announce,
@@ -494,7 +494,8 @@ class Instance:
             why = "no master within the master-down interval and one second"
             self.log(Level.WARNING, f"{why}; shield and bridge removed")
         if self._phase is Phase.RESTORING and now >= self.restore.add_by:
-            why = f"the kernel did not add {self.spec.words} within {RESTORE_LIMIT * 1000:.0f} ms"
+            absent = in_words([f"{vip.ip}/{vip.prefixlen}" for vip in self.missing()])
+            why = f"the kernel did not add {absent} in time"
             self._fail(Trigger.REFUSED, now, why)
         if self._phase is Phase.CHECKING and now >= self.restore.confirm_by:
             why = f"{self.spec.words} put back, but nothing confirmed that this node is MASTER"

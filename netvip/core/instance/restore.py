@@ -14,6 +14,7 @@ from netvip.const import (
     PACE_COUNT,
     PACE_PERIOD,
     RECHECK_GRACE,
+    RESTORE_EACH,
     RESTORE_LIMIT,
     RETRACT_AFTER,
     TAG,
@@ -139,13 +140,16 @@ class Restore:
     def put_back_missing(self, now: float) -> None:
         """Put back everything that is missing, in the order in which keepalived had added it."""
         absent = self._presence.absent
-        self.add_by, self._left = now + RESTORE_LIMIT, len(absent)
+        self._expect(now, len(absent))
         self._send([key for key in self._presence.memory if key in absent], now)
 
     def progress(self, now: float) -> None:
         """A VIP is on its interface, and others are not yet: many of them take longer."""
         if (left := len(self._presence.absent)) < self._left:
-            self.add_by, self._left = now + RESTORE_LIMIT, left
+            self._expect(now, left)
+
+    def _expect(self, now: float, left: int) -> None:
+        self.add_by, self._left = now + RESTORE_LIMIT + left * RESTORE_EACH, left
 
     def put_back_at_once(self, loss: Loss) -> None:
         """Put one VIP back that a shield cannot stand in for: IPv6, or where a packet filter
