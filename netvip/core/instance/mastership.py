@@ -19,6 +19,8 @@ class Mastership:
         #: Whether keepalived itself reported last that it is not MASTER. Another node's advert
         #: tells so too, but keepalived may ignore it, and then netvip has to ignore it as well.
         self.left = False
+        #: When it said so, unless another node's advert was heard since.
+        self.left_at = float("-inf")
 
     def advert(self, time: float, own: bool, priority: int) -> None:
         """An advert on the wire. Priority 0 is a release (RFC 5798 5.2.4)."""
@@ -26,6 +28,8 @@ class Mastership:
             self._own_advert(time)
         elif own or priority:
             self._own_in_a_row = 0
+            was_master = self._role is Role.MASTER
+            self.left_at = time if own and was_master else float("-inf")
             self._reported_at = time if own else self._reported_at
             self.left = self.left or own
             if own or self._role is not Role.FAULT:  # a node in FAULT hears a master as well
@@ -44,6 +48,7 @@ class Mastership:
         """keepalived reported a change of its state."""
         if role is not Role.MASTER:
             self._own_in_a_row = 0
+            self.left_at = time if self._role is Role.MASTER else self.left_at
         self._reported_at = time
         self.left = role is not Role.MASTER
         self._set(role, time, origin)
