@@ -7,6 +7,8 @@ CACHE  ?= /var/cache/netvip-lab
 WORKERS ?= 3
 # Kernels of Debian's package user-mode-linux.
 KERNELS ?= 6.1 6.12
+# How often make kernels runs each action with netvip: the run in the middle counts.
+RUNS ?= 1
 PYTEST := $(VENV)/bin/python -m pytest --durations=10
 APT    := apt-get -o DPkg::Lock::Timeout=300 -qq install -y --no-install-recommends
 
@@ -52,7 +54,7 @@ lab: packages deb
 # Kinds of hosts on Debian's kernels, each in a user-mode-linux guest of its own.
 kernels: packages deb build/probe
 	for kernel in $(KERNELS); do \
-	    $(VENV)/bin/python -m tests.kernels $$kernel \
+	    NETVIP_LAB_RUNS=$(RUNS) $(VENV)/bin/python -m tests.kernels $$kernel \
 	        $(VENV)/bin/python -m pytest -s -p no:cacheprovider -m hosts tests/lab || exit 1; \
 	done
 
