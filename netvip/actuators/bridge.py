@@ -91,9 +91,11 @@ def nexthops(plan: Plan) -> dict[tuple[int, IP | None], int]:
         (AF_INET6, plan.numbers.nexthop + NEXTHOPS_PER_FAMILY),
     ):
         routes = [r for r in plan.every_route if family_of(r.destination.network_address) == family]
-        gateways = dict.fromkeys(route.gateway for route in routes)
-        for offset, gateway in enumerate(list(gateways)[:NEXTHOPS_PER_FAMILY]):
-            found[family, gateway] = base + offset
+        used = {route.gateway for route in routes}
+        gateways = [gateway for kind, gateway in plan.gateways if kind == family]
+        for offset, gateway in enumerate(gateways[:NEXTHOPS_PER_FAMILY]):
+            if gateway in used:
+                found[family, gateway] = base + offset
     return found
 
 

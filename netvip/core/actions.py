@@ -58,6 +58,9 @@ class Plan:
     #: By family, the preferences of netvip's rules before main and of the one behind it.
     prefs: tuple[tuple[int, int, int], ...] = ()
     policies: tuple[PolicyTable, ...] = ()
+    #: The gateways of all routes of the interface, None for none, with their family: the same for
+    #: all instances of the interface, which share its nexthops.
+    gateways: tuple[tuple[int, IP | None], ...] = ()
 
     @property
     def every_route(self) -> tuple[Route, ...]:

@@ -21,7 +21,7 @@ from netvip.const import (
 )
 from netvip.core.actions import Action, Level, Log
 from netvip.core.mirror import Mirror
-from netvip.core.model import AddressKey, Tri
+from netvip.core.model import IP, AddressKey, Tri
 from netvip.core.plan import build
 
 #: A stop during a window waits this long for the interface to be quiet; systemd allows 15 s.
@@ -40,8 +40,8 @@ class Window:
     deadline: float
     #: The host's own addresses as the window opened.
     own: frozenset[AddressKey]
-    #: IP versions in which the interface had a default route as the window opened.
-    defaults: frozenset[int]
+    #: IP version and table of the interface's default routes as the window opened.
+    defaults: frozenset[tuple[int, int]]
     announced: float = float("-inf")
     changed: float = float("-inf")
 
@@ -171,7 +171,9 @@ class Windows(dict[int, Window]):
             return False
         # ... and while it reports that it is not, every address, and a longer quiet.
         busy = self._networkd is Tri.YES and final is Tri.NO
-        return not busy or (all_there and now >= window.patient_at())
+        if not busy or now < window.patient_at():
+            return not busy
+        return all_there or _ips(window.own) <= _ips(self._own(window.ifindex, vips))
 
     def _has_own_again(self, window: Window, vips: Keys) -> bool:
         """Whether the host has addresses of its own again in each version that it had one in."""
@@ -244,12 +246,17 @@ class Windows(dict[int, Window]):
         own = build.own_addresses(self._mirror, ifindex, vips)
         return frozenset(address.key for address in own)
 
-    def _defaults(self, ifindex: int) -> frozenset[int]:
+    def _defaults(self, ifindex: int) -> frozenset[tuple[int, int]]:
         routes = self._mirror.every_route(ifindex)
-        return frozenset(r.destination.version for r in routes if r.destination.prefixlen == 0)
+        defaults = (route for route in routes if route.destination.prefixlen == 0)
+        return frozenset((route.destination.version, route.table) for route in defaults)
 
     def _log(self, level: Level, text: str) -> None:
         self._out.append(Log(level, text))
+
+
+def _ips(addresses: Iterable[AddressKey]) -> set[IP]:
+    return {key.ip for key in addresses}
 
 
 def _versions(addresses: Iterable[AddressKey]) -> set[int]:

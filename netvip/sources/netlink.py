@@ -65,8 +65,11 @@ class KernelSource:
         def take(message: Message) -> None:
             self._take(message, time.monotonic())
 
-        all_read = receive(self._socket, take, self.resync, MOST_AT_ONCE)
-        if self._rules_changed and all_read:
+        if self._socket.fileno() < 0:
+            return  # closed meanwhile
+        if not receive(self._socket, take, self.resync, MOST_AT_ONCE):
+            asyncio.get_running_loop().call_soon(self._readable)
+        elif self._rules_changed:
             self._rules_changed, now = False, time.monotonic()
             for family, rules in _rules().items():
                 self._emit(events.RulesSeen(now, family, rules))

@@ -18,6 +18,8 @@ ADVERTISEMENT = 1
 #: RFC 5798 5.1.1.3: an advert that a router has forwarded is discarded. keepalived can send
 #: another TTL to unicast peers (unicast_ttl), so only multicast adverts are required to have it.
 TTL = 255
+#: RFC 2338 5.3.6: authentication by a password in clear text.
+PASSWORD = 1
 AF_INET, AF_INET6 = 2, 10
 
 
@@ -33,7 +35,7 @@ class Advertisement:
     version: int = 3
     #: Version 2: the interval in seconds.
     interval: int = 0
-    #: Version 2: the type of the authentication and its data, which may be a password.
+    #: Version 2: the type of the authentication, and the password if it has one.
     authentication: bytes = b""
 
 
@@ -80,7 +82,9 @@ def _advert(family: int, src: bytes, dst: bytes, ttl: int, body: bytes) -> Adver
     head = (family, body[1], body[2], ip_address(src), addresses)
     if version == 3:
         return Advertisement(*head)
-    return Advertisement(*head, version, body[5], body[4:5] + body[end:])
+    # RFC 3768 5.3.6: without a password the data is ignored.
+    data = body[end:] if body[4] == PASSWORD else b""
+    return Advertisement(*head, version, body[5], body[4:5] + data)
 
 
 def _intact(version: int, src: bytes, dst: bytes, body: bytes) -> bool:

@@ -168,6 +168,31 @@ def test_the_operator_s_table_is_stood_in_for(lan: int, kernel: Kernel) -> None:
     assert kernel.refused == []
 
 
+def test_instances_agree_on_the_nexthops_of_their_tables(lan: int, kernel: Kernel) -> None:
+    """Each instance's VIP has a table with a gateway of its own."""
+    ip("address", "add", "10.77.0.11/32", "dev", "ens160")
+    for own, table, gateway in (("10", "98", "201"), ("11", "99", "202")):
+        ip("rule", "add", "from", f"10.77.0.{own}", "lookup", table, "pref", "1000")
+        ip("route", "add", "default", "via", f"10.77.0.{gateway}", "dev", "ens160", "table", table)
+    mirror = mirrored()
+    found = {str(a.ip): a for a in mirror.addresses(lan)}
+    both = [found["10.77.0.10"], found["10.77.0.11"]]
+    first = build.first_number(mirror.taken)
+    assert first is not None
+    for vip in both:
+        where, keys = build.numbers(first, 0), frozenset(a.key for a in both)
+        kernel.protection.prepare(str(vip.ip), build.build(mirror, lan, [vip], keys, where))
+        kernel.protection.protect(str(vip.ip))
+    for table in ("98", "99"):
+        ip("route", "flush", "table", table)
+    ip("address", "flush", "dev", "ens160")
+    for own, gateway in (("10", "201"), ("11", "202")):
+        assert f"via 10.77.0.{gateway}" in ip("route", "get", "192.0.2.1", "from", f"10.77.0.{own}")
+    for vip in both:
+        kernel.protection.unprotect(str(vip.ip))
+    assert not ip("nexthop")
+
+
 def test_netvip_s_own_tables_are_no_one_s(lan: int, kernel: Kernel) -> None:
     before = mirrored().every_route(lan)
     kernel.protection.prepare("VI_1", planned(lan))

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 import pytest
 
 from netvip.core import events
+from netvip.core.instance.foreign import MOST_SENDERS
 from netvip.core.model import Role, Tri
 from tests.sim.world import KEEPALIVED, LAN, VIP, Node
 
@@ -132,6 +133,34 @@ def test_a_node_that_left_master_heeds_the_other_again() -> None:
     heard(node)
     assert master(node) is Tri.NO
     assert node.role is Role.BACKUP and not node.shielded
+
+
+@pytest.mark.parametrize("seconds", [3, 20])
+def test_a_master_that_comes_after_another_is_no_second_one(seconds: int) -> None:
+    node = calm()
+    node.role = Role.BACKUP  # the peer is MASTER, and keepalived says nothing of it
+    for _ in range(seconds):
+        heard(node)
+        node.run(1.0)
+    heard(node, priority=0)
+    node.run(0.6)
+    node.role = Role.MASTER
+    for _ in range(4):
+        node.feed(replace(OWN, time=node.now))
+        node.run(1.0)
+    assert not named(node, "two masters")
+    node.feed(replace(OWN, time=node.now))
+    assert master(node) is Tri.YES
+    heard(node)
+    assert master(node) is Tri.NO
+
+
+def test_many_strangers_are_not_remembered_and_do_not_fill_the_journal() -> None:
+    node = calm()
+    for number in range(200):
+        heard(node, sender=f"10.77.1.{number}", version=3)
+    assert master(node) is Tri.YES
+    assert len(named(node, "keepalived ignores")) <= MOST_SENDERS
 
 
 def test_two_masters_for_a_moment_are_a_takeover() -> None:

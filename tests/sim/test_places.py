@@ -10,7 +10,7 @@ from netvip.core.events import Request, RequestKind
 from netvip.core.machine import Machine
 from netvip.core.model import Address, Author, Kernel, Link, Role, Route, Rules, Tri, Vip
 from tests.sim.test_story import did
-from tests.sim.world import CONNECTED, DEFAULT, LAN, LO, NETWORKD, OWN, VIP, Lease, Node
+from tests.sim.world import CONNECTED, DEFAULT, KEEPALIVED, LAN, LO, NETWORKD, OWN, VIP, Lease, Node
 
 WEB = 3
 WEB_VIP = Address(WEB, ip_address("192.168.5.10"), 24, label="ens192", flags=0x80)
@@ -245,3 +245,17 @@ def test_what_a_killed_keepalived_left_of_it_stays() -> None:
     node.advert(own=False, priority=100)
     node.run(1.0)
     assert did(node, actions.LookForKeepalived) and node.has(VIP), node.log
+
+
+def test_an_interface_that_is_made_again_has_no_memory_of_its_first_number() -> None:
+    node = TwoPlaces(tracks=True)
+    node.run(3.0)
+    assert node.machine is not None
+    presence = node.machine.instances["VI_1"].presence
+    node.feed(events.LinkLost(node.now, WEB))
+    node.feed(events.LinkSeen(node.now, Link(7, "ens192")))
+    again = replace(WEB_VIP, ifindex=7)
+    node.feed(events.AddressSeen(node.now, again, KEEPALIVED))
+    node.run(1.0)
+    assert presence.names == (("ens160", "10.77.0.10"), ("ens192", "192.168.5.10"))
+    assert presence.is_whole and again.key in presence.memory

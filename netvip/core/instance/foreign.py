@@ -16,6 +16,8 @@ from netvip.core.model import IP, InstanceSpec
 #: Two masters become one within an interval of the higher one's adverts (RFC 5798 6.4.3): after so
 #: many intervals they do not hear each other.
 DEAF_AFTER = 2.5
+#: Adverts go on while the next comes within so many intervals.
+GOES_ON = 1.5
 #: How often keepalived is asked because of one sender that it may discard, in seconds.
 ASK_EVERY = 10.0
 #: Other nodes that are remembered. More than two are a mistake, or somebody's game.
@@ -48,7 +50,7 @@ class Sender:
 
     def heard(self, now: float, difference: str, spec: InstanceSpec) -> None:
         """An advert, and how it differs from this node's."""
-        if now > self._last + spec.master_down:  # it is there again
+        if self.is_gone(now, spec):  # it is there again
             self._first, self._deaf = now, False
         self._last, self._different = now, difference == ADDRESSES
         self.why = difference or (DEAF if self._deaf else "")
@@ -79,12 +81,25 @@ class Sender:
         long_since = asked - max(self._first, since) >= DEAF_AFTER * spec.advert_interval
         return still_sends and long_since and not self._deaf and not self.why
 
+    @property
+    def last(self) -> float:
+        """When its last advert was heard."""
+        return self._last
+
+    def is_gone(self, now: float, spec: InstanceSpec) -> bool:
+        """Whether nothing was heard for the master-down interval."""
+        return now > self._last + spec.master_down
+
+    def count_from(self, now: float) -> None:
+        """This node became MASTER: what was heard before proves nothing."""
+        self._first, self._deaf, self._asked = now, False, float("-inf")
+
     def may_be_heeded(self, asked: float, spec: InstanceSpec) -> bool:
         """Whether it sends adverts that keepalived may take although they differ."""
         return self._different and self._sends(asked, spec)
 
     def _sends(self, now: float, spec: InstanceSpec) -> bool:
-        return self._last >= now - 1.5 * spec.advert_interval
+        return self._last >= now - GOES_ON * spec.advert_interval
 
     def found_deaf(self, deaf: bool) -> None:
         """Whether keepalived does not take its adverts although they are like its own."""
@@ -117,15 +132,20 @@ class ForeignAdverts:
         self._own: Form | None = None
         # Since when this node has sent adverts as MASTER.
         self._sends_since: float | None = None
+        self._sent = float("-inf")
         self._senders: dict[str, Sender] = {}
 
-    def own(self, advert: Advert) -> None:
+    def own(self, advert: Advert, spec: InstanceSpec) -> None:
         """This node's own advert."""
         self._own = _form(advert)
+        paused = advert.time > self._sent + GOES_ON * spec.advert_interval
+        self._sent = advert.time
         if not advert.priority:
             self.is_no_master()
-        elif self._sends_since is None:
+        elif paused or self._sends_since is None:
             self._sends_since = advert.time
+            for sender in self._senders.values():
+                sender.count_from(advert.time)
 
     def forget(self) -> None:
         """keepalived may run another configuration, or has stopped."""
@@ -134,14 +154,22 @@ class ForeignAdverts:
 
     def take(self, advert: Advert, spec: InstanceSpec) -> Sender:
         """Another node's advert; discarded if the sender's `why` is not empty."""
-        known = self._senders.get(advert.sender)
-        if known is None:
-            known = Sender(advert.time)
-            if len(self._senders) < MOST_SENDERS:
-                self._senders[advert.sender] = known
+        known = self._senders.get(advert.sender) or self._new(advert, spec)
         difference = _difference(self._own, _form(advert)) if self._own else ""
         known.heard(advert.time, difference, spec)
         return known
+
+    def _new(self, advert: Advert, spec: InstanceSpec) -> Sender:
+        """Another sender; if there are too many, one that is silent is forgotten, and without such
+        a one all others count as one."""
+        name = advert.sender
+        if len(self._senders) >= MOST_SENDERS:
+            oldest = min(self._senders, key=lambda n: self._senders[n].last)
+            if self._senders[oldest].is_gone(advert.time, spec):
+                del self._senders[oldest]
+            else:
+                name = oldest
+        return self._senders.setdefault(name, Sender(advert.time))
 
     def is_master(self, asked: float, spec: InstanceSpec) -> list[str]:
         """keepalived reports MASTER as of `asked`; the nodes that prove not to be heard by it."""

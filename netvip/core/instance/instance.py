@@ -50,7 +50,7 @@ from netvip.core.model import (
 
 #: On a busy machine keepalived's word that it left MASTER is read so long before the deletion that
 #: made it leave (seconds).
-LEFT_BEFORE = 0.25
+LEFT_BEFORE = 1.0
 #: Two adverts, or a second dump, tell a new daemon whether this node is MASTER.
 UNKNOWN_FOR = 2.5
 
@@ -266,8 +266,9 @@ class Instance:
 
     def _lose_vip(self, loss: Loss) -> None:
         self.restore.lost(loss)
-        if self.has_just_left(loss.time):
+        if loss.author.kind is AuthorKind.NETWORKD and self.has_just_left(loss.time):
             self._move(Trigger.LEFT_FIRST, loss.time)
+            self.protection.carry(self.mastership.left_at, self.spec.master_down)
             self.log(Level.INFO, f"shield and bridge put up for {self.spec.words} (assisted)")
         if self._phase is Phase.CHECKING:
             self._move(Trigger.LOST_AGAIN, loss.time)
@@ -350,7 +351,7 @@ class Instance:
     def heeds(self, advert: Advert) -> bool:
         """Whether keepalived heeds an advert of this instance; what it discards is named once."""
         if advert.own:
-            self.foreign.own(advert)
+            self.foreign.own(advert, self.spec)
             return True
         sender = self.foreign.take(advert, self.spec)
         if sender.to_ask(advert.time):
@@ -403,8 +404,11 @@ class Instance:
         if role is Role.MASTER:
             self._confirm(now)
         else:
+            master = self.foreign.heeded(now, self.spec) if role is Role.BACKUP else None
             self.foreign.is_no_master()
             self._left(now, f"keepalived reports {role.name}")
+            if master is not None:
+                self._other_master(now, master)
         return self._became_master(now, before)
 
     def keepalived_reloaded(self) -> None:

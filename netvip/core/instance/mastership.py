@@ -39,6 +39,7 @@ class Mastership:
         # Of two masters, the one with the lower priority sends no advert after the first that it
         # hears (RFC 5798 6.4.3): two own adverts in a row prove MASTER, one does not.
         self._own_in_a_row += 1
+        self.left_at = float("-inf")
         self._reported_at = time
         self.left = False
         if self._role is Role.MASTER or self._own_in_a_row >= 2:
@@ -49,6 +50,8 @@ class Mastership:
         if role is not Role.MASTER:
             self._own_in_a_row = 0
             self.left_at = time if self._role is Role.MASTER else self.left_at
+        else:
+            self.left_at = float("-inf")
         self._reported_at = time
         self.left = role is not Role.MASTER
         self._set(role, time, origin)
@@ -68,7 +71,7 @@ class Mastership:
 
     def keepalived_gone(self, time: float) -> None:
         """keepalived stopped: this node is not MASTER."""
-        self._own_in_a_row, self.left = 0, False
+        self._own_in_a_row, self.left, self.left_at = 0, False, float("-inf")
         self._set(Role.UNKNOWN, time, "process")
 
     def _set(self, role: Role, time: float, origin: str) -> None:

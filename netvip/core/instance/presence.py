@@ -23,6 +23,8 @@ class Presence:
         """Look up where the kernel has the VIPs; anew where an interface has another number."""
         self._layout = self._mirror.layout
         self._vips = {self.key(vip): vip for vip in self._spec.vips}
+        # What was noted on an interface that was made again is of another number's.
+        self._memory = {key: a for key, a in self._memory.items() if key in self._vips}
         self._home = self._mirror.index(self._spec.vips[0].interface if self._spec.vips else "")
         self._places = frozenset({self._home, *(key.ifindex for key in self._vips)} - {0})
         self._watch, self._named = self._mirror.watch(self._vips), None
@@ -146,8 +148,6 @@ class Presence:
         self._stale = True
         self._mirror.unwatch(self._watch)
         self._find()
-        keys = self.keys()
-        self._memory = {key: a for key, a in self._memory.items() if key in keys}
 
     def name(self, ifindex: int) -> str:
         """The name of an interface, for the journal."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 from netvip.const import (
     BRIDGE_ROUTES,
@@ -68,27 +69,41 @@ def _nearest_first(route: Route) -> tuple[int, bool, int, str]:
     return (route.destination.version, route.gateway is not None, route.metric, repr(route))
 
 
+def _operators_tables(mirror: Mirror, ifindex: int) -> dict[int, tuple[Route, ...]]:
+    """The routes of the tables to which rules lead packets by their source, by table."""
+    tables = {table for rules in mirror.rules.values() for _, table in rules.by_source}
+    wanted = sorted(tables)[:MOST_POLICIES]
+    return {table: bridged_routes(mirror, ifindex, table) for table in wanted}
+
+
+def _gateways(routes: Iterable[Route]) -> tuple[tuple[int, IP | None], ...]:
+    found = ((family_of(r.destination.network_address), r.gateway) for r in routes)
+    return tuple(dict.fromkeys(found))
+
+
 def _policies(
-    mirror: Mirror, ifindex: int, vips: Iterable[IP], own: Iterable[IP], where: Numbers
+    mirror: Mirror,
+    bridged: dict[int, tuple[Route, ...]],
+    vips: Iterable[IP],
+    own: Iterable[IP],
+    where: Numbers,
 ) -> tuple[PolicyTable, ...]:
     """What stands in for the operator's tables: networkd deletes their routes, and the rules that
     lead to them, with the rest of the interface."""
-    wanted = [table for rules in mirror.rules.values() for _, table in rules.by_source]
-    bridged = {table: bridged_routes(mirror, ifindex, table) for table in sorted({*wanted})}
-    bridged = {table: routes for table, routes in bridged.items() if routes}
+    families = {ip.version for ip in (*vips, *own)}
 
     def first(ip: IP) -> int | None:
         rules = mirror.rules.get(family_of(ip))
-        return next((t for t in rules.tables(ip) if t in bridged), None) if rules else None
+        return next((t for t in rules.tables(ip) if bridged.get(t)), None) if rules else None
 
     led = {ip: first(ip) for ip in (*vips, *own)}
-    numbered = list(enumerate(bridged.items(), where.policy_table))[:MOST_POLICIES]
+    numbered = enumerate(bridged.items(), where.policy_table)
     found = [
         PolicyTable(
             number,
             tuple(ip for ip in vips if led[ip] == table),
             tuple(ip for ip in own if led[ip] == table),
-            routes,
+            tuple(route for route in routes if route.destination.version in families),
         )
         for number, (table, routes) in numbered
     ]
@@ -117,7 +132,8 @@ def build(
     """
     families = {family_of(vip.ip) for vip in vips}
     own = [a for a in own_addresses(mirror, ifindex, all_vips) if a.ip.version == 4]
-    routes = [r for r in bridged_routes(mirror, ifindex) if r.destination.version in _ip(families)]
+    every, tables = bridged_routes(mirror, ifindex), _operators_tables(mirror, ifindex)
+    routes = [route for route in every if route.destination.version in _ip(families)]
     on_lo = {  # put there by the operator; a shield's address has a lifetime
         a.ip for a in mirror.addresses(mirror.index("lo")) if not a.dynamic
     }
@@ -133,7 +149,8 @@ def build(
         tuple(routes),
         where,
         _prefs(mirror, families),
-        _policies(mirror, ifindex, *led, where),
+        _policies(mirror, tables, *led, where),
+        _gateways((*every, *chain.from_iterable(tables.values()))),
     )
 
 
