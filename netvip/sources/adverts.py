@@ -12,7 +12,6 @@ import errno
 import socket
 import time
 from collections.abc import Callable, Iterable
-from hashlib import blake2b
 
 from netvip.core.events import AddressAnnounced, Advert, Event
 from netvip.core.model import IP
@@ -24,8 +23,6 @@ from netvip.wire import arp, ndp, vrrp
 ETH_P_ALL = 0x0003
 PACKET_OUTGOING = 4
 LARGEST_ADVERT = 2048
-#: Bytes that tell one authentication from another. Its password leaves this module in no event.
-DIGEST = 8
 
 #: The ethertype is read from the ancillary area (linux/filter.h, SKF_AD_PROTOCOL): there a VLAN tag
 #: does not move it. Offsets count from the network header.
@@ -109,6 +106,8 @@ class AdvertSource:
                 self._emit_announcement(ifindex, _announced(sender[1], packet))
 
     def _emit_advert(self, ifindex: int, advert: vrrp.Advertisement, own: bool, mac: bytes) -> None:
+        # A password leaves this module in no event. Python's hash of bytes has a key that no other
+        # process knows; hashlib would load OpenSSL, 2 MiB.
         self._emit(
             Advert(
                 time.monotonic(),
@@ -122,7 +121,7 @@ class AdvertSource:
                 advert.addresses,
                 advert.version,
                 advert.interval,
-                blake2b(advert.authentication, digest_size=DIGEST).digest(),
+                hash(advert.authentication).to_bytes(8, "little", signed=True),
             )
         )
 
