@@ -77,15 +77,17 @@ class Daemon:
         self._unwritten = Unwritten()
         self._sender = NetlinkSender(self._refused)
         self._protection = Protector(self._sender)
-        self._adverts = AdvertSource(self.feed, loop)
+        self._adverts = AdvertSource(self.feed, loop, lambda: self._kernel.catch_up())
         self._kernel = KernelSource(self.feed, self._sender.port, self._adverts.drain)
         self._keepalived = KeepalivedSource(self.feed, settings.keepalived_conf)
         self._filters = FilterSource(self.feed)
-        self._fifo = FifoSource(self.feed, loop)
+        self._fifo = FifoSource(self.feed, loop, before_report=self._kernel.catch_up)
         self._hook_reply, self._source_list = HookReply(), SourceList()
         self._hooks = HookSource(self.feed, self._answer, loop)
         self._published, self._track_files = PublishedFiles(), TrackFiles()
-        self._networkd, self._keepalived_bus = _bus_sources(self.feed, settings.dbus)
+        self._networkd, self._keepalived_bus = _bus_sources(
+            self.feed, self._kernel.catch_up, settings.dbus
+        )
         self._runner = Runner(self.feed)
         self._examined = asyncio.Event()
         self._home, self._home_name = HomeSource(self.feed, settings.home), settings.home
@@ -418,14 +420,16 @@ class Daemon:
             log(actions.Level.ERROR, f"systemctl did not take the restart of {KEEPALIVED_UNIT}")
 
 
-def _bus_sources(feed: Callable[[events.Event], None], wanted: bool) -> tuple[Any, Any]:
+def _bus_sources(
+    feed: Callable[[events.Event], None], catch_up: Callable[[], None], wanted: bool
+) -> tuple[Any, Any]:
     if not wanted:
         return None, None  # dbus_next costs 90 ms
     from netvip.sources.keepalived_bus import KeepalivedBusSource
     from netvip.sources.networkd import NetworkdSource
 
     networkd = NetworkdSource(feed, lambda text: log(actions.Level.WARNING, text))
-    return networkd, KeepalivedBusSource(feed)
+    return networkd, KeepalivedBusSource(feed, catch_up)
 
 
 async def serve(settings: config.Config, problem: str = "") -> None:

@@ -69,9 +69,6 @@ class Holder(Protocol):
     def keeps_vips(self, now: float) -> bool:
         """Whether keepalived has its VIPs on the interface now, and has not released them."""
 
-    def has_just_left(self, now: float) -> bool:
-        """Whether keepalived left MASTER just now, as it does when its VIP is deleted."""
-
     def is_shielded_by(self, ip: IP) -> bool:
         """Whether this address on lo is part of its shield."""
 
@@ -104,10 +101,6 @@ def _meaning(
         # keepalived announces what it releases before it deletes it (Law 6): one that is MASTER
         # still has not released it.
         losing = [i for i in holders if i.keeps_vips(now)]
-        if not losing and author.kind is AuthorKind.NETWORKD:
-            # keepalived itself deletes what it releases: where networkd deleted it, keepalived left
-            # because of that, and was faster than the notification.
-            losing = [i for i in holders if i.has_just_left(now)]
         return (Meaning.VIP if losing else Meaning.RELEASED), losing
     if author.kind is AuthorKind.NETWORKD and _is_own(address, mirror, instances):
         masters = [i for i in instances if address.ifindex in i.places and i.master(now) is Tri.YES]

@@ -50,10 +50,20 @@ _FILTER = (
 
 
 class AdvertSource:
-    """Receives on the interfaces that watch() was called with."""
+    """Receives on the interfaces that watch() was called with.
 
-    def __init__(self, emit: Callable[[Event], None], loop: asyncio.AbstractEventLoop) -> None:
-        self._emit, self._loop = emit, loop
+    before_release is called before this node's own advert with priority 0 is reported: the deletion
+    that made keepalived release its VIPs has to be reported first (Law 2: a shield begins while
+    MASTER).
+    """
+
+    def __init__(
+        self,
+        emit: Callable[[Event], None],
+        loop: asyncio.AbstractEventLoop,
+        before_release: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._emit, self._loop, self._before_release = emit, loop, before_release
         self._sockets: dict[int, socket.socket] = {}
         self._addresses: frozenset[IP] = frozenset()
 
@@ -106,6 +116,8 @@ class AdvertSource:
                 self._emit_announcement(ifindex, _announced(sender[1], packet))
 
     def _emit_advert(self, ifindex: int, advert: vrrp.Advertisement, own: bool, mac: bytes) -> None:
+        if own and not advert.priority:
+            self._before_release()
         # A password leaves this module in no event. Python's hash of bytes has a key that no other
         # process knows; hashlib would load OpenSSL, 2 MiB.
         self._emit(

@@ -26,18 +26,21 @@ LINE = re.compile(rb'(INSTANCE|GROUP) "([^"\n]*)" ([A-Z_]+)(?: (\d{1,3}))?')
 
 
 class FifoSource(Pipe):
-    """Reads the lines that keepalived writes."""
+    """Reads the lines that keepalived writes. before_report is called before one is reported: the
+    deletion that made keepalived leave MASTER has to be reported first."""
 
     def __init__(
         self,
         emit: Callable[[events.Event], None],
         loop: asyncio.AbstractEventLoop,
         path: str = FIFO,
+        before_report: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(self._take_line, loop, path)
-        self._emit = emit
+        self._emit, self._before_report = emit, before_report
 
     def _take_line(self, line: bytes) -> bool:
+        self._before_report()
         event = parse(time.monotonic(), line)
         if isinstance(event, events.StateReported):
             self._emit(event)

@@ -23,10 +23,16 @@ FAMILIES = {"4": AF_INET, "6": AF_INET6}
 
 
 class KeepalivedBusSource:
-    """Receives signals of keepalived, and ignores those of other senders."""
+    """Receives signals of keepalived, and ignores those of other senders. before_report is called
+    before one is reported: the deletion that made keepalived leave MASTER has to be reported first.
+    """
 
-    def __init__(self, emit: Callable[[events.Event], None]) -> None:
-        self._emit = emit
+    def __init__(
+        self,
+        emit: Callable[[events.Event], None],
+        before_report: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._emit, self._before_report = emit, before_report
         #: The unique name of keepalived's connection. Any process may send such a signal; the bus
         #: sets the sender.
         self.owner = ""
@@ -64,6 +70,7 @@ class KeepalivedBusSource:
         if found is None or state not in Role._value2member_map_:
             return
         interface, vrid, family = found.groups()
+        self._before_report()
         self._emit(
             events.StateSignalled(
                 time.monotonic(), interface, int(vrid), FAMILIES[family], Role(state)

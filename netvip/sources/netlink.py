@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -33,8 +34,9 @@ NETVIP_TABLES = range(NUMBER_FIRST, NUMBER_LAST)
 class KernelSource:
     """Watches the kernel; `emit` gets an event for each change, in the kernel's order.
 
-    before_loss is called before a deletion is reported: keepalived announces what it releases
-    before it deletes it, so the adverts that have arrived have to be reported first (Law 6).
+    before_loss is called before a deletion that may be keepalived's own is reported: keepalived
+    announces what it releases before it deletes it, so the adverts that have arrived have to be
+    reported first (Law 6).
     """
 
     def __init__(
@@ -45,7 +47,9 @@ class KernelSource:
     ) -> None:
         self._emit, self._own_port, self._before_loss = emit, own_port, before_loss
         self._socket = open_socket(RECEIVE_BUFFER, rtnl.GROUPS)
-        self._rules_changed = False
+        self._rules_changed = self._is_losing = False
+        # Read by catch_up(), and not taken yet.
+        self._waiting: deque[Message] = deque()
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Report what there is, then every change."""
@@ -67,12 +71,39 @@ class KernelSource:
 
         if self._socket.fileno() < 0:
             return  # closed meanwhile
+        self._take_waiting()
         if not receive(self._socket, take, self.resync, MOST_AT_ONCE):
             asyncio.get_running_loop().call_soon(self._readable)
         elif self._rules_changed:
             self._rules_changed, now = False, time.monotonic()
             for family, rules in _rules().items():
                 self._emit(events.RulesSeen(now, family, rules))
+
+    def catch_up(self) -> None:
+        """Report what has arrived, up to a deletion that may be keepalived's own: to be called
+        before keepalived's word is reported. keepalived learns of networkd's deletion as netvip
+        does, and leaves MASTER because of it within a millisecond: what made it leave has arrived.
+        """
+        if self._is_losing:
+            return  # what came before this deletion is reported
+        receive(self._socket, self._waiting.append, self._overflowed)
+        while self._waiting and not self._may_be_keepalived_s(self._waiting[0]):
+            self._take(self._waiting.popleft(), time.monotonic())
+        if self._waiting:
+            asyncio.get_running_loop().call_soon(self._readable)
+
+    def _take_waiting(self) -> None:
+        while self._waiting:
+            self._take(self._waiting.popleft(), time.monotonic())
+
+    def _overflowed(self) -> None:
+        self._take_waiting()
+        self.resync()
+
+    def _may_be_keepalived_s(self, message: Message) -> bool:
+        if message.kind != rtnl.RTM_DELADDR:
+            return False
+        return self._author(message.author).kind in (AuthorKind.OTHER, AuthorKind.UNKNOWN)
 
     def _take(self, message: Message, now: float) -> None:
         kind = message.kind
@@ -91,7 +122,11 @@ class KernelSource:
             return
         author = self._author(message.author)
         if message.kind == rtnl.RTM_DELADDR:
-            self._before_loss()
+            if self._may_be_keepalived_s(message):
+                # Meanwhile nothing that came after this deletion may be reported.
+                self._is_losing = True
+                self._before_loss()
+                self._is_losing = False
             self._emit(events.AddressLost(time.monotonic(), address, author))
         else:
             self._emit(events.AddressSeen(now, address, author))

@@ -12,6 +12,7 @@ import pytest
 
 from netvip.core import events
 from netvip.core.model import AuthorKind
+from netvip.linux import rtnl
 from netvip.sources import netlink
 from netvip.sources.adverts import AdvertSource
 from netvip.sources.netlink import KernelSource
@@ -67,8 +68,6 @@ def test_a_deletion_has_its_author(recorder: Recorder, kernel: KernelSource) -> 
 def test_port_one_is_networkd_s(recorder: Recorder, kernel: KernelSource) -> None:
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as sock:
         sock.bind((1, 0))
-        from netvip.linux import rtnl
-
         first = recorder.events[0]
         assert isinstance(first, events.Resync)
         [vip] = [a for a in first.kernel.addresses if str(a) == "10.77.0.10/24"]
@@ -214,6 +213,95 @@ def test_drain_reads_without_the_loop(recorder: Recorder, adverts: AdvertSource)
     send_advert("ens160", 0)
     adverts.drain()
     assert [e.priority for e in recorder.events if isinstance(e, events.Advert)] == [0]
+
+
+class Wired:
+    """Both sources as the daemon connects them, and an author of deletions."""
+
+    def __init__(self, recorder: Recorder, lan: int) -> None:
+        self._recorder, self._loop = recorder, recorder.loop
+        emit = recorder.events.append
+        self.adverts = AdvertSource(emit, recorder.loop, lambda: self.kernel.catch_up())
+        self.kernel = KernelSource(emit, OWN_PORT, self.adverts.drain)
+        self.adverts.watch([lan])
+        self.kernel.start(recorder.loop)
+
+    def close(self) -> None:
+        self.kernel.close(self._loop)
+        self.adverts.close()
+
+    def order(self, count: int) -> list[str]:
+        """So many adverts and changes of addresses, in the order in which they were reported."""
+
+        def found() -> list[str]:
+            kinds = (events.Advert, events.AddressLost, events.AddressSeen)
+            return [type(e).__name__ for e in self._recorder.events if isinstance(e, kinds)]
+
+        self._recorder.wait(lambda _: len(found()) >= count)
+        return found()
+
+
+@pytest.fixture
+def wired(recorder: Recorder, lan: int) -> Iterator[Wired]:
+    found = Wired(recorder, lan)
+    yield found
+    found.close()
+
+
+def delete_as(port: int, *addresses: str) -> None:
+    """Delete addresses as the process with this netlink port."""
+    found = {str(a): a for a in netlink.snapshot().addresses}
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as sock:
+        sock.bind((port, 0))
+        for address in addresses:
+            sock.send(rtnl.delete_address(found[address]))
+
+
+@pytest.mark.parametrize("first", ["adverts", "netlink"])
+def test_law_2_networkd_s_deletion_comes_before_the_release_that_it_caused(
+    wired: Wired, recorder: Recorder, first: str
+) -> None:
+    delete_as(1, "10.77.0.10/24")
+    send_advert("ens160", 0)
+    if first == "adverts":  # the loop may serve either socket first
+        recorder.loop.call_soon(wired.adverts.drain)
+    else:
+        recorder.loop.call_soon(wired.kernel._readable)
+    assert wired.order(2) == ["AddressLost", "Advert"]
+
+
+@pytest.mark.parametrize("first", ["adverts", "netlink"])
+def test_law_6_keepalived_s_release_comes_before_its_deletion(
+    wired: Wired, recorder: Recorder, first: str
+) -> None:
+    send_advert("ens160", 0)
+    delete_as(4711, "10.77.0.10/24")
+    if first == "adverts":
+        recorder.loop.call_soon(wired.adverts.drain)
+    else:
+        recorder.loop.call_soon(wired.kernel._readable)
+    assert wired.order(2) == ["Advert", "AddressLost"]
+
+
+def test_what_comes_after_keepalived_s_deletion_is_reported_after_it(
+    wired: Wired, recorder: Recorder
+) -> None:
+    send_advert("ens160", 0)
+    delete_as(4711, "10.77.0.10/24")
+    ip("address", "add", "10.77.0.10/24", "dev", "ens160")
+    recorder.loop.call_soon(wired.kernel._readable)
+    assert wired.order(3) == ["Advert", "AddressLost", "AddressSeen"]
+
+
+def test_of_two_deletions_the_release_stands_between(wired: Wired, recorder: Recorder) -> None:
+    """networkd deletes one VIP; keepalived releases, and deletes the other."""
+    ip("address", "add", "10.77.0.11/24", "dev", "ens160")
+    wired.order(1)
+    delete_as(1, "10.77.0.10/24")
+    send_advert("ens160", 0)
+    delete_as(4711, "10.77.0.11/24")
+    recorder.loop.call_soon(wired.adverts.drain)
+    assert wired.order(4)[1:] == ["AddressLost", "Advert", "AddressLost"]
 
 
 def test_a_deleted_interface_raises_nothing(recorder: Recorder, adverts: AdvertSource) -> None:

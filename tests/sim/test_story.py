@@ -15,7 +15,7 @@ from netvip.core.mirror import Mirror
 from netvip.core.model import Author, AuthorKind, Link, Role, Tri
 from netvip.core.requests.handle import AptPolicy
 from netvip.core.requests.holds import Hold
-from tests.sim.world import ANNOUNCED_AFTER, KEEPALIVED, LAN, NETWORKD, OPERATOR, OWN, VIP, Node
+from tests.sim.world import ANNOUNCED_AFTER, LAN, NETWORKD, OWN, VIP, Node
 
 
 def phase(node: Node) -> Phase:
@@ -93,43 +93,6 @@ def test_the_shield_falls_as_another_master_has_announced_itself() -> None:
     assert node.shielded, "till then the neighbours send here"
     node.run(0.001)
     assert not node.shielded and not node.bridged
-
-
-def test_keepalived_may_leave_before_the_deletion_is_read() -> None:
-    """On a busy machine its advert with priority 0 is read first (assisted)."""
-    node = Node(guarded=False)
-    node.run(3.0)
-    node.advert(own=True, priority=0)
-    node.role = Role.BACKUP
-    node.unset(VIP.key, NETWORKD)
-    node.run(0.01)
-    assert node.shielded, node.log
-    node.run(0.6)
-    node.advert(own=False, priority=100)
-    node.run(0.1)
-    assert not node.shielded
-
-
-@pytest.mark.parametrize("author", [KEEPALIVED, OPERATOR], ids=["keepalived", "operator"])
-def test_a_release_is_no_loss_whoever_deletes_afterwards(author: Author) -> None:
-    node = Node(guarded=False)
-    node.run(3.0)
-    node.advert(own=True, priority=0)
-    node.role = Role.BACKUP
-    node.unset(VIP.key, author)
-    node.run(0.01)
-    assert not node.shielded
-
-
-def test_what_networkd_deletes_after_a_takeover_is_no_loss() -> None:
-    node = Node(guarded=False)
-    node.run(3.0)
-    node.advert(own=True, priority=0)
-    node.role = Role.BACKUP
-    node.advert(own=False, priority=100)
-    node.unset(VIP.key, NETWORKD)
-    node.run(0.01)
-    assert not node.shielded
 
 
 def test_a_master_that_announces_nothing_is_not_waited_for() -> None:

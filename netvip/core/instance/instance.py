@@ -48,9 +48,6 @@ from netvip.core.model import (
     in_words,
 )
 
-#: On a busy machine keepalived's word that it left MASTER is read so long before the deletion that
-#: made it leave (seconds).
-LEFT_BEFORE = 1.0
 #: Two adverts, or a second dump, tell a new daemon whether this node is MASTER.
 UNKNOWN_FOR = 2.5
 
@@ -147,11 +144,6 @@ class Instance:
         """Whether keepalived has its VIPs on the interface now, and has not released them."""
         holds = self.protected or self.master(now) is Tri.YES
         return holds and self._phase not in LEAVING
-
-    def has_just_left(self, now: float) -> bool:
-        """Whether keepalived left MASTER just now, as it does when its VIP is deleted."""
-        ready = self._phase is Phase.WATCHING and not self.spec.guarded and not self._unprotected
-        return ready and now <= self.mastership.left_at + LEFT_BEFORE and self.presence.has_carrier
 
     def is_shielded_by(self, ip: IP) -> bool:
         """Whether this address on lo is part of its shield."""
@@ -266,10 +258,6 @@ class Instance:
 
     def _lose_vip(self, loss: Loss) -> None:
         self.restore.lost(loss)
-        if loss.author.kind is AuthorKind.NETWORKD and self.has_just_left(loss.time):
-            self._move(Trigger.LEFT_FIRST, loss.time)
-            self.protection.carry(self.mastership.left_at, self.spec.master_down)
-            self.log(Level.INFO, f"shield and bridge put up for {self.spec.words} (assisted)")
         if self._phase is Phase.CHECKING:
             self._move(Trigger.LOST_AGAIN, loss.time)
         if self._phase in (Phase.WATCHING, Phase.FAILED):

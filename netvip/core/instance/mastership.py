@@ -19,8 +19,6 @@ class Mastership:
         #: Whether keepalived itself reported last that it is not MASTER. Another node's advert
         #: tells so too, but keepalived may ignore it, and then netvip has to ignore it as well.
         self.left = False
-        #: When it said so, unless another node's advert was heard since.
-        self.left_at = float("-inf")
 
     def advert(self, time: float, own: bool, priority: int) -> None:
         """An advert on the wire. Priority 0 is a release (RFC 5798 5.2.4)."""
@@ -28,8 +26,6 @@ class Mastership:
             self._own_advert(time)
         elif own or priority:
             self._own_in_a_row = 0
-            was_master = self._role is Role.MASTER
-            self.left_at = time if own and was_master else float("-inf")
             self._reported_at = time if own else self._reported_at
             self.left = self.left or own
             if own or self._role is not Role.FAULT:  # a node in FAULT hears a master as well
@@ -39,7 +35,6 @@ class Mastership:
         # Of two masters, the one with the lower priority sends no advert after the first that it
         # hears (RFC 5798 6.4.3): two own adverts in a row prove MASTER, one does not.
         self._own_in_a_row += 1
-        self.left_at = float("-inf")
         self._reported_at = time
         self.left = False
         if self._role is Role.MASTER or self._own_in_a_row >= 2:
@@ -49,9 +44,6 @@ class Mastership:
         """keepalived reported a change of its state."""
         if role is not Role.MASTER:
             self._own_in_a_row = 0
-            self.left_at = time if self._role is Role.MASTER else self.left_at
-        else:
-            self.left_at = float("-inf")
         self._reported_at = time
         self.left = role is not Role.MASTER
         self._set(role, time, origin)
@@ -71,7 +63,7 @@ class Mastership:
 
     def keepalived_gone(self, time: float) -> None:
         """keepalived stopped: this node is not MASTER."""
-        self._own_in_a_row, self.left, self.left_at = 0, False, float("-inf")
+        self._own_in_a_row, self.left = 0, False
         self._set(Role.UNKNOWN, time, "process")
 
     def _set(self, role: Role, time: float, origin: str) -> None:

@@ -28,7 +28,6 @@ class Trigger(Enum):
 
     THREAT = "MASTER, and a window is open or an address was deleted"
     LEFT_MASTER = "keepalived left MASTER"
-    LEFT_FIRST = "networkd deleted a VIP, and keepalived's leaving MASTER for it was seen first"
     OTHER_MASTER = "another node's advert was seen"
     VIPS_BACK = "keepalived has added its VIPs again"
     CARRIED_LONG_ENOUGH = "the master-down interval and one second have passed"
@@ -57,7 +56,6 @@ _P, _T = Phase, Trigger
 
 TABLE: Final[dict[tuple[Phase, Trigger], Phase]] = {
     (_P.WATCHING, _T.THREAT): _P.SHIELDED,
-    (_P.WATCHING, _T.LEFT_FIRST): _P.CARRYING,
     (_P.WATCHING, _T.PACED): _P.FAILED,
     (_P.WATCHING, _T.UNFIT): _P.FAILED,
     (_P.FAILED, _T.THREAT): _P.SHIELDED,
