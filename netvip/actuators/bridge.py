@@ -41,9 +41,9 @@ class RuleKey:
 
 
 def vip_rules(plan: Plan) -> list[RuleKey]:
-    """The rules for packets from the VIPs, before the lookup of main: the first looks up what
-    stands in for a table of the operator's, if there is one; the second main without its default
-    route; the third netvip's table."""
+    """The rules for packets from the VIPs, before the lookup of main: the first looks up the copy
+    of the operator's table, if there is one; the second main without its default route; the third
+    netvip's table."""
     if plan.numbers is None:
         return []
     rules: list[RuleKey] = []
@@ -76,8 +76,9 @@ def host_rules(plan: Plan) -> list[RuleKey]:
     table = plan.numbers.host_table
     rules = [RuleKey(family, after, table) for family, _, after in plan.prefs if family == AF_INET]
     for family, before, _ in plan.prefs:
-        led = [(policy.table, ip) for policy in plan.policies for ip in policy.own]
-        rules += [RuleKey(family, before, t, str(ip)) for t, ip in led if family_of(ip) == family]
+        for policy in plan.policies:
+            own = (ip for ip in policy.own if family_of(ip) == family)
+            rules += [RuleKey(family, before, policy.table, str(ip)) for ip in own]
     return rules
 
 

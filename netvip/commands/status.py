@@ -47,7 +47,7 @@ def lines(document: Status, outdated: Sequence[str] = ()) -> Iterator[str]:
         if instance["managed"] == "no":
             where = {vip["interface"] for vip in instance["vips"]} or {instance["interface"]}
             place = ", ".join(sorted(where))
-            yield f"  systemd-networkd does not manage {place}: it takes nothing away there"
+            yield f"  systemd-networkd does not manage {place}: it deletes nothing there"
         yield from map(_vip, instance["vips"])
         yield from (f"  {problem}; see netvip verify" for problem in instance["check"]["faults"])
         for ignored in instance["ignored"]:

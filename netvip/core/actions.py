@@ -31,17 +31,18 @@ class Numbers:
     vip_table: int
     host_table: int
     nexthop: int
-    #: The first of the tables that stand in for the operator's own.
+    #: The first of the copies of the operator's tables.
     policy_table: int
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyTable:
-    """What stands in for a table of the operator's, to which rules lead packets by their source."""
+    """netvip's copy of a routing table to which the operator's rules lead packets by their source."""
 
+    #: The copy's number.
     table: int
+    #: The VIPs, and the host's own addresses, that the rules lead there.
     vips: tuple[IP, ...]
-    #: The host's own addresses that the rules lead there.
     own: tuple[IP, ...]
     routes: tuple[Route, ...]
 

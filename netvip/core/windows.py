@@ -157,9 +157,7 @@ class Windows(dict[int, Window]):
         if now < window.quiet_at() or self._jobs or now < self._answered_by(window):
             return False
         all_there = all(self._mirror.get(key) is not None for key in window.own)
-        if not all_there and not _versions(window.own) <= _versions(
-            self._own(window.ifindex, vips)
-        ):
+        if not all_there and not self._has_own_again(window, vips):
             return False
         final = self._final.get(window.ifindex, Tri.UNKNOWN)
         if self._networkd is Tri.YES and final is Tri.YES:
@@ -171,8 +169,10 @@ class Windows(dict[int, Window]):
             return False
         # ... and while it reports that it is not, every address, and a longer quiet.
         busy = self._networkd is Tri.YES and final is Tri.NO
-        if not busy or now < window.patient_at():
-            return not busy
+        if not busy:
+            return True
+        if now < window.patient_at():
+            return False
         return all_there or _ips(window.own) <= _ips(self._own(window.ifindex, vips))
 
     def _has_own_again(self, window: Window, vips: Keys) -> bool:

@@ -69,8 +69,8 @@ def not_managed(facts: Facts) -> Iterator[Finding]:
         yield note(
             "NV308",
             None,
-            f"systemd-networkd does not manage {interface}: it takes no VIP away there, and there "
-            "is nothing for netvip to protect against",
+            f"systemd-networkd does not manage {interface}: it deletes no VIP there, and netvip "
+            "has nothing to do",
         )
 
 

@@ -106,7 +106,7 @@ class Host:
             self.prepare(net)
 
     def missing(self, space: Namespace) -> str:
-        """What this kernel has not; empty where it has all."""
+        """What this kernel lacks; empty if nothing."""
         for module in self.modules:
             if not space.succeeds("modprobe", module):
                 return f"the module {module}"

@@ -139,7 +139,7 @@ def test_neighbouring_vips_share_rules(lan: int, kernel: Kernel) -> None:
     assert everything() == before
 
 
-def test_the_operator_s_table_is_stood_in_for(lan: int, kernel: Kernel) -> None:
+def test_the_operator_s_table_is_copied(lan: int, kernel: Kernel) -> None:
     """networkd deletes its rules and their tables' routes with the rest of an interface."""
     rule = ("from", "10.77.0.0/24", "lookup", "99", "pref", "1000")
     ip("rule", "add", *rule)

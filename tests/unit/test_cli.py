@@ -160,7 +160,7 @@ async def test_an_interface_that_networkd_leaves_alone_is_named(tmp_path: Path) 
     document = STATUS | {"instances": [STATUS["instances"][0] | {"managed": "no"}]}
     code, output, _ = await answered(tmp_path, document)
     assert code == 0
-    assert "systemd-networkd does not manage ens160, eth1: it takes nothing away there" in output
+    assert "systemd-networkd does not manage ens160, eth1: it deletes nothing there" in output
 
 
 @pytest.mark.asyncio

@@ -294,8 +294,9 @@ def test_a_rule_survives_encoding(data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from([rtnl.RTM_NEWRULE, rtnl.RTM_DELRULE]))
     family = socket.AF_INET if version == 4 else socket.AF_INET6
     encoded = message(rtnl.set_rule(kind, family, pref, table, source, suppress))
-    led = not suppress
-    assert rtnl.rule(encoded) == rtnl.Rule(family, pref, table, source, led and not source, led)
+    by_source = not suppress
+    always = by_source and source is None
+    assert rtnl.rule(encoded) == rtnl.Rule(family, pref, table, source, always, by_source)
 
 
 def decoded_rule(*attributes: bytes, tos: int = 0, action: int = 1, flags: int = 0) -> rtnl.Rule:

@@ -102,8 +102,10 @@ class Sender:
         return self._last >= now - GOES_ON * spec.advert_interval
 
     def found_deaf(self, deaf: bool) -> None:
-        """Whether keepalived does not take its adverts although they are like its own."""
+        """Whether keepalived does not take its adverts although they are like its own. The journal
+        names it as a second master then."""
         self._deaf = deaf
+        self._named = self._named or deaf
 
 
 def _form(advert: Advert) -> Form:
@@ -117,7 +119,7 @@ def _difference(own: Form, other: Form) -> str:
     if own.version != other.version:
         return f"they are of VRRP version {other.version}, not {own.version}"
     if own.authentication != other.authentication:
-        return "their authentication type or password is another"
+        return "their authentication type or password differs"
     if (own.count, own.addresses) != (other.count, other.addresses):
         return ADDRESSES
     if own.interval != other.interval:
@@ -134,6 +136,7 @@ class ForeignAdverts:
         self._sends_since: float | None = None
         self._sent = float("-inf")
         self._senders: dict[str, Sender] = {}
+        self._further = Sender(float("-inf"))
 
     def own(self, advert: Advert, spec: InstanceSpec) -> None:
         """This node's own advert."""
@@ -160,16 +163,15 @@ class ForeignAdverts:
         return known
 
     def _new(self, advert: Advert, spec: InstanceSpec) -> Sender:
-        """Another sender; if there are too many, one that is silent is forgotten, and without such
-        a one all others count as one."""
-        name = advert.sender
+        """Another sender. If there are too many, a silent one is forgotten; if none is silent, all
+        further ones count as one, which status does not list."""
         if len(self._senders) >= MOST_SENDERS:
-            oldest = min(self._senders, key=lambda n: self._senders[n].last)
-            if self._senders[oldest].is_gone(advert.time, spec):
-                del self._senders[oldest]
-            else:
-                name = oldest
-        return self._senders.setdefault(name, Sender(advert.time))
+            oldest = min(self._senders, key=lambda name: self._senders[name].last)
+            if not self._senders[oldest].is_gone(advert.time, spec):
+                return self._further
+            del self._senders[oldest]
+        self._senders[advert.sender] = Sender(advert.time)
+        return self._senders[advert.sender]
 
     def is_master(self, asked: float, spec: InstanceSpec) -> list[str]:
         """keepalived reports MASTER as of `asked`; the nodes that prove not to be heard by it."""

@@ -267,7 +267,7 @@ class Instance:
             interface = self.presence.name(loss.address.ifindex)
             self.log(Level.NOTICE, f"{loss.address} deleted from {interface} by {loss.author}")
         elif count == NAMED_MOST + 1:
-            self.log(Level.NOTICE, f"more VIPs deleted, of {len(self.spec.vips)} in all; not named")
+            self.log(Level.NOTICE, f"more than {NAMED_MOST} of {len(self.spec.vips)} VIPs deleted")
 
     def restore_at_once(self, loss: Loss) -> None:
         """Put back what a shield cannot stand in for: IPv6, or where a packet filter blocks it."""
@@ -350,7 +350,7 @@ class Instance:
 
     def _name(self, sender: str, why: str) -> None:
         of = f"adverts for VRID {self.spec.vrid} that keepalived ignores"
-        self.log(Level.WARNING, f"{sender} sends {of}: {why}")
+        self.log(Level.WARNING, f"{sender} sends {of}: {why}; check its keepalived.conf")
 
     def advert(self, now: float, own: bool, priority: int, sender: str) -> bool:
         """An advert of this instance on the wire; whether this node became MASTER by it."""

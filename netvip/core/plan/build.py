@@ -29,7 +29,7 @@ from netvip.core.model import (
 ROUTING_DAEMONS = frozenset({8, 9, 10, 11, 12, 42, 186, 187, 188, 189, 192})
 #: netvip's rules stand directly before and after the one that leads to main, behind the operator's.
 BEFORE_MAIN, AFTER_MAIN = -1, +1
-#: Tables of the operator's that netvip stands in for, by interface: the rest of its numbers.
+#: Tables of the operator's that netvip copies, by interface: the rest of its numbers.
 MOST_POLICIES = NUMBERS_PER_INTERFACE - 2
 
 
@@ -88,21 +88,21 @@ def _policies(
     own: Iterable[IP],
     where: Numbers,
 ) -> tuple[PolicyTable, ...]:
-    """What stands in for the operator's tables: networkd deletes their routes, and the rules that
-    lead to them, with the rest of the interface."""
+    """Copies of the operator's tables: networkd deletes their routes, and the rules that lead to
+    them, with the rest of the interface."""
     families = {ip.version for ip in (*vips, *own)}
 
     def first(ip: IP) -> int | None:
         rules = mirror.rules.get(family_of(ip))
         return next((t for t in rules.tables(ip) if bridged.get(t)), None) if rules else None
 
-    led = {ip: first(ip) for ip in (*vips, *own)}
+    table_of = {ip: first(ip) for ip in (*vips, *own)}
     numbered = enumerate(bridged.items(), where.policy_table)
     found = [
         PolicyTable(
             number,
-            tuple(ip for ip in vips if led[ip] == table),
-            tuple(ip for ip in own if led[ip] == table),
+            tuple(ip for ip in vips if table_of[ip] == table),
+            tuple(ip for ip in own if table_of[ip] == table),
             tuple(route for route in routes if route.destination.version in families),
         )
         for number, (table, routes) in numbered
@@ -141,7 +141,7 @@ def build(
     hosts = tuple(address for address in own if address.ip not in on_lo) if 2 in families else ()
     if where is None:
         return Plan(ifindex, shielded, hosts)
-    led = ([vip.ip for vip in shielded], [address.ip for address in hosts])
+    vip_ips, own_ips = ([address.ip for address in group] for group in (shielded, hosts))
     return Plan(
         ifindex,
         shielded,
@@ -149,7 +149,7 @@ def build(
         tuple(routes),
         where,
         _prefs(mirror, families),
-        _policies(mirror, tables, *led, where),
+        _policies(mirror, tables, vip_ips, own_ips, where),
         _gateways((*every, *chain.from_iterable(tables.values()))),
     )
 
