@@ -37,7 +37,7 @@ class Numbers:
 
 @dataclass(frozen=True, slots=True)
 class PolicyTable:
-    """netvip's copy of a routing table to which the operator's rules lead packets by their source."""
+    """A copy of a routing table to which rules of the operator's lead packets by their source."""
 
     #: The copy's number.
     table: int
