@@ -242,7 +242,7 @@ class Daemon:
     @_act.register
     def _(self, action: actions.QueryLinks) -> None:
         if self._networkd is not None:
-            self._networkd.query(action.ifindexes)
+            self._networkd.query(action.ifindexes, action.members)
 
     @_act.register
     def _(self, action: actions.SetTrackFile) -> None:

@@ -217,9 +217,11 @@ class SaveSourceList(Action):
 
 @dataclass(frozen=True, slots=True)
 class QueryLinks(Action):
-    """Ask networkd for the state of links."""
+    """Ask networkd for the state of links; of those that are members of bonds, remember the
+    files."""
 
     ifindexes: tuple[int, ...]
+    members: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
-"""Bonds: whose interfaces lose their carrier when networkd restarts.
+"""Bonds: whose interfaces lose their carrier when networkd restarts, or reads changed files.
 
-An older networkd takes the members of a bond away and gives them back as it starts. No shield helps
-an interface without carrier, and keepalived cannot tell the peer any more: so netvip has the peer
-take over before.
+An older networkd takes the members of a bond away and gives them back as it starts, and as it reads
+changed files of theirs. No shield helps an interface without carrier, and keepalived cannot tell
+the peer any more: so netvip has the peer take over before.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ MEMBERS_TAKEN_UNTIL = 253
 
 
 def loses_carrier(
-    mirror: Mirror, ifindex: int, systemd: int, managed: Callable[[int], Tri]
+    mirror: Mirror, ifindex: int, systemd: int, reconfigured: Callable[[int], Tri]
 ) -> bool:
-    """Whether a restart of this systemd's networkd (its version; 0: unknown) will take the
-    interface's carrier: networkd is known to manage all members of the bond below it."""
+    """Whether networkd of this systemd (its version; 0: unknown) will take the interface's carrier:
+    it is known to configure all members of the bond below it anew."""
     below = members(mirror, ifindex)
     known = 0 < systemd <= MEMBERS_TAKEN_UNTIL
-    return known and bool(below) and all(managed(member) is Tri.YES for member in below)
+    return known and bool(below) and all(reconfigured(member) is Tri.YES for member in below)
 
 
 def members(mirror: Mirror, ifindex: int) -> frozenset[int]:

@@ -110,6 +110,13 @@ class ChangeExpected(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class FilesChanged(Event):
+    """root told networkd to read its files again, and those of these links have changed."""
+
+    ifindexes: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
 class CallAnswered(Event):
     """A method call to networkd has its answer: networkd carries it out from now on, or refused
     it."""

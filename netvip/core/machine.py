@@ -223,7 +223,7 @@ class Machine:
     @_on.register
     def _(self, event: events.NetworkdRunning) -> None:
         if event.running is Tri.NO and self.windows.networkd is Tri.YES:
-            self._hand_over_bonds(event.time)
+            self._networkd_stops(event.time)
         self.windows.networkd_running(event.time, event.running)
         if event.running is Tri.YES:
             self._query_links()
@@ -232,13 +232,22 @@ class Machine:
     def _(self, event: events.SystemdVersion) -> None:
         self._systemd = event.version
 
-    def _hand_over_bonds(self, now: float) -> None:
+    @_on.register
+    def _(self, event: events.FilesChanged) -> None:
+        def reconfigured(member: int) -> Tri:
+            return Tri.of(member in event.ifindexes)
+
+        self._hand_over_bonds(event.time, reconfigured, "reads changed files")
+
+    def _networkd_stops(self, now: float) -> None:
         """networkd stops, or has stopped: its next start may take the carrier of a bond."""
+        self._hand_over_bonds(now, self.windows.managed, "restarts")
+
+    def _hand_over_bonds(self, now: float, reconfigured: Callable[[int], Tri], as_it: str) -> None:
+        why = f"systemd-networkd {self._systemd} takes a bond's members away as it {as_it}"
         for instance in self.instances.values():
-            known = (self._systemd, self.windows.managed)
-            if bond.loses_carrier(self.mirror, instance.home, *known):
+            if bond.loses_carrier(self.mirror, instance.home, self._systemd, reconfigured):
                 self._prepare_unplanned(instance)
-                why = f"systemd-networkd {self._systemd} takes a bond's members away as it restarts"
                 instance.hand_over(now, why)
 
     @_on.register
@@ -373,7 +382,7 @@ class Machine:
                 self._prepare_unplanned(instance)  # a daemon that has just started has no plan yet
                 instance.hand_over(event.time)
         if event.kind is RequestKind.NETWORKD_STOPS:
-            self._hand_over_bonds(event.time)
+            self._networkd_stops(event.time)
         if (expected := self.requests.announced(event, self.windows.networkd)) is not None:
             self._on(expected)
         self.windows.note_change(self.requests.ifindex(event), event.time)
@@ -512,8 +521,8 @@ class Machine:
     def _query_links(self) -> None:
         """Ask networkd for the links that the instances need, and for the members of bonds."""
         places = self._places()
-        members = (bond.members(self.mirror, place) for place in places)
-        self._out.append(QueryLinks(tuple(sorted(places.union(*members)))))
+        members = frozenset[int]().union(*(bond.members(self.mirror, place) for place in places))
+        self._out.append(QueryLinks(tuple(sorted(places | members)), members))
 
     def _listen(self) -> None:
         """Have adverts and announcements heard where the instances are."""

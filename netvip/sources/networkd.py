@@ -7,12 +7,13 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from netvip.const import KEEPALIVED_UNIT, NETWORKD_UNIT
 from netvip.core import events
 from netvip.core.model import Tri
 from netvip.linux import bus
+from netvip.sources.link_files import LinkFiles
 
 NETWORK1 = "org.freedesktop.network1"
 LINK_PATH = "/org/freedesktop/network1/link/"
@@ -40,6 +41,8 @@ RECONFIGURING = frozenset(
         "Renew",
     }
 )
+#: The one that has networkd read its files again.
+READING = "Reload"
 #: More calls at a time without an answer are no work for networkd; the oldest is not waited for.
 CALLS_MOST = 64
 #: As systemd writes it: 252.38-1~deb12u1, or v252.
@@ -86,20 +89,48 @@ def link_path(ifindex: int) -> str:
     return f"{LINK_PATH}_{ord(digits[0]):02x}{digits[1:]}"
 
 
+@dataclass(slots=True)
+class Call:
+    """A call of one of these methods by another process."""
+
+    caller: str
+    announcement: events.ChangeExpected
+    #: Whether the announcement was emitted, and not taken back.
+    is_announced: bool
+    #: Whether it has networkd read its files again.
+    reads_files: bool
+
+    def announce(self, now: float) -> events.ChangeExpected:
+        """The announcement, emitted now."""
+        self.is_announced = True
+        return replace(self.announcement, time=now)
+
+    def take_back(self, now: float) -> events.CallAnswered:
+        """The announcement no longer holds: networkd's answer decides."""
+        self.is_announced = False
+        return events.CallAnswered(now, self.announcement.call, refused=True)
+
+
 class NetworkdSource:
     """Keeps two connections to the bus: one for signals and method calls, one as a monitor."""
 
-    def __init__(self, emit: Callable[[events.Event], None], warn: Callable[[str], None]) -> None:
-        self._emit, self._warn = emit, warn
+    def __init__(
+        self,
+        emit: Callable[[events.Event], None],
+        warn: Callable[[str], None],
+        files: LinkFiles | None = None,
+    ) -> None:
+        self._emit, self._warn, self._files = emit, warn, files or LinkFiles()
+        # The links whose files matter.
+        self._members: frozenset[int] = frozenset()
         self._bus: bus.Bus | None = None
         #: The owners of well-known names. Any process may send a signal; the bus sets the sender.
         self.owners: dict[str, str] = {}
         self._jobs: set[int] = set()
         self._queries: set[asyncio.Task[None]] = set()
         self._signals: dict[int, int] = {}
-        # By call without an answer, what to announce when networkd accepts it; None where that is
-        # done.
-        self._calls: dict[str, events.ChangeExpected | None] = {}
+        # Those without an answer.
+        self._calls: dict[str, Call] = {}
         self._doubt_until = float("-inf")
 
     async def run(self) -> None:
@@ -200,6 +231,7 @@ class NetworkdSource:
             self._emit(events.KeepalivedReloaded(now))
 
     def _owner(self, now: float, present: bool) -> None:
+        self._files.forget()
         self._emit(events.NetworkdRunning(now, Tri.of(present)))
         what = "connected to" if present else "disconnected from"
         self._emit(events.ChangeExpected(now, f"systemd-networkd {what} D-Bus"))
@@ -210,12 +242,14 @@ class NetworkdSource:
         if not final:
             reason = f"systemd-networkd reports the link as {state}"
             self._emit(events.ChangeExpected(now, reason, ifindex))
-        self._emit(_link_state(now, ifindex, state))
+        self._link_state(now, ifindex, state)
 
     # --- queries --------------------------------------------------------------------------------
 
-    def query(self, ifindexes: Iterable[int]) -> None:
-        """Query the states of these links, and emit each as an event."""
+    def query(self, ifindexes: Iterable[int], members: Iterable[int] = ()) -> None:
+        """Query the states of these links, and emit each as an event. Remember the files of those
+        that are members of bonds."""
+        self._members = frozenset(members)
         for ifindex in ifindexes:
             self._start(self._query(ifindex))
 
@@ -247,7 +281,13 @@ class NetworkdSource:
             return  # networkd is not on the bus; when it returns, the core queries again
         if self._signals.get(ifindex) != received:
             return  # a newer signal was handled before this answer
-        self._emit(_link_state(time.monotonic(), ifindex, str(reply[0])))
+        self._link_state(time.monotonic(), ifindex, str(reply[0]))
+
+    def _link_state(self, now: float, ifindex: int, state: str) -> None:
+        managed = MANAGED.get(state, Tri.UNKNOWN)
+        self._emit(events.LinkState(now, ifindex, Tri.of(state in FINAL), managed))
+        if managed is Tri.YES and ifindex in self._members:
+            self._files.remember(ifindex)
 
     # --- calls of other processes ---------------------------------------------------------------
 
@@ -275,13 +315,14 @@ class NetworkdSource:
             identity = _identity(call.sender, call.serial)
             self._make_room(now)
         announcement = events.ChangeExpected(now, reason, ifindex, identity)
-        doubtful = now < self._doubt_until
+        taken = Call(call.sender, announcement, now >= self._doubt_until, call.member == READING)
         if identity:
-            self._calls[identity] = announcement if doubtful else None
-        if not doubtful:
+            self._calls[identity] = taken
+        if taken.is_announced:
             self._emit(announcement)
+        changed = self._files.changed() if taken.reads_files else frozenset()
         if self._bus is not None:
-            self._start(self._ask_caller(self._bus, call.sender, announcement, doubtful))
+            self._start(self._ask_caller(self._bus, taken, changed))
 
     def _make_room(self, now: float) -> None:
         if len(self._calls) == CALLS_MOST:
@@ -289,42 +330,36 @@ class NetworkdSource:
             del self._calls[oldest]
             self._emit(events.CallAnswered(now, oldest, refused=False))
 
-    async def _ask_caller(
-        self, connection: bus.Bus, caller: str, announcement: events.ChangeExpected, doubtful: bool
-    ) -> None:
+    async def _ask_caller(self, connection: bus.Bus, call: Call, changed: frozenset[int]) -> None:
         """Announce what root calls; take back what was announced of another user. A caller that has
         left the bus is neither: what was announced stands, and what was not waits for networkd."""
         try:
-            uid = await connection.uid(caller)
+            uid = await connection.uid(call.caller)
         except bus.FAILURES:
             return
-        now, identity = time.monotonic(), announcement.call
+        now, identity = time.monotonic(), call.announcement.call
+        is_waiting = self._calls.get(identity) is call
         if uid != 0:
             self._doubt_until = now + DOUBT_FOR
-        if uid == 0 and doubtful:
-            if not identity or identity in self._calls:  # else it has its answer already
-                self._emit(replace(announcement, time=now))
-            if identity in self._calls:
-                self._calls[identity] = None
-        elif uid and not doubtful and identity in self._calls:
-            self._calls[identity] = announcement
-            self._emit(events.CallAnswered(now, identity, refused=True))
+        if uid == 0 and not call.is_announced and (is_waiting or not identity):
+            self._emit(call.announce(now))  # else it has its answer already
+        elif uid and call.is_announced and is_waiting:
+            self._emit(call.take_back(now))
+        if uid == 0 and changed:
+            self._emit(events.FilesChanged(now, changed))
 
     def take_answer(self, answer: bus.Answer) -> None:
         """Handle the answer to a method call of another process."""
         identity = _identity(answer.caller, answer.serial)
         if identity not in self._calls:
             return
-        announcement, now = self._calls.pop(identity), time.monotonic()
-        if announcement is None:
+        call, now = self._calls.pop(identity), time.monotonic()
+        if call.is_announced:
             self._emit(events.CallAnswered(now, identity, answer.is_error))
         elif not answer.is_error:
-            self._emit(replace(announcement, time=now, call=""))
-
-
-def _link_state(now: float, ifindex: int, state: str) -> events.LinkState:
-    managed = MANAGED.get(state, Tri.UNKNOWN)
-    return events.LinkState(now, ifindex, Tri.of(state in FINAL), managed)
+            self._emit(replace(call.announcement, time=now, call=""))
+        if call.reads_files and not answer.is_error:
+            self._files.read_again()
 
 
 def _identity(caller: str, serial: int) -> str:

@@ -700,12 +700,49 @@ def test_a_host_without_a_bond_hands_nothing_over() -> None:
     assert phase(node) is Phase.SHIELDED
 
 
+def test_changed_files_of_all_members_take_the_carrier_as_well() -> None:
+    node = on_a_bond(252)
+    node.feed(events.ChangeExpected(node.now, "a process called Reload", call=":1.7 3"))
+    assert phase(node) is Phase.SHIELDED and not node.fault
+    node.feed(events.FilesChanged(node.now, frozenset({ENS1, ENS2})))
+    assert phase(node) is Phase.YIELDING and node.fault and answers_throughout(node, 0.5)
+
+
+@pytest.mark.parametrize("changed", [set(), {ENS1}, {BOND, LAN}])
+def test_one_member_keeps_the_carrier(changed: set[int]) -> None:
+    node = on_a_bond(252)
+    node.feed(events.ChangeExpected(node.now, "a process called Reload", call=":1.7 3"))
+    node.feed(events.FilesChanged(node.now, frozenset(changed)))
+    assert phase(node) is Phase.SHIELDED and not node.fault
+
+
+def test_a_newer_networkd_leaves_the_members_where_they_are() -> None:
+    node = on_a_bond(257)
+    node.feed(events.FilesChanged(node.now, frozenset({ENS1, ENS2})))
+    assert not node.fault
+
+
+def test_whoever_hears_nothing_does_not_say_that_nobody_came() -> None:
+    """The carrier is away for longer than a hand-over takes."""
+    node = on_a_bond(252)
+    node.feed(events.ChangeExpected(node.now, "a process called Reload", call=":1.7 3"))
+    node.feed(events.FilesChanged(node.now, frozenset({ENS1, ENS2})))
+    node.carrier(False)
+    node.run(1.6)
+    assert not node.fault and not any("no peer took over" in line for line in node.log)
+    node.carrier(True)
+    node.peer_is_master()
+    node.run(1.1)
+    assert phase(node) is Phase.WATCHING and not node.shielded
+
+
 def test_networkd_is_asked_for_the_members_of_the_bond() -> None:
     node = on_a_bond(252)
     call(node, RequestKind.NETWORKD_STOPS)
     done = (action for _, action in node.done if isinstance(action, actions.QueryLinks))
     asked = [action for action in done if action.ifindexes]
     assert asked[0].ifindexes == (LAN,) and asked[-1].ifindexes == (LAN, ENS1, ENS2)
+    assert not asked[0].members and asked[-1].members == {ENS1, ENS2}
 
 
 def test_a_bridge_with_a_bond_as_its_port_is_on_the_bond() -> None:

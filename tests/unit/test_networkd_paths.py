@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -14,6 +15,7 @@ from netvip.core import events
 from netvip.core.events import Event
 from netvip.core.model import Tri
 from netvip.linux.bus import Answer, Signal
+from netvip.sources.link_files import LinkFiles
 from netvip.sources.networkd import (
     CALLS_MOST,
     LINK_PATH,
@@ -261,6 +263,63 @@ def test_the_oldest_of_too_many_calls_is_not_waited_for() -> None:
     assert replace(dropped, time=0) == events.CallAnswered(0, first.call, refused=False)
     source.take_answer(Answer(":1.7", 0, is_error=False))
     assert emitted[-1] is last
+
+
+class Files(LinkFiles):
+    """Of two members of a bond the files have changed, until networkd has read them again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[str] = []
+
+    def changed(self) -> frozenset[int]:
+        return frozenset({5, 6})
+
+    def read_again(self) -> None:
+        self.told.append("read again")
+
+
+class Callers:
+    """A bus that tells who a caller is."""
+
+    def __init__(self, uid: int | None) -> None:
+        self._uid = uid
+
+    async def uid(self, _: str) -> int | None:
+        return self._uid
+
+
+@pytest.mark.parametrize(
+    ("member", "uid", "told"),
+    [
+        ("Reload", 0, [frozenset({5, 6})]),
+        ("ReconfigureLink", 0, []),
+        ("Reload", 1000, []),
+        ("Reload", None, []),
+    ],
+)
+@pytest.mark.asyncio
+async def test_of_changed_files_root_s_reload_alone_tells(
+    member: str, uid: int | None, told: list[frozenset[int]]
+) -> None:
+    emitted: list[Event] = []
+    source = NetworkdSource(emitted.append, lambda _: None, Files())
+    source._bus = Callers(uid)  # type: ignore[assignment]
+    source.take_call(Signal(":1.7", "/", "", member, (), serial=3))
+    await asyncio.gather(*source._queries)
+    assert [e.ifindexes for e in emitted if isinstance(e, events.FilesChanged)] == told
+
+
+def test_networkd_s_answer_to_a_reload_says_that_it_has_read_its_files() -> None:
+    files = Files()
+    source = NetworkdSource(lambda _: None, lambda _: None, files)
+    for serial, member in enumerate(("Reload", "ReconfigureLink", "Reload")):
+        source.take_call(Signal(":1.7", "/", "", member, (), serial))
+    source.take_answer(Answer(":1.7", 1, is_error=False))
+    source.take_answer(Answer(":1.7", 2, is_error=True))
+    assert files.told == []
+    source.take_answer(Answer(":1.7", 0, is_error=False))
+    assert files.told == ["read again"]
 
 
 def test_a_call_with_an_invalid_path_is_of_any_link(on_call: Handler) -> None:

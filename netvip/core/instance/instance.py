@@ -574,8 +574,11 @@ class Instance:
         if trigger is None:
             return
         self._move(trigger, now)
-        if trigger is Trigger.NOBODY_CAME:
+        if trigger is Trigger.NOBODY_CAME and self.presence.has_carrier:
             self.log(Level.ERROR, "no peer took over; FAULT cleared")
+        elif trigger is Trigger.NOBODY_CAME:
+            why = "without a carrier no peer can be heard"
+            self.log(Level.NOTICE, f"FAULT cleared; {why}")
         else:
             self.log(Level.NOTICE, "FAULT cleared; this node can become BACKUP")
 

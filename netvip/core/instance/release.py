@@ -95,7 +95,8 @@ class Release:
         if phase not in IN_FAULT or now < self.due(phase, spec, carrier):
             return None
         if phase is not Phase.AWAY:
-            self._not_before = now + self._nobody.next(now)
+            if carrier:  # without one nobody could be heard
+                self._not_before = now + self._nobody.next(now)
             return Trigger.NOBODY_CAME
         if carrier:
             return Trigger.WELL_AGAIN
