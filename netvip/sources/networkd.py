@@ -1,5 +1,5 @@
-"""Receives from D-Bus what concerns networkd: systemd's jobs for it, its presence on the bus, the
-states of its links, and calls of its methods."""
+"""Receives from D-Bus what concerns networkd: systemd's jobs for it, its presence on the bus, and
+the states of its links; it has calls of its methods seen."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass, replace
 
 from netvip.const import KEEPALIVED_UNIT, NETWORKD_UNIT
 from netvip.core import events
 from netvip.core.model import Tri
 from netvip.linux import bus
 from netvip.sources.link_files import LinkFiles
+from netvip.sources.network1 import NETWORK1, link_index, link_path
+from netvip.sources.networkd_calls import NetworkdCalls
 
-NETWORK1 = "org.freedesktop.network1"
-LINK_PATH = "/org/freedesktop/network1/link/"
 SYSTEMD1 = (
     "org.freedesktop.systemd1",
     "/org/freedesktop/systemd1",
@@ -28,30 +27,8 @@ PROPERTIES = "org.freedesktop.DBus.Properties"
 FINAL = frozenset({"configured", "unmanaged", "failed"})
 #: Whether networkd manages a link in these states. In the others it has not decided, or leaves it.
 MANAGED = {"configuring": Tri.YES, "configured": Tri.YES, "failed": Tri.YES, "unmanaged": Tri.NO}
-#: Methods of Manager and Link after which networkd may delete addresses. The first argument of a
-#: Manager's method whose name ends in "Link" is the interface number.
-RECONFIGURING = frozenset(
-    {
-        "Reload",
-        "ReconfigureLink",
-        "ForceRenewLink",
-        "RenewLink",
-        "Reconfigure",
-        "ForceRenew",
-        "Renew",
-    }
-)
-#: The one that has networkd read its files again.
-READING = "Reload"
-#: More calls at a time without an answer are no work for networkd; the oldest is not waited for.
-CALLS_MOST = 64
 #: As systemd writes it: 252.38-1~deb12u1, or v252.
 VERSION = re.compile(r"v?([0-9]{1,4})", re.ASCII)
-#: After a call of another user than root, no call opens a window before its caller is known to be
-#: root, for so long (seconds): any user may call networkd's methods, if only to be refused, and a
-#: window puts the coordinated check off. To ask for the caller takes a millisecond.
-DOUBT_FOR = 10.0
-ENCODED = re.compile(r"_(3[0-9])([0-9]{0,9})", re.ASCII)
 #: Seconds.
 RECONNECT_FIRST, RECONNECT_LAST = 0.2, 10.0
 CANNOT_CONNECT = "cannot connect to D-Bus ({}); using netlink only, retrying"
@@ -64,51 +41,6 @@ SIGNALS = (
     f"type='signal',sender='{bus.DAEMON[0]}',member='NameOwnerChanged',arg0='{SYSTEMD1[0]}'",
     f"type='signal',sender='{NETWORK1}',interface='{PROPERTIES}',member='PropertiesChanged'",
 )
-CALLS = (
-    f"type='method_call',interface='{NETWORK1}.Manager'",
-    f"type='method_call',interface='{NETWORK1}.Link'",
-    # The answers: networkd's own, and those of a bus that does not deliver a call.
-    f"type='method_return',sender='{NETWORK1}'",
-    f"type='error',sender='{NETWORK1}'",
-    f"type='error',sender='{bus.DAEMON[0]}'",
-)
-
-
-def link_index(path: str) -> int:
-    """The interface number in the object path of a network1 link; 0 if it is another path."""
-    if not path.startswith(LINK_PATH):
-        return 0
-    # sd_bus_path_encode(3): the first digit is written as _ and its code in hexadecimal.
-    label = ENCODED.fullmatch(path[len(LINK_PATH) :])
-    return int(bytes.fromhex(label[1]).decode() + label[2]) if label else 0
-
-
-def link_path(ifindex: int) -> str:
-    """The object path of a network1 link."""
-    digits = str(ifindex)
-    return f"{LINK_PATH}_{ord(digits[0]):02x}{digits[1:]}"
-
-
-@dataclass(slots=True)
-class Call:
-    """A call of one of these methods by another process."""
-
-    caller: str
-    announcement: events.ChangeExpected
-    #: Whether the announcement was emitted, and not taken back.
-    is_announced: bool
-    #: Whether it has networkd read its files again.
-    reads_files: bool
-
-    def announce(self, now: float) -> events.ChangeExpected:
-        """The announcement, emitted now."""
-        self.is_announced = True
-        return replace(self.announcement, time=now)
-
-    def take_back(self, now: float) -> events.CallAnswered:
-        """The announcement no longer holds: networkd's answer decides."""
-        self.is_announced = False
-        return events.CallAnswered(now, self.announcement.call, refused=True)
 
 
 class NetworkdSource:
@@ -120,7 +52,9 @@ class NetworkdSource:
         warn: Callable[[str], None],
         files: LinkFiles | None = None,
     ) -> None:
-        self._emit, self._warn, self._files = emit, warn, files or LinkFiles()
+        self._emit, self._warn = emit, warn
+        self._files = files or LinkFiles()
+        self._calls = NetworkdCalls(emit, self._files)
         # The links whose files matter.
         self._members: frozenset[int] = frozenset()
         self._bus: bus.Bus | None = None
@@ -129,15 +63,12 @@ class NetworkdSource:
         self._jobs: set[int] = set()
         self._queries: set[asyncio.Task[None]] = set()
         self._signals: dict[int, int] = {}
-        # Those without an answer.
-        self._calls: dict[str, Call] = {}
-        self._doubt_until = float("-inf")
 
     async def run(self) -> None:
         """Stay connected until cancelled; wait longer after each failure."""
         await asyncio.gather(
             self._stay_connected(CANNOT_CONNECT, self._listen),
-            self._stay_connected(CANNOT_MONITOR, self._monitor),
+            self._stay_connected(CANNOT_MONITOR, self._calls.monitor),
         )
 
     async def _stay_connected(self, message: str, session: Callable[[], object]) -> None:
@@ -170,12 +101,14 @@ class NetworkdSource:
                 self.owners[name] = await connection.owner(name)
             await connection.call(*SYSTEMD1, "Subscribe")
             self._bus = connection
+            self._calls.ask_by(connection.uid)
             await self._ask_version(connection)
             running = Tri.of(bool(self.owners[NETWORK1]))
             self._emit(events.NetworkdRunning(time.monotonic(), running))
             await connection.closed()
         finally:
             self._bus = None
+            self._calls.ask_by(None)
             self._jobs.clear()
             connection.close()
             self._emit(events.SystemdJobs(time.monotonic(), 0))
@@ -288,79 +221,3 @@ class NetworkdSource:
         self._emit(events.LinkState(now, ifindex, Tri.of(state in FINAL), managed))
         if managed is Tri.YES and ifindex in self._members:
             self._files.remember(ifindex)
-
-    # --- calls of other processes ---------------------------------------------------------------
-
-    async def _monitor(self) -> None:
-        connection = await bus.Bus.connect()
-        try:
-            await connection.monitor(CALLS, self.take_call, self.take_answer)
-            await connection.closed()
-        finally:
-            connection.close()
-            for call in self._calls:  # their answers would not be seen
-                self._emit(events.CallAnswered(time.monotonic(), call, refused=False))
-            self._calls.clear()
-
-    def take_call(self, call: bus.Signal) -> None:
-        """Handle a method call of another process."""
-        if call.member not in RECONFIGURING:
-            return
-        ifindex = link_index(call.path)
-        if call.member.endswith("Link") and call.body and isinstance(call.body[0], int):
-            ifindex = call.body[0]
-        reason = f"a process called {call.member} of systemd-networkd"
-        identity, now = "", time.monotonic()
-        if call.wants_answer:
-            identity = _identity(call.sender, call.serial)
-            self._make_room(now)
-        announcement = events.ChangeExpected(now, reason, ifindex, identity)
-        taken = Call(call.sender, announcement, now >= self._doubt_until, call.member == READING)
-        if identity:
-            self._calls[identity] = taken
-        if taken.is_announced:
-            self._emit(announcement)
-        changed = self._files.changed() if taken.reads_files else frozenset()
-        if self._bus is not None:
-            self._start(self._ask_caller(self._bus, taken, changed))
-
-    def _make_room(self, now: float) -> None:
-        if len(self._calls) == CALLS_MOST:
-            oldest = next(iter(self._calls))
-            del self._calls[oldest]
-            self._emit(events.CallAnswered(now, oldest, refused=False))
-
-    async def _ask_caller(self, connection: bus.Bus, call: Call, changed: frozenset[int]) -> None:
-        """Announce what root calls; take back what was announced of another user. A caller that has
-        left the bus is neither: what was announced stands, and what was not waits for networkd."""
-        try:
-            uid = await connection.uid(call.caller)
-        except bus.FAILURES:
-            return
-        now, identity = time.monotonic(), call.announcement.call
-        is_waiting = self._calls.get(identity) is call
-        if uid != 0:
-            self._doubt_until = now + DOUBT_FOR
-        if uid == 0 and not call.is_announced and (is_waiting or not identity):
-            self._emit(call.announce(now))  # else it has its answer already
-        elif uid and call.is_announced and is_waiting:
-            self._emit(call.take_back(now))
-        if uid == 0 and changed:
-            self._emit(events.FilesChanged(now, changed))
-
-    def take_answer(self, answer: bus.Answer) -> None:
-        """Handle the answer to a method call of another process."""
-        identity = _identity(answer.caller, answer.serial)
-        if identity not in self._calls:
-            return
-        call, now = self._calls.pop(identity), time.monotonic()
-        if call.is_announced:
-            self._emit(events.CallAnswered(now, identity, answer.is_error))
-        elif not answer.is_error:
-            self._emit(replace(call.announcement, time=now, call=""))
-        if call.reads_files and not answer.is_error:
-            self._files.read_again()
-
-
-def _identity(caller: str, serial: int) -> str:
-    return f"{caller} {serial}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -14,17 +13,9 @@ from hypothesis import strategies as st
 from netvip.core import events
 from netvip.core.events import Event
 from netvip.core.model import Tri
-from netvip.linux.bus import Answer, Signal
-from netvip.sources.link_files import LinkFiles
-from netvip.sources.networkd import (
-    CALLS_MOST,
-    LINK_PATH,
-    NETWORK1,
-    SYSTEMD1,
-    NetworkdSource,
-    link_index,
-    link_path,
-)
+from netvip.linux.bus import Signal
+from netvip.sources.network1 import LINK_PATH, NETWORK1, link_index, link_path
+from netvip.sources.networkd import SYSTEMD1, NetworkdSource
 
 NETWORKD, KEEPALIVED = "systemd-networkd.service", "keepalived.service"
 SENDERS = {"JobNew": ":1.1", "JobRemoved": ":1.1", "NameOwnerChanged": "org.freedesktop.DBus"}
@@ -56,11 +47,6 @@ def handler(method: str) -> Handler:
 @pytest.fixture
 def on_signal() -> Handler:
     return handler("take_signal")
-
-
-@pytest.fixture
-def on_call() -> Handler:
-    return handler("take_call")
 
 
 def signal(member: str, *body: Any, path: str = "/") -> Signal:
@@ -191,136 +177,3 @@ def test_a_signal_of_another_sender_is_ignored(on_signal: Handler, sender: str) 
         ),
     ]
     assert [on_signal(replace(one, sender=sender)) for one in forged] == [[], [], []]
-
-
-# --- calls of other processes -------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("member", "path", "body", "ifindex"),
-    [
-        ("Reload", "/org/freedesktop/network1", (), 0),
-        ("ReconfigureLink", "/org/freedesktop/network1", (12,), 12),
-        ("ForceRenewLink", "/org/freedesktop/network1", (12,), 12),
-        ("RenewLink", "/org/freedesktop/network1", (12,), 12),
-        ("Reconfigure", link_path(12), (), 12),
-        ("ForceRenew", link_path(12), (), 12),
-        ("Renew", link_path(12), (), 12),
-        ("ReconfigureLink", "/org/freedesktop/network1", ("12",), 0),
-        ("ReconfigureLink", "/org/freedesktop/network1", (), 0),
-    ],
-)
-def test_a_call_that_reconfigures_announces(
-    on_call: Handler, member: str, path: str, body: tuple[object, ...], ifindex: int
-) -> None:
-    reason = f"a process called {member} of systemd-networkd"
-    (event,) = on_call(signal(member, *body, path=path))
-    assert isinstance(event, events.ChangeExpected)
-    assert (event.reason, event.ifindex) == (reason, ifindex)
-
-
-@pytest.mark.parametrize("member", ["ListLinks", "Describe", "SetLinkDNS", ""])
-def test_a_call_that_changes_nothing_is_ignored(on_call: Handler, member: str) -> None:
-    assert on_call(signal(member)) == []
-
-
-def test_a_call_is_known_until_it_is_answered() -> None:
-    emitted: list[Event] = []
-    source = NetworkdSource(emitted.append, lambda _: None)
-    source.take_call(Signal(":1.7", "/org/freedesktop/network1", "", "Reload", (), serial=3))
-    source.take_call(Signal(":1.8", "/org/freedesktop/network1", "", "Reload", (), serial=3))
-    for answer in (
-        Answer(":1.7", 4, is_error=False),
-        Answer(":1.8", 3, is_error=True),
-        Answer(":1.7", 3, is_error=False),
-        Answer(":1.7", 3, is_error=False),
-    ):
-        source.take_answer(answer)
-    first, second, *answered = emitted
-    assert isinstance(first, events.ChangeExpected) and isinstance(second, events.ChangeExpected)
-    assert [replace(event, time=0) for event in answered] == [
-        events.CallAnswered(0, second.call, refused=True),
-        events.CallAnswered(0, first.call, refused=False),
-    ]
-
-
-def test_a_caller_that_wants_no_answer_is_not_waited_for() -> None:
-    emitted: list[Event] = []
-    source = NetworkdSource(emitted.append, lambda _: None)
-    path = "/org/freedesktop/network1"
-    source.take_call(Signal(":1.7", path, "", "Reload", (), 3, wants_answer=False))
-    source.take_answer(Answer(":1.7", 3, is_error=False))
-    assert [getattr(event, "call", None) for event in emitted] == [""]
-
-
-def test_the_oldest_of_too_many_calls_is_not_waited_for() -> None:
-    emitted: list[Event] = []
-    source = NetworkdSource(emitted.append, lambda _: None)
-    for serial in range(CALLS_MOST + 1):
-        source.take_call(Signal(":1.7", "/", "", "Reload", (), serial))
-    first, *_, dropped, last = emitted
-    assert isinstance(first, events.ChangeExpected) and isinstance(last, events.ChangeExpected)
-    assert replace(dropped, time=0) == events.CallAnswered(0, first.call, refused=False)
-    source.take_answer(Answer(":1.7", 0, is_error=False))
-    assert emitted[-1] is last
-
-
-class Files(LinkFiles):
-    """Of two members of a bond the files have changed, until networkd has read them again."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.told: list[str] = []
-
-    def changed(self) -> frozenset[int]:
-        return frozenset({5, 6})
-
-    def read_again(self) -> None:
-        self.told.append("read again")
-
-
-class Callers:
-    """A bus that tells who a caller is."""
-
-    def __init__(self, uid: int | None) -> None:
-        self._uid = uid
-
-    async def uid(self, _: str) -> int | None:
-        return self._uid
-
-
-@pytest.mark.parametrize(
-    ("member", "uid", "told"),
-    [
-        ("Reload", 0, [frozenset({5, 6})]),
-        ("ReconfigureLink", 0, []),
-        ("Reload", 1000, []),
-        ("Reload", None, []),
-    ],
-)
-@pytest.mark.asyncio
-async def test_of_changed_files_root_s_reload_alone_tells(
-    member: str, uid: int | None, told: list[frozenset[int]]
-) -> None:
-    emitted: list[Event] = []
-    source = NetworkdSource(emitted.append, lambda _: None, Files())
-    source._bus = Callers(uid)  # type: ignore[assignment]
-    source.take_call(Signal(":1.7", "/", "", member, (), serial=3))
-    await asyncio.gather(*source._queries)
-    assert [e.ifindexes for e in emitted if isinstance(e, events.FilesChanged)] == told
-
-
-def test_networkd_s_answer_to_a_reload_says_that_it_has_read_its_files() -> None:
-    files = Files()
-    source = NetworkdSource(lambda _: None, lambda _: None, files)
-    for serial, member in enumerate(("Reload", "ReconfigureLink", "Reload")):
-        source.take_call(Signal(":1.7", "/", "", member, (), serial))
-    source.take_answer(Answer(":1.7", 1, is_error=False))
-    source.take_answer(Answer(":1.7", 2, is_error=True))
-    assert files.told == []
-    source.take_answer(Answer(":1.7", 0, is_error=False))
-    assert files.told == ["read again"]
-
-
-def test_a_call_with_an_invalid_path_is_of_any_link(on_call: Handler) -> None:
-    assert len(on_call(signal("Reload", path=f"{LINK_PATH}_zz"))) == 1
