@@ -1,6 +1,7 @@
 """Asking keepalived for its state: the version, the signal, the dump that it writes to a file.
 
-Nothing changes in keepalived's configuration. One dump at a time: the file has a fixed name.
+Nothing changes in keepalived's configuration. One dump at a time: the file has a fixed name. Others
+may ask for dumps as well (keepalived-exporter does), and read the same file.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from netvip.core.model import InstanceSpec, Role, Tri
 from netvip.errors import DumpError
 from netvip.keepalived import dump
 from netvip.keepalived.declared import Declaration, declaration
-from netvip.keepalived.process import configuration_id, parent
+from netvip.keepalived.process import configuration_id, is_keepalived, parent
 from netvip.linux.programs import output
 
 DUMP_FILE = Path("/tmp/keepalived.json")
@@ -72,8 +73,13 @@ async def ask_once(configuration: Path) -> tuple[InstanceSpec, ...]:
     pid = parent()
     if pid is None:
         raise DumpError("keepalived is not running")
-    handle = os.pidfd_open(pid)
     try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError as problem:
+        raise DumpError("keepalived has just stopped") from problem
+    try:
+        if not is_keepalived(pid):  # the number may have become another process's before the pidfd
+            raise DumpError("keepalived has just stopped")
         answer = await ask(pid, handle, await installed(), configuration)
     finally:
         os.close(handle)
@@ -103,7 +109,8 @@ async def _read_new(before: tuple[int, int] | None) -> str:
         await asyncio.sleep(REREAD_EVERY)
         text = _read(before)
         if text is not None:
-            DUMP_FILE.unlink(missing_ok=True)  # it may hold auth_data in clear text
+            if before is None:  # else it is another's, who reads it as well
+                DUMP_FILE.unlink(missing_ok=True)  # it may hold auth_data in clear text
             return text
     raise DumpError(
         f"keepalived wrote no dump to {DUMP_FILE} within {DUMP_LIMIT:.0f} s; "

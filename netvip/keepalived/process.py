@@ -29,7 +29,7 @@ def parent() -> int | None:
             pid = int(Path(path).read_text())
         except (OSError, ValueError):
             continue
-        if _stat(pid)[0] == NAME:
+        if is_keepalived(pid):
             return pid
     return next(filter(_has_children, running()), None)
 
@@ -38,7 +38,17 @@ def running() -> list[int]:
     """All processes of keepalived, children and orphans included, without those of containers."""
     with os.scandir("/proc") as entries:
         pids = sorted(int(entry.name) for entry in entries if entry.name.isdigit())
-    return [pid for pid in pids if _stat(pid)[0] == NAME and _is_of_the_host(pid)]
+    return [pid for pid in pids if is_keepalived(pid) and _is_of_the_host(pid)]
+
+
+def is_keepalived(pid: int) -> bool:
+    """Whether a process has keepalived's name and is root's (or netvip's own user's, who can signal
+    no other): any user may give a process any name."""
+    try:
+        owner = os.stat(f"/proc/{pid}").st_uid
+    except OSError:
+        return False
+    return owner in (0, os.geteuid()) and _stat(pid)[0] == NAME
 
 
 def _has_children(pid: int) -> bool:

@@ -14,7 +14,7 @@ from netvip.core.model import Configured, Tri
 from netvip.errors import DumpError
 from netvip.keepalived import ask
 from netvip.keepalived.declared import Declaration
-from netvip.keepalived.process import children, parent, running
+from netvip.keepalived.process import children, is_keepalived, parent, running
 
 #: A keepalived that is reloading drops the signal: ask again soon.
 ASK_AGAIN = 1.0
@@ -72,6 +72,9 @@ class KeepalivedSource:
         try:
             handle = os.pidfd_open(pid)
         except ProcessLookupError:
+            return
+        if not is_keepalived(pid):  # the number may have become another process's before the pidfd
+            os.close(handle)
             return
         ended = asyncio.Event()
         loop = asyncio.get_running_loop()
