@@ -6,12 +6,15 @@ import argparse
 import os
 import pwd
 import re
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
+from types import FrameType
 
 from netvip import config
 from netvip.const import RUN, STATE_DIRECTORY
@@ -31,8 +34,8 @@ TMPFILES = Path("/etc/tmpfiles.d/netvip-checks.conf")
 LIMIT = 30.0
 #: Seconds until keepalived has reloaded and the daemon has read its state.
 CONFIRM_LIMIT = 10.0
-
-
+#: What ends a command: the terminal, a closed connection, systemd.
+ENDING = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
 PLACE = re.compile(r"^\([^()\n]*Line \d+\) ?", re.MULTILINE)
 
 
@@ -189,39 +192,74 @@ def _in_vrfs() -> dict[str, str]:
 def _apply(
     main_file: Path, before: Mapping[Path, bytes | None], after: Mapping[Path, bytes]
 ) -> None:
+    """Write the files and have keepalived run them. Whatever happens meanwhile, a signal included,
+    all is as it was before, or a backup is left that `netvip adopt --revert` takes."""
     backup = Backup(BACKUP)
-    earlier = backup.load()
-
-    def undo() -> None:
-        _write(before)
-        if earlier:
-            backup.save(earlier)
-        else:
-            backup.remove()
-
-    try:
-        complaints = _complaints(main_file)
-        backup.save(_with(earlier, before, after))
-        _write(after)
-        _make_directories()
-        _validate(main_file, complaints)
-    except (NetvipError, OSError) as problem:
-        undo()
-        raise AdoptError(f"nothing was changed: {problem}") from problem
-    _take_effect(undo)
-
-
-def _take_effect(undo: Callable[[], None]) -> None:
-    try:
-        if _reload():
-            _confirm()
-    except AdoptError as problem:
-        undo()
+    earlier, is_reloading = backup.load(), False
+    with _signals_raise():
         try:
-            _reload()
-        except AdoptError:
-            pass  # it did not take what is put back now, and runs what it ran before
-        raise AdoptError(f"all files were restored: {problem}") from problem
+            complaints = _complaints(main_file)
+            backup.save(_with(earlier, before, after))
+            _write(after)
+            _make_directories()
+            _validate(main_file, complaints)
+            is_reloading = True
+            if _reload():
+                _confirm()
+        except BaseException as problem:
+            _ignore_signals()
+            _undo(backup, earlier, before)
+            if is_reloading:
+                _reload_what_it_had()
+            if not isinstance(problem, NetvipError | OSError):
+                raise
+            what = "all files were restored" if is_reloading else "nothing was changed"
+            raise AdoptError(f"{what}: {problem}") from problem
+
+
+def _undo(
+    backup: Backup, earlier: Mapping[Path, Saved], before: Mapping[Path, bytes | None]
+) -> None:
+    left = []
+    for path, content in before.items():
+        try:
+            _write({path: content})
+        except OSError as problem:
+            left.append(f"{path}: {problem.strerror}")
+    if left:  # the backup stays
+        told = "not every file could be restored; mend this, and run netvip adopt --revert"
+        raise AdoptError(f"{told}: {'; '.join(left)}")
+    if earlier:
+        backup.save(earlier)
+    else:
+        backup.remove()
+
+
+def _reload_what_it_had() -> None:
+    try:
+        _reload()
+    except AdoptError:
+        pass  # it did not take what is put back now, and runs what it ran before
+
+
+@contextmanager
+def _signals_raise() -> Iterator[None]:
+    """A signal that asks this process to end does so by an exception, so that all is undone."""
+
+    def end(number: int, _: FrameType | None) -> None:
+        raise AdoptError(f"interrupted by {signal.Signals(number).name}")
+
+    earlier = {number: signal.signal(number, end) for number in ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+
+
+def _ignore_signals() -> None:
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _with(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import re
+import signal
 import stat
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -554,6 +556,61 @@ def test_a_keepalived_that_does_not_run_it_gets_its_own_back(
         apply(conf)
     assert conf.read_text() == BEFORE and not command.BACKUP.exists()
     assert programs.calls()[2:] == [*RELOAD, *RELOAD]
+
+
+KILLED = """[ "$1" = -v ] && echo "Keepalived v2.3.3" && exit 0
+[ -e "$0.1" ] || { : >"$0.1"; exit 0; }
+[ -e "$0.2" ] || { : >"$0.2"; kill -{signal} $PPID; exec sleep 60; }"""
+
+
+@pytest.mark.parametrize("program", ["keepalived", "systemctl"])
+@pytest.mark.parametrize("ending", ["INT", "HUP", "TERM"])
+def test_a_signal_leaves_everything_as_it_was(
+    conf: Path, programs: Programs, program: str, ending: str
+) -> None:
+    """It comes while keepalived tests the changed file, or while systemctl reloads it."""
+    programs.make(program, KILLED.replace("{signal}", ending))
+    (conf.parent / "bin/sleep").symlink_to("/bin/sleep")
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(command.AdoptError, match=f"interrupted by SIG{ending}"):
+        apply(conf)
+    assert conf.read_text() == BEFORE and not command.BACKUP.exists()
+    assert not list(conf.parent.glob(".*"))
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_an_error_that_nobody_expects_leaves_everything_as_it_was(
+    conf: Path, programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> str:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(command, "_unguarded", fail)
+    with pytest.raises(ZeroDivisionError):
+        apply(conf)
+    assert conf.read_text() == BEFORE and not command.BACKUP.exists()
+    assert programs.calls()[-1] == RELOAD[-1]
+
+
+def test_what_cannot_be_restored_can_be_reverted_later(
+    conf: Path, programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full when all is to be undone."""
+
+    def full(path: Path, content: bytes) -> None:
+        if content == BEFORE.encode():
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        write(path, content)
+
+    write = command._replace
+    monkeypatch.setattr(command, "_replace", full)
+    programs.make("systemctl", 'case $1 in reload) echo "Job failed" >&2; exit 1;; esac')
+    with pytest.raises(command.AdoptError, match=r"--revert: .*: No space left on device"):
+        apply(conf)
+    monkeypatch.setattr(command, "_replace", write)
+    programs.make("systemctl", "exit 3")
+    assert command.main(["--revert"]) == 0
+    assert conf.read_text() == BEFORE and not command.BACKUP.exists()
 
 
 # --- the command as a process -------------------------------------------------------------------
