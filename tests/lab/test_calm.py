@@ -140,6 +140,52 @@ def test_a_broken_configuration_is_named_and_the_vip_not_left_alone(guarded: Pai
     guarded.wait_status(node, lambda status: status["problem"] == "")
 
 
+#: Asks for dumps as keepalived-exporter does, and prints how many of 40 it missed.
+EXPORTER = """
+import json, os, signal, time
+place, missed = "/tmp/keepalived.json", 0
+pid = int(open("/run/keepalived.pid").read())
+def identity():
+    try:
+        found = os.stat(place)
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+def dump(before):
+    if identity() == before:
+        return None
+    try:
+        return json.load(open(place))
+    except (OSError, ValueError):
+        return None
+for _ in range(40):
+    before = identity()
+    os.kill(pid, signal.SIGRTMIN + 2)
+    deadline = time.monotonic() + 1
+    while (found := dump(before)) is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    missed += found is None
+    time.sleep(0.1)
+print(missed)
+"""
+
+
+def test_an_exporter_and_netvip_read_the_same_dumps(calm: Pair) -> None:
+    calm.make_master()
+    since = float(calm.a.run("date", "+%s.%6N"))
+    exporter = calm.a.popen("python3", "-c", EXPORTER)
+    verified = 0
+    while exporter.poll() is None:
+        calm.a.run("netvip", "verify")
+        verified += 1
+    assert exporter.communicate()[0] == "0\n" and verified > 3
+    assert "wrote no dump" not in calm.a.journal("netvip.service", since)
+    assert calm.a.succeeds("test", "-e", "/tmp/keepalived.json"), "netvip removed the exporter's"
+    calm.a.run("rm", "/tmp/keepalived.json")
+    calm.a.run("netvip", "verify")
+    assert not calm.a.succeeds("test", "-e", "/tmp/keepalived.json"), "netvip left its own"
+
+
 @pytest.mark.idle  # processor time for the same work grows with what else the machine does
 def test_idle_it_costs_next_to_nothing(calm: Pair, figures: list[str]) -> None:
     calm.make_master()

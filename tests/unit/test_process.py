@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -81,3 +82,20 @@ def test_what_runs_in_a_container_is_not_ours(tmp_path: Path) -> None:
             assert int(found[0]) not in process.running()
         finally:
             started.kill()
+
+
+def test_what_another_user_calls_keepalived_is_not_ours() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("a process of another user's needs root")
+    with tempfile.TemporaryDirectory() as place:
+        os.chmod(place, 0o755)
+        program = named_keepalived(Path(place) / "bin", "sleep")
+        command = ["setpriv", "--reuid=65534", "--clear-groups", str(program), "60"]
+        with subprocess.Popen(command) as started:
+            try:
+                while Path(f"/proc/{started.pid}/comm").read_text() != "keepalived\n":
+                    pass  # it is being started
+                assert not process.is_keepalived(started.pid)
+                assert started.pid not in process.running()
+            finally:
+                started.kill()
