@@ -74,8 +74,6 @@ class Host:
     is_netplan: bool = False
     #: Whether networkd takes nothing away here.
     harmless: bool = False
-    #: Actions that are known to cost more with netvip, on 252 (docs/hosts.md).
-    known_worse: tuple[str, ...] = ()
     #: Whether netvip leaves the instance to keepalived alone.
     unprotected: bool = False
 
@@ -183,7 +181,6 @@ LACP = replace(
     name="VLAN on an 802.3ad bond",
     files=(("10-bond0.netdev", BOND.format(mode="802.3ad")), *BOND_VLAN.files[1:]),
     bundled=True,
-    known_worse=("touch all and reload",),
 )
 
 #: A second instance, on another VLAN of the same cable.
