@@ -370,6 +370,63 @@ def test_silence_is_no_evidence_of_mastership() -> None:
     assert not did(node, actions.Protect) and not did(node, actions.PutBack)
 
 
+def unheard() -> Node:
+    """A MASTER whose adverts netvip does not hear, as for unicast peers on another interface."""
+    node = calm()
+    node.audible = False
+    node.run(10.0)
+    return node
+
+
+def test_a_master_whose_adverts_are_not_heard_is_one_by_its_own_word() -> None:
+    node = unheard()
+    before = did(node, actions.RequestDump)
+    node.run(60.0)
+    assert node.published["VI_1"].state == "MASTER"
+    assert did(node, actions.RequestDump) == before, "keepalived logs a line for each dump"
+
+
+def test_so_it_is_protected_as_any_other() -> None:
+    node = unheard()
+    node.reload()
+    assert answers_throughout(node, 5.0), node.log
+    assert node.has(VIP) and not node.shielded and phase(node) is Phase.WATCHING
+
+
+def test_its_word_holds_until_another_master_is_heard() -> None:
+    node = unheard()
+    node.advert(own=False, priority=120)
+    assert node.published["VI_1"].state == "BACKUP"
+
+
+def test_one_that_hangs_without_being_heard_gets_nothing_put_back() -> None:
+    node = unheard()
+    node.role, node.dump_works = Role.UNKNOWN, False
+    node.reload()
+    node.run(15.0)
+    assert not did(node, actions.PutBack) and not node.shielded
+
+
+def test_its_vips_are_announced_by_fresh_evidence_only() -> None:
+    node = unheard()
+    node.reload()
+    node.run(3.0)
+    announced = did(node, actions.Announce)
+    assert announced
+    node.run(200.0)
+    assert max(did(node, actions.Announce)) - announced[0] < node.spec.master_down
+
+
+def test_a_silence_is_asked_about_before_the_evidence_is_stale() -> None:
+    node = calm()
+    node.audible = False
+    asked = len(did(node, actions.RequestDump))
+    node.run(node.spec.master_down)
+    assert len(did(node, actions.RequestDump)) == asked + 1
+    node.run(1.0)
+    assert node.published["VI_1"].state == "MASTER"
+
+
 def test_two_masters_at_odds_are_none() -> None:
     node = calm()
     for _ in range(3):

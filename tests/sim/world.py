@@ -87,6 +87,8 @@ class Node:
         tracks = guarded if tracks is None else tracks
         self.spec = replace(spec(guarded), track_file=Tri.of(tracks))
         self.role, self.dump_works = role, dump
+        #: Whether netvip hears the adverts that keepalived sends.
+        self.audible = True
         #: What keepalived's track file says.
         self.fault = False
         self.addresses: dict[AddressKey, Lease] = {}
@@ -325,6 +327,8 @@ class Node:
         """An advert passes on the wire."""
         if own:
             self.wire.append((self.now, priority))
+        if own and not self.audible:
+            return
         self.feed(
             events.Advert(
                 self.now, LAN, 2, 51, priority, own, "10.77.0.2", b"" if own else self.peer_mac

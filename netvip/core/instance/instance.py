@@ -444,7 +444,9 @@ class Instance:
 
     def announce(self, now: float) -> None:
         """Announce the VIPs, if they are present and no other host has them."""
-        present, master = self.presence.present(), self.master(now) is Tri.YES
+        # A word of keepalived's that holds may be minutes old, and another node MASTER meanwhile.
+        master = self.master(now) is Tri.YES and now <= self.mastership.stale(self.spec)
+        present = self.presence.present()
         if present and master and not self.conflict.suspected:
             self._out.append(Announce(present))
 
@@ -490,6 +492,9 @@ class Instance:
 
     def tick(self, now: float) -> None:
         """Do what has become due."""
+        if now >= self.mastership.asks(self.spec):
+            self.mastership.asked(now)
+            self._out.append(RequestDump())
         if self.protected and now > self.mastership.expires(self.spec):
             self._left(now, "no own advert for the master-down interval")
         if self._phase is Phase.CARRYING and now >= self.protection.carry_until:
@@ -515,7 +520,8 @@ class Instance:
 
     def deadline(self) -> float:
         """When tick() has something to do."""
-        return min(self._phase_due(), self._refresh.due, self.protection.due)
+        asks = self.mastership.asks(self.spec)
+        return min(self._phase_due(), self._refresh.due, self.protection.due, asks)
 
     def _phase_due(self) -> float:
         due = [self.restore.remove_at]

@@ -1,8 +1,19 @@
-"""Whether this node is MASTER of an instance: told by adverts, dumps and reports, while fresh."""
+"""Whether this node is MASTER of an instance: told by adverts, dumps and reports, while fresh.
+
+Where its own adverts are heard, MASTER goes stale without them. Where they are not (unicast peers
+behind another interface, adverts that netvip cannot read), keepalived's own word holds until it
+says otherwise, or another master is heard. Which of the two it is, a dump tells: whoever sends no
+adverts because it hangs, answers no question either.
+"""
 
 from __future__ import annotations
 
+from netvip.const import NEVER
 from netvip.core.model import InstanceSpec, Role, Tri
+
+#: After so many intervals without an advert netvip asks: one advert may be lost, and the answer
+#: comes before the evidence is stale.
+SILENT_AFTER = 2
 
 
 class Mastership:
@@ -11,6 +22,9 @@ class Mastership:
     def __init__(self) -> None:
         self._role = Role.UNKNOWN
         self._since = self._reported_at = float("-inf")
+        # When this node became MASTER or an own advert was heard; when keepalived itself said last
+        # that it is MASTER; when netvip asked for that because of its silence.
+        self._heard_at = self._said_at = self._asked_at = float("-inf")
         #: Where the newest evidence comes from: advert, dump, fifo, D-Bus.
         self.origin = ""
         self._own_in_a_row = 0
@@ -35,7 +49,7 @@ class Mastership:
         # Of two masters, the one with the lower priority sends no advert after the first that it
         # hears (RFC 5798 6.4.3): two own adverts in a row prove MASTER, one does not.
         self._own_in_a_row += 1
-        self._reported_at = time
+        self._reported_at = self._heard_at = time
         self.left = False
         if self._role is Role.MASTER or self._own_in_a_row >= 2:
             self._set(Role.MASTER, time, "advert")
@@ -47,6 +61,7 @@ class Mastership:
         self._reported_at = time
         self.left = role is not Role.MASTER
         self._set(role, time, origin)
+        self._said(role, time)
 
     def dump(self, asked: float, role: Role) -> None:
         """keepalived's dump, true as of when it was asked for; adverts seen since then are newer.
@@ -60,6 +75,11 @@ class Mastership:
         elif role is Role.FAULT and self._role is Role.BACKUP and asked > self._reported_at:
             self._set(role, self._since, "dump")
         self._reported_at = max(self._reported_at, asked)
+        self._said(role, asked)
+
+    def _said(self, role: Role, time: float) -> None:
+        if role is Role.MASTER:
+            self._said_at = max(self._said_at, time)
 
     def keepalived_gone(self, time: float) -> None:
         """keepalived stopped: this node is not MASTER."""
@@ -67,15 +87,37 @@ class Mastership:
         self._set(Role.UNKNOWN, time, "process")
 
     def _set(self, role: Role, time: float, origin: str) -> None:
+        if role is Role.MASTER is not self._role:
+            self._heard_at = time
         self._role, self._since, self.origin = role, time, origin
 
     def age(self, now: float) -> float:
         """Seconds since the newest evidence; infinite where there is none."""
         return now - self._since
 
+    def is_silent(self, spec: InstanceSpec) -> bool:
+        """Whether keepalived says that it is MASTER, and its adverts are not heard here."""
+        return self._said_at - self._heard_at >= SILENT_AFTER * spec.advert_interval
+
     def expires(self, spec: InstanceSpec) -> float:
         """When the evidence of MASTER will be too old."""
+        return NEVER if self.is_silent(spec) else self.stale(spec)
+
+    def stale(self, spec: InstanceSpec) -> float:
+        """When the newest evidence will be older than the master-down interval."""
         return self._since + spec.master_down
+
+    def asks(self, spec: InstanceSpec) -> float:
+        """When to ask keepalived because of its silence."""
+        if self._role is not Role.MASTER or self.is_silent(spec):
+            return NEVER
+        due = self._heard_at + SILENT_AFTER * spec.advert_interval
+        due = max(due, self._asked_at + spec.advert_interval)
+        return due if due < self.expires(spec) else NEVER
+
+    def asked(self, now: float) -> None:
+        """keepalived was asked because of its silence."""
+        self._asked_at = now
 
     def role(self, now: float, spec: InstanceSpec) -> Role:
         """The role as far as it is known; MASTER goes stale with the master-down interval."""
