@@ -16,13 +16,14 @@ from collections.abc import Callable, Iterable
 from netvip.core.events import AddressAnnounced, Advert, Event
 from netvip.core.model import IP
 from netvip.linux.packetfilter import attach
-from netvip.wire import arp, ndp, vrrp
+from netvip.wire import arp, fragments, ndp, vrrp
 
 #: Only a packet socket that is bound to this protocol receives what its own host sends (fact
 #: own-adverts-need-eth-p-all).
 ETH_P_ALL = 0x0003
 PACKET_OUTGOING = 4
-LARGEST_ADVERT = 2048
+#: 255 IPv6 addresses, where jumbo frames hold them, and what is before them.
+LARGEST_ADVERT = 4200
 
 #: The ethertype is read from the ancillary area (linux/filter.h, SKF_AD_PROTOCOL): there a VLAN tag
 #: does not move it. Offsets count from the network header.
@@ -31,14 +32,17 @@ _FILTER = (
     _LOAD_ETHERTYPE,
     (0x15, 0, 3, 0x0800),
     (0x30, 0, 0, 9),
-    (0x15, 12, 0, vrrp.PROTOCOL),
-    (0x15, 11, 12, vrrp.AUTHENTICATION_HEADER),
-    (0x15, 0, 5, ndp.ETHERTYPE),
+    (0x15, 15, 0, vrrp.PROTOCOL),
+    (0x15, 14, 15, vrrp.AUTHENTICATION_HEADER),
+    (0x15, 0, 8, ndp.ETHERTYPE),
     (0x30, 0, 0, 6),
-    (0x15, 8, 0, vrrp.PROTOCOL),
-    (0x15, 0, 8, ndp.ICMPV6),
+    (0x15, 11, 0, vrrp.PROTOCOL),
+    (0x15, 0, 2, ndp.ICMPV6),
     (0x30, 0, 0, 40),
-    (0x15, 5, 6, ndp.NEIGHBOUR_ADVERTISEMENT),
+    (0x15, 8, 9, ndp.NEIGHBOUR_ADVERTISEMENT),
+    (0x15, 0, 8, fragments.HEADER),
+    (0x30, 0, 0, 40),  # what the fragment is of
+    (0x15, 5, 6, vrrp.PROTOCOL),
     (0x15, 0, 5, arp.ETHERTYPE),
     (0x20, 0, 0, 14),  # an ARP packet whose sender address ...
     (0x07, 0, 0, 0),
@@ -66,6 +70,7 @@ class AdvertSource:
         self._emit, self._loop, self._before_release = emit, loop, before_release
         self._sockets: dict[int, socket.socket] = {}
         self._addresses: frozenset[IP] = frozenset()
+        self._fragments = fragments.Reassembly()
 
     def watch(self, ifindexes: Iterable[int], addresses: Iterable[IP] = ()) -> None:
         """Receive adverts on these interfaces only, and announcements of these addresses only."""
@@ -110,6 +115,7 @@ class AdvertSource:
                 if problem.errno == errno.ENETDOWN:
                     return  # returned once when the interface goes down; the socket stays usable
                 raise
+            packet = self._fragments.take(packet)
             if (advert := vrrp.parse(packet)) is not None:
                 self._emit_advert(ifindex, advert, sender[2] == PACKET_OUTGOING, sender[4])
             elif sender[2] != PACKET_OUTGOING:

@@ -364,6 +364,29 @@ ROUTES = replace(
     keepalived=f"virtual_routes {{\n        {VIRTUAL_ROUTE} via 10.77.0.50 dev ens160\n    }}",
 )
 
+#: A second instance, whose adverts do not fit into a packet.
+IPV6 = """
+vrrp_instance VI_6 {{
+    state BACKUP
+    interface ens160
+    virtual_router_id 61
+    priority 100
+    advert_int 1
+    version 3
+    nopreempt
+    virtual_ipaddress {{
+        fe80::77:10/64
+{vips}
+    }}
+}}
+"""
+FRAGMENTS = replace(
+    PLAIN,
+    name="120 IPv6 VIPs",
+    blocks=IPV6.format(vips="\n".join(f"        fd00:77::a:{n}/64" for n in range(1, 120))),
+    others=(("ens160", "fe80::77:10"),),
+)
+
 #: The subnet of the VIPs of many().
 MANY_VIPS = "10.80.0.0/16"
 

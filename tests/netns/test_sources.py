@@ -159,6 +159,33 @@ def test_an_advert_is_known_as_own_or_of_another_node(
     assert (other.priority, other.vrid) == (100, 51)
 
 
+#: As keepalived numbers them where there are many.
+MANY = [IPv6Address(f"fd77::a:{n}") for n in range(1, 256)]
+#: linux/in6.h; the socket module has it not everywhere.
+IPV6_CHECKSUM = 7
+
+
+def send_many(interface: str, priority: int) -> None:
+    """Send a version 3 advert of VRID 61 with 255 VIPs; the kernel fragments it."""
+    body = struct.pack("!BBBBHH", 0x31, 61, priority, len(MANY), 100, 0)
+    body += b"".join(vip.packed for vip in MANY)
+    with socket.socket(socket.AF_INET6, socket.SOCK_RAW, 112) as sock:
+        index = socket.if_nametoindex(interface)
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+        sock.setsockopt(socket.IPPROTO_IPV6, IPV6_CHECKSUM, 6)
+        sock.sendto(body, ("ff02::12", 0, 0, index))
+
+
+def test_an_advert_in_fragments_is_read(recorder: Recorder, adverts: AdvertSource) -> None:
+    send_many("ens160", 110)
+    own = recorder.wait(lambda event: isinstance(event, events.Advert) and event.own)
+    send_many("peer", 100)
+    other = recorder.wait(lambda event: isinstance(event, events.Advert) and not event.own)
+    assert isinstance(own, events.Advert) and isinstance(other, events.Advert)
+    assert (own.priority, own.addresses) == (110, tuple(MANY))
+    assert (other.priority, other.addresses) == (100, tuple(MANY))
+
+
 @pytest.mark.parametrize("vip", VIPS)
 def test_announcements_of_other_hosts_are_emitted(
     recorder: Recorder, adverts: AdvertSource, lan: int, vip: str

@@ -371,7 +371,7 @@ def test_silence_is_no_evidence_of_mastership() -> None:
 
 
 def unheard() -> Node:
-    """A MASTER whose adverts netvip does not hear, as for unicast peers on another interface."""
+    """A MASTER whose adverts netvip does not hear."""
     node = calm()
     node.audible = False
     node.run(10.0)

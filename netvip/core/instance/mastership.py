@@ -1,7 +1,7 @@
 """Whether this node is MASTER of an instance: told by adverts, dumps and reports, while fresh.
 
-Where its own adverts are heard, MASTER goes stale without them. Where they are not (unicast peers
-behind another interface, adverts that netvip cannot read), keepalived's own word holds until it
+Where its own adverts are heard, MASTER goes stale without them. Where they are not (netvip cannot
+read them, or an eBPF program takes them before they are seen), keepalived's own word holds until it
 says otherwise, or another master is heard. Which of the two it is, a dump tells: whoever sends no
 adverts because it hangs, answers no question either.
 """
