@@ -34,7 +34,7 @@ demo: packages deb $(if $(KERNEL),build/probe)
 
 never-worse: packages deb
 	NETVIP_LAB_ALL=1 $(PYTEST) -s tests/lab/test_never_worse.py tests/lab/test_strangers.py \
-	    tests/lab/test_users.py
+	    tests/lab/test_users.py tests/lab/test_containers.py
 
 upgrades: packages deb
 	$(VENV)/bin/python -m tests.lab.upgrade_table $(SUITES)

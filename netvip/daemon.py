@@ -415,7 +415,8 @@ class Daemon:
         return document.document(self._machine, now, home, trouble, counts)
 
     async def _restart_keepalived(self) -> None:
-        said = await output("systemctl", "restart", "--no-block", KEEPALIVED_UNIT)
+        # Not restart: a keepalived in a container must not get a second one beside it.
+        said = await output("systemctl", "try-restart", "--no-block", KEEPALIVED_UNIT)
         if said is None:
             log(actions.Level.ERROR, f"systemctl did not take the restart of {KEEPALIVED_UNIT}")
 

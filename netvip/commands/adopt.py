@@ -25,6 +25,7 @@ from netvip.keepalived import adoption
 from netvip.keepalived.backup import Backup, Saved
 from netvip.keepalived.configuration import Configuration
 from netvip.keepalived.edits import diff
+from netvip.keepalived.place import Place, place
 from netvip.keepalived.process import configuration_id, parent
 from netvip.keepalived.reader import read
 
@@ -85,9 +86,9 @@ def _sources(words: list[str]) -> dict[str, IPv4Address | IPv6Address]:
 
 
 def _adopt(apply: bool, sources: Mapping[str, IPv4Address | IPv6Address], wrap_checks: bool) -> int:
-    main_file = config.load().keepalived_conf
-    node, version = _node(), _version()
-    configuration = read(main_file, node=node, version=version)
+    where, node, version = _running()
+    main_file = where.main_file
+    configuration = read(main_file, node=node, version=version, root=where.root)
     user = _script_user(configuration)
     host = adoption.Host(version, own_addresses(), sources, node, user, _in_vrfs())
     changed = adoption.adopted(configuration, host, wrap_checks)
@@ -96,11 +97,16 @@ def _adopt(apply: bool, sources: Mapping[str, IPv4Address | IPv6Address], wrap_c
         print(f"nothing to do: every {'other ' if left else ''}instance is guarded")
         return 1 if left else 0
     # Bytes that are not UTF-8 are shown escaped; the files keep them.
-    shown = diff(configuration.texts, changed)
+    shown = diff(where.names(configuration.texts), where.names(changed))
     print(shown.encode(errors="surrogateescape").decode(errors="replace"), end="")
     if not apply:
         print("\nnothing was changed; netvip adopt --apply makes this change")
         return 1
+    if where.is_contained:
+        raise AdoptError(
+            "keepalived runs in a container: make this change where its configuration comes from "
+            "(a volume, an image, a template), and reload keepalived; see netvip(8), Containers"
+        )
     before: dict[Path, bytes | None] = {path: _bytes(configuration.texts[path]) for path in changed}
     after = {path: _bytes(text) for path, text in changed.items()}
     if wrap_checks:
@@ -135,9 +141,19 @@ def _with_tmpfiles(
 # --- what the host tells --------------------------------------------------------------------------
 
 
-def _node() -> str | None:
-    pid = parent()
-    return configuration_id(pid) if pid is not None else os.uname().nodename.partition(".")[0]
+def _running() -> tuple[Place, str | None, tuple[int, ...]]:
+    """Where the files of the keepalived are that runs, its id for @id lines, and its version; of
+    the one that is installed, if none runs. Raises DumpError."""
+    import asyncio
+
+    from netvip.keepalived.ask import build_of
+
+    main_file, pid = config.load().keepalived_conf, parent()
+    if pid is None:
+        return Place(main_file), os.uname().nodename.partition(".")[0], _version()
+    where = place(pid, main_file)
+    version = asyncio.run(build_of(pid)).version if where.is_contained else _version()
+    return where, configuration_id(pid), version
 
 
 def _version() -> tuple[int, ...]:
@@ -343,8 +359,8 @@ def _make_directories() -> None:
     """What keepalived will need at once, tmpfiles.d would make at the next boot. States that were
     kept for an earlier adoption are of no use to this one."""
     for name in ("netvip", "netvip-checks"):
-        for place in ("/usr/lib/tmpfiles.d", "/etc/tmpfiles.d"):
-            if (path := Path(place) / f"{name}.conf").exists():
+        for directory in ("/usr/lib/tmpfiles.d", "/etc/tmpfiles.d"):
+            if (path := Path(directory) / f"{name}.conf").exists():
                 _run("systemd-tmpfiles", "--create", str(path))
     for state in Path(RUN).glob("state/*"):
         state.unlink(missing_ok=True)

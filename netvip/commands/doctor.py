@@ -17,6 +17,7 @@ from netvip.doctor.facts import Facts
 from netvip.doctor.findings import Finding, Severity
 from netvip.doctor.rules import apply_rules
 from netvip.errors import DumpError
+from netvip.keepalived.place import Place, place
 from netvip.keepalived.process import configuration_id, parent
 from netvip.keepalived.reader import read
 
@@ -53,14 +54,14 @@ def _elsewhere(path: Path) -> Facts:
 
 
 def _here() -> Facts:
-    from netvip.keepalived.ask import ask_once, installed
+    from netvip.keepalived.ask import ask_once, build_of, installed
     from netvip.sources.filters import look
 
-    main_file = config.load().keepalived_conf
-    pid = parent()
+    main_file, pid = config.load().keepalived_conf, parent()
+    where = place(pid, main_file) if pid is not None else Place(main_file)
     node = configuration_id(pid) if pid is not None else os.uname().nodename.partition(".")[0]
-    build = asyncio.run(installed())
-    configuration = read(main_file, node=node, version=build.version)
+    build = asyncio.run(build_of(pid) if pid is not None else installed())
+    configuration = read(where.main_file, node=node, version=build.version, root=where.root)
     addresses = [a for i in configuration.instances.values() for a in i.addresses]
     interfaces = {address.interface for address in addresses}
     hurts, why = asyncio.run(look())
@@ -72,7 +73,7 @@ def _here() -> Facts:
         configuration,
         build.version,
         build.json,
-        gather.commands(configuration, here=True),
+        gather.commands(configuration, here=not where.is_contained),
         gather.own_addresses({address.ip for address in addresses}),
         gather.sysctl("promote_secondaries", interfaces),
         gather.sysctl("arp_ignore", interfaces),

@@ -29,6 +29,7 @@ def document(
         "keepalived": machine.keepalived.value,
         "networkd": machine.windows.networkd.value,
         "problem": trouble or problem(machine),
+        "elsewhere": list(machine.elsewhere),
         "fifo": {"lines": fifo[0], "dropped": fifo[1]},
         "instances": [_instance(machine, i, now) for i in machine.instances.values()],
         "faults": {problem.name.lower(): n for problem, n in machine.checks.counts.items()},
@@ -53,7 +54,8 @@ def problem(machine: Machine) -> str:
     """What keeps netvip from protecting the VIPs, in one sentence; empty if nothing does."""
     blocked, why = machine.shield_blocked
     if machine.keepalived is Tri.NO:
-        return "keepalived is not running; nothing to protect"
+        alone = next(iter(machine.elsewhere), "")
+        return alone or "keepalived is not running; nothing to protect"
     if machine.dump_problem:
         return machine.dump_problem
     if blocked is Tri.YES:

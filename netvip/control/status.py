@@ -120,6 +120,8 @@ class Status(TypedDict):
     keepalived: str
     networkd: str
     problem: str
+    #: The keepalived processes that netvip leaves alone, in sentences.
+    elsewhere: list[str]
     fifo: Fifo
     instances: list[Instance]
     faults: dict[str, int]

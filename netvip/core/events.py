@@ -221,6 +221,13 @@ class KeepalivedRunning(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class KeepalivedElsewhere(Event):
+    """The keepalived processes that are not this host's, or a second one, each in a sentence."""
+
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class KeepalivedReloaded(Event):
     """keepalived may have another configuration now: its job ended, or its adverts differ."""
 

@@ -42,6 +42,8 @@ class Machine:
         self.instances: dict[str, Instance] = {}
         self.keepalived = Tri.UNKNOWN
         self.dump_problem = ""
+        #: The keepalived processes that netvip leaves alone, in sentences.
+        self.elsewhere: tuple[str, ...] = ()
         self.shield_blocked: tuple[Tri, str] = (Tri.UNKNOWN, "")
         self.stopping = False
         self._now, self._systemd = float("-inf"), 0
@@ -364,6 +366,13 @@ class Machine:
         elif event.running is Tri.NO:
             for instance in self.instances.values():
                 instance.keepalived_gone(event.time)
+
+    @_on.register
+    def _(self, event: events.KeepalivedElsewhere) -> None:
+        for words in event.words:
+            if words not in self.elsewhere:
+                self._log(Level.NOTICE, words)
+        self.elsewhere = event.words
 
     @_on.register
     def _(self, event: events.KeepalivedReloaded) -> None:

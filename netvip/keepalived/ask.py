@@ -21,16 +21,20 @@ from netvip.core.model import InstanceSpec, Role, Tri
 from netvip.errors import DumpError
 from netvip.keepalived import dump
 from netvip.keepalived.declared import Declaration, declaration
-from netvip.keepalived.process import configuration_id, is_keepalived, parent
+from netvip.keepalived.place import place
+from netvip.keepalived.process import configuration_id, is_contained, is_keepalived, parent
 from netvip.linux.programs import output
 
-DUMP_FILE = Path("/tmp/keepalived.json")
 #: SIGJSON of keepalived (SIGRTMIN + 2). A keepalived without JSON is killed by it (fact
 #: json-signal).
 SIGJSON = signal.SIGRTMIN + 2
 #: keepalived writes the file in pieces, and no event tells that it is complete.
 REREAD_EVERY = 0.005
 VERSION = re.compile(r"Keepalived v(\d+(?:\.\d+)*)")
+#: The words that keepalived -v prints of what was built in stand together in the program.
+BUILT_IN = re.compile(r" VRRP [^\0]* JSON\b")
+#: Debian's is 0.9 MB.
+LARGEST_PROGRAM = 32 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,24 @@ class Answer:
     declaration: Declaration
 
 
+async def build_of(pid: int) -> Build:
+    """What the keepalived with this process number was built as."""
+    return _read_program(pid) if is_contained(pid) else await installed()
+
+
+def _read_program(pid: int) -> Build:
+    """A program in a container cannot be run here: what it would print is read from its file."""
+    try:
+        with open(f"/proc/{pid}/exe", "rb") as program:
+            text = program.read(LARGEST_PROGRAM).decode("latin-1")
+    except OSError:
+        return Build()
+    found = VERSION.search(text)
+    if found is None:
+        return Build()
+    return Build(tuple(map(int, found[1].split("."))), Tri.of(bool(BUILT_IN.search(text))))
+
+
 async def installed() -> Build:
     """What `keepalived -v` tells."""
     program = shutil.which("keepalived", path="/usr/sbin:/usr/local/sbin:/sbin:/usr/bin")
@@ -63,8 +85,13 @@ async def installed() -> Build:
 async def ask(pid: int, handle: int, build: Build, configuration: Path) -> Answer:
     """Have the keepalived with this process number write a dump, and read it. handle is a pidfd of
     it. Raises DumpError."""
-    text = await _dump(handle, build)
-    declared = declaration(configuration, configuration_id(pid), build.version)
+    where = place(pid, configuration)
+    try:
+        text = await _dump(where.dump, handle, build)
+        node = configuration_id(pid)
+        declared = declaration(where.main_file, node, build.version, where.root)
+    except OSError as problem:  # it is ending, or a link leads in a circle
+        raise DumpError(f"cannot reach the files of keepalived: {problem}") from problem
     return Answer(dump.parse(text, build.version, declared.instances), declared)
 
 
@@ -80,76 +107,77 @@ async def ask_once(configuration: Path) -> tuple[InstanceSpec, ...]:
     try:
         if not is_keepalived(pid):  # the number may have become another process's before the pidfd
             raise DumpError("keepalived has just stopped")
-        answer = await ask(pid, handle, await installed(), configuration)
+        answer = await ask(pid, handle, await build_of(pid), configuration)
     finally:
         os.close(handle)
     return tuple(spec for spec, _ in answer.instances)
 
 
-async def _dump(handle: int, build: Build) -> str:
+async def _dump(file: Path, handle: int, build: Build) -> str:
     if build.json is not Tri.YES:
         raise DumpError(
             "this keepalived was built without JSON, or its version is unknown; "
             "install a build with JSON (Debian's has it)"
         )
-    _make_room()
-    before = _identity()
+    _make_room(file)
+    before = _identity(file)
     try:
         signal.pidfd_send_signal(handle, SIGJSON)
     except PermissionError as problem:
         raise DumpError("no permission to signal keepalived; netvip must run as root") from problem
     except ProcessLookupError as problem:
         raise DumpError("keepalived has just stopped") from problem
-    return await _read_new(before)
+    return await _read_new(file, before)
 
 
-async def _read_new(before: tuple[int, int] | None) -> str:
+async def _read_new(file: Path, before: tuple[int, int] | None) -> str:
     deadline = time.monotonic() + DUMP_LIMIT
     while time.monotonic() < deadline:
         await asyncio.sleep(REREAD_EVERY)
-        text = _read(before)
+        text = _read(file, before)
         if text is not None:
             if before is None:  # else it is another's, who reads it as well
-                DUMP_FILE.unlink(missing_ok=True)  # it may hold auth_data in clear text
+                file.unlink(missing_ok=True)  # it may hold auth_data in clear text
             return text
     raise DumpError(
-        f"keepalived wrote no dump to {DUMP_FILE} within {DUMP_LIMIT:.0f} s; "
-        "does its unit set PrivateTmp=yes or TMPDIR?"
+        f"keepalived wrote no dump to {file} within {DUMP_LIMIT:.0f} s; does its unit set "
+        "PrivateTmp=yes or TMPDIR? Then give netvip.service CAP_SYS_PTRACE; see netvip(8), "
+        "Containers"
     )
 
 
-def _make_room() -> None:
+def _make_room(file: Path) -> None:
     """Move aside what keeps keepalived from writing: any user may write to /tmp, and keepalived
     does not replace a directory or another user's file."""
     try:
-        status = DUMP_FILE.lstat()
+        status = file.lstat()
         if status.st_uid != os.geteuid() or not stat.S_ISREG(status.st_mode):
-            DUMP_FILE.rename(f"{DUMP_FILE}.{time.time_ns()}")
+            file.rename(f"{file}.{time.time_ns()}")
     except FileNotFoundError:
         pass
     except OSError as problem:
         raise DumpError(
-            f"{DUMP_FILE} is not a regular file of root's and keeps keepalived from writing its "
+            f"{file} is not a regular file of root's and keeps keepalived from writing its "
             f"dump: remove it ({problem.strerror})"
         ) from problem
 
 
-def _identity() -> tuple[int, int] | None:
+def _identity(file: Path) -> tuple[int, int] | None:
     try:
-        status = DUMP_FILE.lstat()
+        status = file.lstat()
     except OSError:
         return None
     return status.st_ino, status.st_mtime_ns
 
 
-def _read(before: tuple[int, int] | None) -> str | None:
+def _read(file: Path, before: tuple[int, int] | None) -> str | None:
     """The dump, once it is complete, newer than `before`, and root's own regular file."""
     try:
-        file = os.open(DUMP_FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
         return None
-    with open(file, encoding="utf-8", errors="replace") as stream:
-        status = os.fstat(file)
+    with open(handle, encoding="utf-8", errors="replace") as stream:
+        status = os.fstat(handle)
         if status.st_uid != os.geteuid() or not stat.S_ISREG(status.st_mode):
             return None
         if (status.st_ino, status.st_mtime_ns) == before:

@@ -11,6 +11,7 @@ from netvip.errors import ConfigError
 from netvip.keepalived.configuration import Configuration, VrrpInstance
 from netvip.keepalived.names import file_name
 from netvip.keepalived.reader import read
+from netvip.linux.rooted import HOST
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,12 @@ class Declaration:
     problem: str = ""
 
 
-def declaration(main: Path, node: str | None, version: tuple[int, ...]) -> Declaration:
+def declaration(
+    main: Path, node: str | None, version: tuple[int, ...], root: Path = HOST
+) -> Declaration:
     """Read the configuration; if it cannot be read, nothing is known of any instance."""
     try:
-        configuration = read(main, node=node, version=version)
+        configuration = read(main, node=node, version=version, root=root)
     except ConfigError as problem:
         return Declaration(files=(main,), problem=str(problem))
     found = {name: _declared(configuration, i) for name, i in configuration.instances.items()}

@@ -13,6 +13,7 @@ from pathlib import Path
 from netvip.errors import ConfigError
 from netvip.keepalived.dialect import Dialect
 from netvip.keepalived.lexer import words
+from netvip.linux.rooted import HOST, below
 
 #: A configuration this large is a mistake (a log, a disk image).
 LARGEST_FILE = 4 << 20
@@ -46,15 +47,16 @@ def include(text: str, dialect: Dialect) -> Include | None:
     return Include("", texts[1]) if len(texts) == 2 and texts[0] == "include" else None
 
 
-def files(wanted: Include, directory: Path, where: str) -> Iterator[Path]:
+def files(wanted: Include, directory: Path, where: str, root: Path) -> Iterator[Path]:
     """The files that are read, in keepalived's order. Raises ConfigError where keepalived stops.
+    Absolute names begin at keepalived's root directory.
 
     What a wildcard matches besides regular files is passed over, and so is an executable file:
     keepalived does the same with a line in its log.
     """
     missing = True
     for pattern in _unbraced(wanted.pattern):
-        for path in _matches(pattern, directory):
+        for path in _matches(pattern, directory, root):
             missing = False
             if _counts(path, bool(_WILDCARDS.search(wanted.pattern)), where):
                 yield path
@@ -65,10 +67,10 @@ def files(wanted: Include, directory: Path, where: str) -> Iterator[Path]:
         )
 
 
-def searched(wanted: Include, directory: Path) -> Iterator[Path]:
+def searched(wanted: Include, directory: Path, root: Path) -> Iterator[Path]:
     """The directories where a new file would change what is read."""
     for pattern in _unbraced(wanted.pattern):
-        yield directory / Path(pattern.replace("\0", "")).parent
+        yield (directory / _rooted(pattern.replace("\0", ""), root)).parent
 
 
 def text_of(path: Path, where: str) -> str:
@@ -103,15 +105,21 @@ def _counts(path: Path, by_wildcard: bool, where: str) -> bool:
     return stat.S_ISREG(mode) and not mode & 0o111
 
 
-def _matches(pattern: str, directory: Path) -> list[Path]:
+def _matches(pattern: str, directory: Path, root: Path) -> list[Path]:
     """What glob(3) finds, by the bytes of the names. A link that leads nowhere is not found."""
     # An absolute pattern stands for itself; the directory's own name is no pattern.
-    whole = Path(glob.escape(str(directory))) / pattern
+    whole = Path(glob.escape(str(directory))) / _rooted(pattern, root)
     try:
-        found = [Path(name) for name in glob.glob(str(whole)) if os.path.exists(name)]
+        found = [Path(name) for name in sorted(glob.glob(str(whole)), key=os.fsencode)]
+        if root != HOST:
+            found = [below(root, Path("/", name.relative_to(root))) for name in found]
+        return [name for name in found if os.path.exists(name)]
     except (OSError, ValueError, re.error):  # a NUL, or a name that is too long
         return []
-    return sorted(found, key=os.fsencode)
+
+
+def _rooted(pattern: str, root: Path) -> str:
+    return pattern if root == HOST or not pattern.startswith("/") else f"{root}{pattern}"
 
 
 def _unbraced(pattern: str) -> list[str]:

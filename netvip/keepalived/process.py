@@ -22,23 +22,47 @@ class Process:
 
 
 def parent() -> int | None:
-    """keepalived's parent process, as its pid file names it and its name confirms, or else (-p may
-    name another file) as the process table has it; None if none."""
+    """The parent process of the keepalived on this host's network: as its pid file names it and its
+    name confirms, or else (-p may name another file, a container has its own) as the process table
+    has it; None if none."""
     for path in PID_FILES:
         try:
             pid = int(Path(path).read_text())
         except (OSError, ValueError):
             continue
-        if is_keepalived(pid):
+        if is_keepalived(pid) and shares_network(pid):
             return pid
     return next(filter(_has_children, running()), None)
 
 
 def running() -> list[int]:
-    """All processes of keepalived, children and orphans included, without those of containers."""
+    """All processes of keepalived on this host's network, children and orphans included."""
     with os.scandir("/proc") as entries:
         pids = sorted(int(entry.name) for entry in entries if entry.name.isdigit())
-    return [pid for pid in pids if is_keepalived(pid) and _is_of_the_host(pid)]
+    return [pid for pid in pids if is_keepalived(pid) and shares_network(pid)]
+
+
+def elsewhere(ours: int | None) -> list[str]:
+    """The keepalived processes that netvip leaves alone, each with the reason, in sentences; `ours`
+    is the one that it does not."""
+    with os.scandir("/proc") as entries:
+        pids = sorted(int(entry.name) for entry in entries if entry.name.isdigit())
+    found = ((pid, _why_not(pid, ours)) for pid in pids if _is_parent(pid))
+    return [
+        f"keepalived (process {pid}) {why}; netvip leaves it alone" for pid, why in found if why
+    ]
+
+
+def _is_parent(pid: int) -> bool:
+    return _stat(pid)[0] == NAME and _has_children(pid)
+
+
+def _why_not(pid: int, ours: int | None) -> str:
+    if not is_keepalived(pid):
+        return "is not root's on this host"
+    if not shares_network(pid):
+        return "runs in another network namespace"
+    return "" if pid == ours else f"is a second one beside process {ours}"
 
 
 def is_keepalived(pid: int) -> bool:
@@ -55,14 +79,23 @@ def _has_children(pid: int) -> bool:
     return any(_stat(child.pid)[0] == NAME for child in children(pid))
 
 
-def _is_of_the_host(pid: int) -> bool:
-    """Whether it has a number in the host's PID namespace only (proc(5), NSpid)."""
+def is_contained(pid: int) -> bool:
+    """Whether it has a number in another PID namespace besides this one (proc(5), NSpid)."""
     try:
         text = Path(f"/proc/{pid}/status").read_text(errors="replace")
     except OSError:
         return False
     numbers = next((line.split()[1:] for line in text.splitlines() if line[:6] == "NSpid:"), [])
-    return len(numbers) <= 1
+    return len(numbers) > 1
+
+
+def shares_network(pid: int) -> bool:
+    """Whether it is in this process's network namespace. To read the namespace's own name would
+    take CAP_SYS_PTRACE; the kernel has files in /proc/PID/net for each namespace."""
+    try:
+        return os.path.samefile(f"/proc/{pid}/net/dev", "/proc/self/net/dev")
+    except OSError:
+        return False
 
 
 def children(pid: int) -> tuple[Process, ...]:
@@ -87,14 +120,26 @@ def _stat(pid: int) -> tuple[str, int]:
 
 def configuration_id(pid: int) -> str | None:
     """The id that @id lines are compared with: keepalived's -i, or else the host's name up to its
-    first dot (keepalived.conf(5)); None where it cannot be told."""
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
-    except OSError:
-        return None
+    first dot (keepalived.conf(5)); None where it cannot be told (a container may have another)."""
+    if (given := option(pid, "-i", "--config-id")) is not None:
+        return given
+    known = _words(pid) and not is_contained(pid)
+    return os.uname().nodename.partition(".")[0] if known else None
+
+
+def option(pid: int, short: str, long: str) -> str | None:
+    """The value of an option that a process was started with."""
+    words = _words(pid)
     for word, following in zip(words, [*words[1:], ""], strict=True):
-        if word in ("-i", "--config-id"):
+        if word in (short, long):
             return following
-        if word.startswith("--config-id="):
+        if word.startswith(f"{long}="):
             return word.partition("=")[2]
-    return os.uname().nodename.partition(".")[0]
+    return None
+
+
+def _words(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return []

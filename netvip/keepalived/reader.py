@@ -12,6 +12,7 @@ from netvip.keepalived.interpret import interpret
 from netvip.keepalived.lexer import words
 from netvip.keepalived.lines import Line
 from netvip.keepalived.unfold import Unfolded
+from netvip.linux.rooted import HOST
 
 #: The limit for nested blocks; keepalived's own are three deep.
 DEEPEST_BLOCK = 64
@@ -19,14 +20,21 @@ DEEPEST_BLOCK = 64
 MOST_WORDS = 200_000
 
 
-def read(main: Path, *, node: str | None = None, version: tuple[int, ...] = ()) -> Configuration:
+def read(
+    main: Path,
+    *,
+    node: str | None = None,
+    version: tuple[int, ...] = (),
+    root: Path = HOST,
+) -> Configuration:
     """The configuration that begins with this file.
 
     `node` is the id that @id lines are compared with (None: not known), `version` keepalived's
-    (empty: the newest). Raises ConfigError, which names file and line and says what to do.
+    (empty: the newest), `root` its root directory. Raises ConfigError, which names file and line
+    and says what to do.
     """
     dialect = Dialect.of(version)
-    unfolded = Unfolded(dialect, node)
+    unfolded = Unfolded(dialect, node, root)
     blocks = _Blocks()
     for line in unfolded.lines(main):
         blocks.take(line)

@@ -53,6 +53,7 @@ class Unfolded:
 
     dialect: Dialect
     node: str | None
+    root: Path
     texts: dict[Path, str] = field(default_factory=dict)
     directories: list[Path] = field(default_factory=list)
     _definitions: Definitions = field(init=False)
@@ -195,8 +196,8 @@ class Unfolded:
 
     def _include(self, wanted: includes.Include, line: Line) -> None:
         directory = line.path.parent
-        self.directories += includes.searched(wanted, directory)
-        found = list(includes.files(wanted, directory, line.where))
+        self.directories += includes.searched(wanted, directory, self.root)
+        found = list(includes.files(wanted, directory, line.where, self.root))
         self._push(self._files(found, line))
 
     def _files(self, paths: list[Path], line: Line) -> Iterator[Line]:

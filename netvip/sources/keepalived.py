@@ -14,7 +14,13 @@ from netvip.core.model import Configured, Tri
 from netvip.errors import DumpError
 from netvip.keepalived import ask
 from netvip.keepalived.declared import Declaration
-from netvip.keepalived.process import children, is_keepalived, parent, running
+from netvip.keepalived.process import (
+    children,
+    elsewhere,
+    is_keepalived,
+    parent,
+    running,
+)
 
 #: A keepalived that is reloading drops the signal: ask again soon.
 ASK_AGAIN = 1.0
@@ -34,6 +40,7 @@ class KeepalivedSource:
         self._build = ask.Build()
         self._again = False
         self._problem = ""
+        self._elsewhere: tuple[str, ...] = ()
 
     @property
     def problem(self) -> str:
@@ -55,11 +62,19 @@ class KeepalivedSource:
         """Follow keepalived through its lives until cancelled."""
         while True:
             pid = parent()
+            self._look_elsewhere(pid)
             if pid is None:
                 self._emit(events.KeepalivedRunning(time.monotonic(), Tri.NO))
                 await self._look_again()
                 continue
             await self._follow(pid)
+
+    def _look_elsewhere(self, ours: int | None) -> None:
+        """Emit which other processes of keepalived's there are, where that has changed."""
+        found = tuple(elsewhere(ours))
+        if found != self._elsewhere:
+            self._elsewhere = found
+            self._emit(events.KeepalivedElsewhere(time.monotonic(), found))
 
     async def _look_again(self) -> None:
         self._wanted.clear()
@@ -85,7 +100,7 @@ class KeepalivedSource:
 
         loop.add_reader(handle, gone)
         try:
-            self._build = await ask.installed()
+            self._build = await ask.build_of(pid)
             self._emit(events.KeepalivedRunning(time.monotonic(), Tri.YES))
             await self._serve(pid, handle, ended)
         finally:
@@ -102,12 +117,14 @@ class KeepalivedSource:
                 answered = await self._dump(pid, handle)
                 misses = 0 if answered else misses + 1
                 wanted = asyncio.ensure_future(self._wanted.wait())
-                await asyncio.wait(
+                done, _ = await asyncio.wait(
                     {gone, wanted},
                     timeout=_next(misses, again),
                     return_when=asyncio.FIRST_COMPLETED,
                 )
                 wanted.cancel()
+                if not done:  # all is calm: to go through all processes takes some ms
+                    self._look_elsewhere(pid)
         finally:
             gone.cancel()
 

@@ -101,7 +101,7 @@ LEFTOVERS = (
     ("ip", "-o", "address", "show", "dev", "lo", "dynamic"),
 )
 #: The kernel's own rules, which carry its protocol where the kernel knows of protocols at all.
-KERNEL_RULES = ("lookup local", "lookup main", "lookup default")
+KERNEL_RULES = ("lookup local", "lookup main", "lookup default", "lookup [l3mdev-table]")
 #: ip of bookworm shows rules of other protocols as well.
 OPERATORS = ("proto static",)
 

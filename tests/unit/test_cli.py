@@ -23,6 +23,7 @@ STATUS: dict[str, Any] = {
     "keepalived": "yes",
     "networkd": "yes",
     "problem": "",
+    "elsewhere": [],
     "instances": [
         {
             "name": "VI_1",

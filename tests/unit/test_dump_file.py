@@ -12,16 +12,14 @@ from netvip.sources import keepalived
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    path = tmp_path / "keepalived.json"
-    monkeypatch.setattr(ask, "DUMP_FILE", path)
-    return path
+def place(tmp_path: Path) -> Path:
+    return tmp_path / "keepalived.json"
 
 
 def test_a_directory_in_keepalived_s_way_is_moved_aside(place: Path) -> None:
     place.mkdir()
     (place / "kept").write_text("x")
-    ask._make_room()
+    ask._make_room(place)
     (moved,) = place.parent.iterdir()
     assert moved != place and (moved / "kept").read_text() == "x"
 
@@ -30,14 +28,14 @@ def test_a_link_is_moved_and_not_followed(place: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_text("x")
     place.symlink_to(elsewhere)
-    ask._make_room()
+    ask._make_room(place)
     assert not place.is_symlink() and elsewhere.read_text() == "x"
 
 
 def test_an_earlier_dump_stays(place: Path) -> None:
-    ask._make_room()
+    ask._make_room(place)
     place.write_text("{}")
-    ask._make_room()
+    ask._make_room(place)
     assert place.read_text() == "{}"
 
 
@@ -51,7 +49,7 @@ def test_what_cannot_be_moved_is_told_in_a_sentence(
 
     monkeypatch.setattr(Path, "rename", refuse)
     with pytest.raises(DumpError, match="keeps keepalived from writing"):
-        ask._make_room()
+        ask._make_room(place)
 
 
 def test_a_keepalived_that_never_answers_is_asked_less_and_less() -> None:

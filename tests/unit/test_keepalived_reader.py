@@ -283,3 +283,24 @@ def test_our_own_track_file_and_notify_are_known_by_their_paths(conf: Path) -> N
         "A": Declared(Tri.NO, Tri.YES, Tri.NO, refreshes=Tri.NO),
         "B": Declared(Tri.NO, Tri.NO, Tri.YES, refreshes=Tri.NO, other_trackers=True),
     }
+
+
+# --- below another root directory ---------------------------------------------------------------
+
+
+def test_a_container_s_includes_begin_at_its_own_root(tmp_path: Path) -> None:
+    """An absolute name, a pattern, and a link that would lead out of the container."""
+    root, outside = tmp_path / "root", tmp_path / "outside.conf"
+    parts = root / "etc/keepalived/parts"
+    parts.mkdir(parents=True)
+    outside.write_text("vrrp_instance OUTSIDE {\n}\n")
+    (parts / "a.conf").write_text("vrrp_instance A {\n}\n")
+    (parts / "b.conf").symlink_to(outside)
+    (parts / "c.conf").symlink_to("/etc/keepalived/c")
+    (root / "etc/keepalived/c").write_text("vrrp_instance C {\n}\n")
+    main = root / "etc/keepalived/keepalived.conf"
+    main.write_text("include /etc/keepalived/parts/*.conf\n")
+    configuration = read(main, root=root)
+    assert list(configuration.instances) == ["A", "C"]
+    assert set(configuration.texts) == {main, parts / "a.conf", root / "etc/keepalived/c"}
+    assert list(configuration.directories) == [parts]

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from netvip.keepalived import process
 
 def named_keepalived(place: Path, program: str) -> Path:
     """A copy of a program under keepalived's name."""
-    place.mkdir()
+    place.mkdir(parents=True)
     return Path(shutil.copy(shutil.which(program) or program, place / "keepalived"))
 
 
@@ -67,21 +68,64 @@ def test_an_orphan_runs_but_is_nobody_s_parent(tmp_path: Path) -> None:
             started.kill()
 
 
-def test_what_runs_in_a_container_is_not_ours(tmp_path: Path) -> None:
+@contextmanager
+def unshared(tmp_path: Path, *namespaces: str) -> Iterator[int]:
+    """A keepalived that has started another one in namespaces of its own; its number here."""
     if os.geteuid() != 0:
-        pytest.skip("a PID namespace needs root")
-    program = named_keepalived(tmp_path / "contained", "sleep")
-    command = ["unshare", "--pid", "--fork", "--kill-child", str(program), "60"]
-    with subprocess.Popen(command) as started:
+        pytest.skip("namespaces need root")
+    shell = named_keepalived(tmp_path / "parent", "bash")
+    child = named_keepalived(tmp_path / "child", "sleep")
+    command = ["unshare", *namespaces, "--fork", "--kill-child", str(shell), "-c"]
+    with subprocess.Popen([*command, f"{child} 60 & wait"]) as started:
         try:
-            children = Path(f"/proc/{started.pid}/task/{started.pid}/children")
-            while not (found := children.read_text().split()):
+            number = _only_child(started.pid)
+            while not process.children(number):
                 pass  # it is being started
-            while Path(f"/proc/{found[0]}/comm").read_text() != "keepalived\n":
-                pass
-            assert int(found[0]) not in process.running()
+            yield number
         finally:
             started.kill()
+
+
+def _only_child(pid: int) -> int:
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    while not (found := children.read_text().split()):
+        pass  # it is being started
+    while Path(f"/proc/{found[0]}/comm").read_text() != "keepalived\n":
+        pass
+    return int(found[0])
+
+
+@pytest.fixture
+def no_pid_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "PID_FILES", (str(tmp_path / "none.pid"),))
+
+
+@pytest.mark.usefixtures("no_pid_file")
+def test_one_in_a_container_on_the_host_s_network_is_found(tmp_path: Path) -> None:
+    with unshared(tmp_path, "--pid") as number:
+        assert process.parent() == number
+        assert process.is_contained(number) and not process.is_contained(os.getpid())
+        assert process.elsewhere(number) == []
+        assert process.configuration_id(number) is None
+
+
+@pytest.mark.usefixtures("no_pid_file")
+def test_one_in_another_network_namespace_is_left_alone_and_named(tmp_path: Path) -> None:
+    with unshared(tmp_path, "--net") as number:
+        assert process.parent() is None and number not in process.running()
+        (told,) = process.elsewhere(None)
+        assert told == (
+            f"keepalived (process {number}) runs in another network namespace; "
+            "netvip leaves it alone"
+        )
+
+
+def test_a_second_one_is_named(family: tuple[int, int], tmp_path: Path) -> None:
+    with unshared(tmp_path / "second", "--mount") as number:
+        ours = process.parent()
+        assert ours in (family[0], number)
+        (told,) = process.elsewhere(ours)
+        assert told.endswith(f"is a second one beside process {ours}; netvip leaves it alone")
 
 
 def test_what_another_user_calls_keepalived_is_not_ours() -> None:

@@ -1,0 +1,84 @@
+"""Where the files of a running keepalived are: below the host's root directory, or, in a container,
+below its own; and where it writes its dump.
+
+Another mount namespace is reached through /proc/PID/root, which takes CAP_SYS_PTRACE (proc(5)).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from netvip.errors import DumpError
+from netvip.keepalived.process import is_contained, option
+from netvip.linux.rooted import HOST, below
+
+#: keepalived's default, where it was built from source as many images are.
+BUILT = Path("/usr/local/etc/keepalived/keepalived.conf")
+
+TEMPORARY = Path("/tmp")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """configuration and directory are names as keepalived itself has them."""
+
+    configuration: Path
+    root: Path = HOST
+    #: Whether it has a PID namespace of its own.
+    is_contained: bool = False
+    #: Where it writes its dump.
+    directory: Path = TEMPORARY
+
+    @property
+    def main_file(self) -> Path:
+        """The configuration, as this process reaches it. Raises OSError."""
+        return below(self.root, self.configuration)
+
+    @property
+    def dump(self) -> Path:
+        """The dump, as this process reaches it. Raises OSError."""
+        return below(self.root, self.directory) / "keepalived.json"
+
+    def names(self, texts: Mapping[Path, str]) -> dict[Path, str]:
+        """Texts by the names that keepalived itself has for their files."""
+        if self.root == HOST:
+            return dict(texts)
+        return {Path("/", path.relative_to(self.root)): text for path, text in texts.items()}
+
+
+def place(pid: int, configuration: Path) -> Place:
+    """The place of the keepalived with this process number; `configuration` is the file that
+    netvip.conf names. Raises DumpError where it cannot be reached."""
+    contained, own = is_contained(pid), Path(f"/proc/{pid}/root")
+    try:
+        is_host_s = all((own / part).samefile(HOST / part) for part in ("", "tmp"))
+    except PermissionError:
+        if contained:
+            raise DumpError(
+                f"keepalived (process {pid}) runs in a container, and netvip may not read its "
+                "files: give netvip.service CAP_SYS_PTRACE; see netvip(8), Containers"
+            ) from None
+        is_host_s = True
+    except OSError:
+        is_host_s = False  # it has no /tmp
+    root = HOST if is_host_s else own
+    named = _named(pid, root, configuration) if contained else configuration
+    return Place(named, root, contained, TEMPORARY if is_host_s else _temporary(pid))
+
+
+def _named(pid: int, root: Path, configuration: Path) -> Path:
+    """The file of its option -f, or its default."""
+    if (word := option(pid, "-f", "--use-file")) is not None:
+        return Path("/", word)
+    return configuration if below(root, configuration).exists() else BUILT
+
+
+def _temporary(pid: int) -> Path:
+    try:
+        variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return TEMPORARY
+    set_to = next((word[7:] for word in variables if word.startswith(b"TMPDIR=")), b"")
+    return Path("/", set_to.decode(errors="surrogateescape")) if set_to else TEMPORARY
