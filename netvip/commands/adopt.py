@@ -13,13 +13,15 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from itertools import product
 from pathlib import Path
 from types import FrameType
 
 from netvip import config
 from netvip.const import RUN, STATE_DIRECTORY
-from netvip.core.coverage import in_vrf
+from netvip.core.coverage import why_not_on
 from netvip.core.mirror import Mirror
+from netvip.core.model import AF_INET, AF_INET6
 from netvip.errors import DaemonUnreachable, DumpError, NetvipError
 from netvip.keepalived import adoption
 from netvip.keepalived.backup import Backup, Saved
@@ -90,7 +92,7 @@ def _adopt(apply: bool, sources: Mapping[str, IPv4Address | IPv6Address], wrap_c
     main_file = where.main_file
     configuration = read(main_file, node=node, version=version, root=where.root)
     user = _script_user(configuration)
-    host = adoption.Host(version, own_addresses(), sources, node, user, _in_vrfs())
+    host = adoption.Host(version, own_addresses(), sources, node, user, _unprotectable())
     changed = adoption.adopted(configuration, host, wrap_checks)
     left = _report_left(configuration, host)
     if not changed:
@@ -192,14 +194,17 @@ def own_addresses() -> dict[tuple[str, int], IPv4Address | IPv6Address]:
     return found
 
 
-def _in_vrfs() -> dict[str, str]:
-    """The interfaces that belong to a VRF, each with a sentence about it."""
+def _unprotectable() -> dict[tuple[str, int], str]:
+    """By interface and IP version, why netvip cannot protect VIPs there."""
     from netvip.sources.netlink import snapshot
 
     mirror = Mirror()
     mirror.load(snapshot())
     names = [link.name for link in mirror.links.values()]
-    return {name: why for name in names if (why := in_vrf(name, mirror))}
+    families = {4: AF_INET, 6: AF_INET6}
+    places = product(names, families)
+    whys = {(n, v): why_not_on(n, families[v], mirror) for n, v in places}
+    return {place: why for place, why in whys.items() if why}
 
 
 # --- applying -------------------------------------------------------------------------------------

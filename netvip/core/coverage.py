@@ -10,7 +10,10 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from netvip.core.mirror import Mirror
-from netvip.core.model import InstanceSpec, Link
+from netvip.core.model import InstanceSpec, Link, family_of
+
+#: docs/never_worse.md: 1,000 and one are measured.
+VIPS_MOST = 1024
 
 
 def _missing_interface(spec: InstanceSpec, mirror: Mirror) -> str:
@@ -26,17 +29,36 @@ def _virtual_mac(spec: InstanceSpec, _: Mirror) -> str:
     return "its VIPs are on an interface of keepalived's own (use_vmac)" if spec.own_link else ""
 
 
-def _vrf(spec: InstanceSpec, mirror: Mirror) -> str:
-    return next((why for vip in spec.vips if (why := in_vrf(vip.interface, mirror))), "")
+def _place(spec: InstanceSpec, mirror: Mirror) -> str:
+    places = dict.fromkeys((vip.interface, family_of(vip.ip)) for vip in spec.vips)
+    return next((why for place in places if (why := why_not_on(*place, mirror))), "")
 
 
-def in_vrf(interface: str, mirror: Mirror) -> str:
-    """That an interface belongs to a VRF, in a sentence; empty if it does not. Its routes and local
-    addresses are in tables that the bridge does not mirror."""
+def why_not_on(interface: str, family: int, mirror: Mirror) -> str:
+    """Why netvip cannot protect any VIP of a family on an interface; empty if it can."""
+    return _vrf(interface, mirror) or _host(family, mirror)
+
+
+def _vrf(interface: str, mirror: Mirror) -> str:
+    # Its routes and local addresses are in tables that the bridge does not mirror.
     for link in _masters(mirror, mirror.index(interface)):
         if link.kind == "vrf":
             return f"{interface} belongs to the VRF {link.name}"
     return ""
+
+
+def _host(family: int, mirror: Mirror) -> str:
+    if not mirror.nexthops:
+        return "this kernel has no nexthop objects (5.3 is the first that has)"
+    rules = mirror.rules.get(family)
+    # By that rule packets reach an address on lo.
+    moved = rules is not None and rules.local_moved
+    return "other routing rules come before 'lookup local' (ip rule)" if moved else ""
+
+
+def _too_many(spec: InstanceSpec, _: Mirror) -> str:
+    number = len(spec.vips)
+    return f"it has {number} VIPs, and more than {VIPS_MOST} are not tested" * (number > VIPS_MOST)
 
 
 def _masters(mirror: Mirror, ifindex: int) -> Iterator[Link]:
@@ -51,7 +73,8 @@ def _masters(mirror: Mirror, ifindex: int) -> Iterator[Link]:
 CONDITIONS: Final[tuple[Callable[[InstanceSpec, Mirror], str], ...]] = (
     _missing_interface,
     _virtual_mac,
-    _vrf,
+    _place,
+    _too_many,
 )
 
 

@@ -182,6 +182,7 @@ class Machine:
     @_on.register
     def _(self, event: events.RulesSeen) -> None:
         self.mirror.set_rules(event.family, event.rules)
+        self._cover(event.time)
         self._plans.changed(event.time)
 
     @_on.register

@@ -39,6 +39,7 @@ class Mirror:
         self._index: dict[str, int] = {}
         self.rules: dict[int, Rules] = {}
         self.taken: frozenset[int] = frozenset()
+        self.nexthops = True
         self._addresses: dict[int, dict[AddressKey, Address]] = {}
         self._routes: dict[int, dict[Route, None]] = {}
 
@@ -53,6 +54,7 @@ class Mirror:
         for link in kernel.links:
             self.add_link(link)
         self.rules, self.taken = dict(kernel.rules), kernel.taken
+        self.nexthops = kernel.nexthops
         for address in kernel.addresses:
             self.add(address)
         for route in kernel.routes:

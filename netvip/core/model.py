@@ -168,6 +168,9 @@ class Rules:
     #: Of these, in their order, those that lead to a table by the source of a packet alone: source
     #: prefix (None: any) and table.
     by_source: tuple[tuple[Network | None, int], ...] = ()
+    #: Whether rules without a further condition than a source come before the kernel's own that
+    #: leads to the host's addresses.
+    local_moved: bool = False
 
     def steer(self, ip: IP) -> bool:
         """Whether a rule of the operator's matches packets from this address."""
@@ -269,3 +272,5 @@ class Kernel:
     rules: Mapping[int, Rules] = field(default_factory=dict)
     #: Table and nexthop numbers that are in use.
     taken: frozenset[int] = frozenset()
+    #: Whether it has nexthop objects (5.3).
+    nexthops: bool = True

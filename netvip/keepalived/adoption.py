@@ -55,8 +55,8 @@ class Host:
     node: str | None = None
     #: The user that runs scripts for which no user is named.
     script_user: str = "root"
-    #: By interface, why netvip cannot protect VIPs on it.
-    unprotectable: Mapping[str, str] = field(default_factory=dict)
+    #: By interface and IP version, why netvip cannot protect VIPs there.
+    unprotectable: Mapping[tuple[str, int], str] = field(default_factory=dict)
 
 
 def adopted(configuration: Configuration, host: Host, wrap_checks: bool = False) -> dict[Path, str]:
@@ -80,8 +80,8 @@ def unprotectable(instance: VrrpInstance, host: Host | None = None) -> str:
     if own_link or instance.find("use_ipvlan") is not None:
         return "its VIPs are on an interface of keepalived's own, which networkd leaves alone"
     reasons = host.unprotectable if host is not None else {}
-    names = (a.interface or instance.interface for a in instance.addresses)
-    return next((reasons[name] for name in names if name in reasons), "")
+    places = ((a.interface or instance.interface, a.ip.version) for a in instance.addresses)
+    return next((reasons[place] for place in places if place in reasons), "")
 
 
 def _refuse(instance: VrrpInstance, host: Host) -> None:

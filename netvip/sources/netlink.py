@@ -185,21 +185,24 @@ def snapshot() -> Kernel:
     addresses = [rtnl.address(message) for message in _dump(rtnl.RTM_GETADDR)]
     routes = [_route(message) for message in _dump(rtnl.RTM_GETROUTE)]
     rules = [rtnl.rule(message) for message in _dump(rtnl.RTM_GETRULE)]
-    taken = {rule.table for rule in rules} | set(_nexthops())
+    nexthops = _nexthops()
+    taken = {rule.table for rule in rules} | set(nexthops or ())
     return Kernel(
         tuple(address for address in addresses if address is not None),
         tuple(rtnl.link(message) for message in _dump(rtnl.RTM_GETLINK)),
         tuple(route for route in routes if route is not None),
         _policy(rules),
         frozenset(taken),
+        nexthops is not None,
     )
 
 
-def _nexthops() -> list[int]:
+def _nexthops() -> list[int] | None:
+    """The numbers in use; None where the kernel has none of them."""
     try:
         return [rtnl.nexthop_id(message) for message in _dump(rtnl.RTM_GETNEXTHOP)]
     except OSError:
-        return []  # before 5.3 the kernel has no nexthop objects
+        return None  # before 5.3
 
 
 def _rules() -> dict[int, Rules]:
@@ -228,4 +231,13 @@ def _family_policy(rules: list[rtnl.Rule]) -> Rules:
         and (r.source is not None or r.unconditional)
     ]
     by_source = ((r.source, r.table) for r in ahead if r.by_source)
-    return Rules(main, tuple((r.pref, r.source) for r in ahead), tuple(by_source))
+    sources = tuple((r.pref, r.source) for r in ahead)
+    return Rules(main, sources, tuple(by_source), _is_local_moved(rules))
+
+
+def _is_local_moved(rules: list[rtnl.Rule]) -> bool:
+    to_local = [r.pref for r in rules if r.unconditional and r.table == rtnl.RT_TABLE_LOCAL]
+    first = min(to_local, default=None)
+    # Those with further conditions concern some packets only: marked ones (Cilium's), a VRF's.
+    others = (r.pref for r in rules if r.by_source and r.table not in NETVIP_TABLES)
+    return first is None or any(pref < first for pref in others)

@@ -88,6 +88,32 @@ def test_changes_of_links_routes_and_rules_are_emitted(
     recorder.wait(lambda event: isinstance(event, events.LinkSeen) and not event.link.carrier)
 
 
+@pytest.mark.parametrize(
+    ("rule", "moved"),
+    [
+        ("from 10.77.0.0/16 lookup 99", True),
+        ("from all lookup 99", True),
+        ("fwmark 0x200/0xf00 lookup 99", False),
+        ("from all iif peer lookup 99", False),
+    ],
+)
+def test_a_rule_for_local_addresses_that_is_not_the_first_is_told(
+    recorder: Recorder, kernel: KernelSource, rule: str, moved: bool
+) -> None:
+    assert not any(found.local_moved for found in netlink._rules().values())
+    ip("rule", "add", "pref", "9", *rule.split())
+    ip("rule", "add", "pref", "100", "from", "all", "lookup", "local")
+    ip("rule", "delete", "pref", "0", "from", "all", "lookup", "local")
+    changed = recorder.wait(
+        lambda event: (
+            isinstance(event, events.RulesSeen)
+            and event.family == socket.AF_INET
+            and event.rules == netlink._rules()[socket.AF_INET]
+        )
+    )
+    assert isinstance(changed, events.RulesSeen) and changed.rules.local_moved is moved
+
+
 def test_a_burst_of_rules_is_read_once(
     recorder: Recorder, kernel: KernelSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -231,7 +231,7 @@ def test_where_nothing_can_be_protected_nothing_changes(conf: Path) -> None:
 
 
 def test_an_interface_in_a_vrf_is_left_as_it_is(conf: Path) -> None:
-    host = replace(HOST, unprotectable={"ens160": "ens160 belongs to the VRF vrf0"})
+    host = replace(HOST, unprotectable={("ens160", 4): "ens160 belongs to the VRF vrf0"})
     configuration = read(conf)
     assert adopted(configuration, host) == {}
     assert "VRF" in unprotectable(configuration.instances["VI_1"], host)

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 from netvip.core import coverage
 from netvip.core.mirror import Mirror
-from netvip.core.model import InstanceSpec, Link, Vip
+from netvip.core.model import InstanceSpec, Kernel, Link, Rules, Vip
 from netvip.keepalived import dump
 
 
@@ -48,6 +48,38 @@ def test_neither_is_one_in_a_vrf_be_it_below_a_bridge() -> None:
     assert coverage.why_not(spec("br0"), mirror(vrf, bridge)) == "br0 belongs to the VRF vrf0"
     port = Link(2, "ens160", master=4)
     assert coverage.why_not(spec(), mirror(vrf, bridge, port)) == "ens160 belongs to the VRF vrf0"
+
+
+def with_rules(**rules: bool) -> Mirror:
+    found = mirror(Link(2, "ens160"))
+    for family, number in (("ipv4", 2), ("ipv6", 10)):
+        found.set_rules(number, Rules(local_moved=rules.get(family, False)))
+    return found
+
+
+def test_a_host_whose_rule_for_local_addresses_was_moved_is_left_alone() -> None:
+    assert "lookup local" in coverage.why_not(spec(), with_rules(ipv4=True))
+    assert coverage.why_not(spec(), with_rules(ipv6=True)) == ""
+    six = Vip(ip_address("fd00:77::10"), 64, "ens160")
+    both = replace(spec(), vips=(*spec().vips, six))
+    assert "lookup local" in coverage.why_not(both, with_rules(ipv6=True))
+
+
+def test_a_kernel_without_nexthop_objects_protects_nothing() -> None:
+    found = Mirror()
+    found.load(Kernel(links=(Link(2, "ens160"),), nexthops=False))
+    assert "nexthop objects" in coverage.why_not(spec(), found)
+
+
+def test_more_vips_than_were_tested_are_left_alone() -> None:
+    def with_vips(number: int) -> InstanceSpec:
+        ips = (ip_address(f"10.80.{n // 250}.{n % 250 + 1}") for n in range(number))
+        vips = tuple(Vip(ip, 32, "ens160") for ip in ips)
+        return replace(spec(), vips=vips)
+
+    links = mirror(Link(2, "ens160"))
+    assert coverage.why_not(with_vips(coverage.VIPS_MOST), links) == ""
+    assert "1025 VIPs" in coverage.why_not(with_vips(coverage.VIPS_MOST + 1), links)
 
 
 def test_a_port_of_a_bridge_without_a_vrf_is_protected() -> None:
