@@ -20,7 +20,7 @@ from netvip.const import DUMP_LIMIT
 from netvip.core.model import InstanceSpec, Role, Tri
 from netvip.errors import DumpError
 from netvip.keepalived import dump
-from netvip.keepalived.declared import Declaration, declaration
+from netvip.keepalived.declared import Declaration, Declarations
 from netvip.keepalived.place import place
 from netvip.keepalived.process import configuration_id, is_contained, is_keepalived, parent
 from netvip.linux.programs import output
@@ -82,14 +82,16 @@ async def installed() -> Build:
     return Build(version, Tri.of("JSON" in text) if found else Tri.UNKNOWN)
 
 
-async def ask(pid: int, handle: int, build: Build, configuration: Path) -> Answer:
+async def ask(
+    pid: int, handle: int, build: Build, configuration: Path, declarations: Declarations
+) -> Answer:
     """Have the keepalived with this process number write a dump, and read it. handle is a pidfd of
     it. Raises DumpError."""
     where = place(pid, configuration)
     try:
         text = await _dump(where.dump, handle, build)
         node = configuration_id(pid)
-        declared = declaration(where.main_file, node, build.version, where.root)
+        declared = declarations.read(where.main_file, node, build.version, where.root)
     except OSError as problem:  # it is ending, or a link leads in a circle
         raise DumpError(f"cannot reach the files of keepalived: {problem}") from problem
     return Answer(dump.parse(text, build.version, declared.instances), declared)
@@ -107,7 +109,7 @@ async def ask_once(configuration: Path) -> tuple[InstanceSpec, ...]:
     try:
         if not is_keepalived(pid):  # the number may have become another process's before the pidfd
             raise DumpError("keepalived has just stopped")
-        answer = await ask(pid, handle, await build_of(pid), configuration)
+        answer = await ask(pid, handle, await build_of(pid), configuration, Declarations())
     finally:
         os.close(handle)
     return tuple(spec for spec, _ in answer.instances)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +14,9 @@ from netvip.keepalived.configuration import Configuration, VrrpInstance
 from netvip.keepalived.names import file_name
 from netvip.keepalived.reader import read
 from netvip.linux.rooted import HOST
+
+#: Nanoseconds; the times of files advance in steps of some ms.
+SETTLED = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,43 @@ def declaration(
         return Declaration(files=(main,), problem=str(problem))
     found = {name: _declared(configuration, i) for name, i in configuration.instances.items()}
     return Declaration(found, (*configuration.texts, *configuration.directories))
+
+
+class Declarations:
+    """Reads the configuration where it has changed: a large one takes longer than a window may wait
+    for a dump."""
+
+    def __init__(self) -> None:
+        self._last = Declaration()
+        self._read_as: tuple[object, ...] = ()
+        self._seen: tuple[object, ...] = ()
+
+    def read(
+        self, main: Path, node: str | None, version: tuple[int, ...], root: Path = HOST
+    ) -> Declaration:
+        """declaration(), or what it returned last if nothing that it depends on has changed."""
+        read_as = (main, node, version, root)
+        if self._seen and self._read_as == read_as and _identities(self._last.files) == self._seen:
+            return self._last
+        begun = time.time_ns()
+        self._last, self._read_as = declaration(main, node, version, root), read_as
+        self._seen = () if self._last.problem else _identities(self._last.files, begun)
+        return self._last
+
+
+def _identities(files: Iterable[Path], before: int | None = None) -> tuple[object, ...]:
+    """What tells each file from another one under its name; empty where that is not certain: a file
+    that was written within SETTLED of `before` may be written again at the same time."""
+    found: list[object] = []
+    for file in files:
+        try:
+            status = file.stat()
+        except OSError:
+            return ()
+        if before is not None and status.st_mtime_ns > before - SETTLED:
+            return ()
+        found.append((file, status.st_mtime_ns, status.st_dev, status.st_ino, status.st_size))
+    return tuple(found)
 
 
 def _declared(configuration: Configuration, instance: VrrpInstance) -> Declared:

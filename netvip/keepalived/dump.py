@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Mapping
+from functools import lru_cache
 from ipaddress import ip_address, ip_interface
 from typing import Any
 
@@ -15,11 +16,15 @@ from netvip.keepalived.traps import in_unicast_trap
 
 #: keepalived reports a VIP's own state among its configured words.
 NO_TRACK = "no_track"
+#: Whether keepalived has added it.
+IS_SET = " set"
 #: keepalived 2.0 is the first that reacts to the loss of a VIP or of its source address (fact
 #: lost-vip-by-version).
 WATCHES_ADDRESSES = (2, 0)
 #: keepalived.conf(5): advert_int is at most 255 s.
 LONGEST_INTERVAL = 255.0
+#: So many VIPs are parsed once.
+VIPS_KEPT = 4096
 #: What reading a document of another shape raises.
 _UNEXPECTED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 
@@ -43,8 +48,11 @@ def _instance(
     data: Mapping[str, Any], version: tuple[int, ...], declared: Mapping[str, Declared]
 ) -> tuple[InstanceSpec, Role]:
     name, interface = data["iname"], data["ifp_ifname"]
-    vips = tuple(vip(text, data.get("vmac_ifname") or interface) for text in data.get("vips", ()))
-    excluded = tuple(vip(text, interface) for text in data.get("evips", ()))
+    vips = tuple(
+        vip(text.removesuffix(IS_SET), data.get("vmac_ifname") or interface)
+        for text in data.get("vips", ())
+    )
+    excluded = tuple(vip(text.removesuffix(IS_SET), interface) for text in data.get("evips", ()))
     own_link = bool(data.get("vmac_ifname")) or any(
         "@" in text for text in (*data.get("vips", ()), *data.get("evips", ()))
     )
@@ -84,6 +92,7 @@ def _seconds(value: Any) -> float:
     return interval
 
 
+@lru_cache(VIPS_KEPT)  # each dump names the same ones, and a window waits for it
 def vip(text: str, interface: str) -> Vip:
     """A virtual address as keepalived words it: "10.77.0.10/24 dev ens160 scope global set"."""
     words = text.split()

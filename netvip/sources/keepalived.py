@@ -13,7 +13,7 @@ from netvip.core import events
 from netvip.core.model import Configured, Tri
 from netvip.errors import DumpError
 from netvip.keepalived import ask
-from netvip.keepalived.declared import Declaration
+from netvip.keepalived.declared import Declaration, Declarations
 from netvip.keepalived.process import (
     children,
     elsewhere,
@@ -37,7 +37,7 @@ class KeepalivedSource:
     def __init__(self, emit: Callable[[events.Event], None], configuration: Path) -> None:
         self._emit, self._configuration = emit, configuration
         self._wanted = asyncio.Event()
-        self._build = ask.Build()
+        self._build, self._declarations = ask.Build(), Declarations()
         self._again = False
         self._problem = ""
         self._elsewhere: tuple[str, ...] = ()
@@ -131,7 +131,9 @@ class KeepalivedSource:
     async def _dump(self, pid: int, handle: int) -> bool:
         asked = time.monotonic()
         try:
-            answer = await ask.ask(pid, handle, self._build, self._configuration)
+            answer = await ask.ask(
+                pid, handle, self._build, self._configuration, self._declarations
+            )
         except DumpError as problem:
             self._emit(events.DumpFailed(time.monotonic(), str(problem)))
             return False
