@@ -217,7 +217,7 @@ def _apply(
     all is as it was before, or a backup is left that `netvip adopt --revert` takes."""
     backup = Backup(BACKUP)
     earlier, is_reloading = backup.load(), False
-    with _signals_raise():
+    with _signals_raise() as interrupted:
         try:
             complaints = _complaints(main_file)
             backup.save(_with(earlier, before, after))
@@ -228,7 +228,7 @@ def _apply(
             if _reload():
                 _confirm()
         except BaseException as problem:
-            _ignore_signals()
+            interrupted.append(problem)
             _undo(backup, earlier, before)
             if is_reloading:
                 _reload_what_it_had()
@@ -264,23 +264,23 @@ def _reload_what_it_had() -> None:
 
 
 @contextmanager
-def _signals_raise() -> Iterator[None]:
-    """A signal that asks this process to end does so by an exception, so that all is undone."""
+def _signals_raise() -> Iterator[list[BaseException]]:
+    """A signal that asks this process to end does so by an exception, so that all is undone. Where
+    there was one, in the list, further signals are of no effect: they would interrupt the undoing.
+    """
+    interrupted: list[BaseException] = []
 
     def end(number: int, _: FrameType | None) -> None:
-        raise AdoptError(f"interrupted by {signal.Signals(number).name}")
+        if not interrupted:
+            interrupted.append(AdoptError(f"interrupted by {signal.Signals(number).name}"))
+            raise interrupted[0]
 
     earlier = {number: signal.signal(number, end) for number in ENDING}
     try:
-        yield
+        yield interrupted
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)
-
-
-def _ignore_signals() -> None:
-    for number in ENDING:
-        signal.signal(number, signal.SIG_IGN)
 
 
 def _with(

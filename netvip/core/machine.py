@@ -355,6 +355,8 @@ class Machine:
         if event.why != self.dump_problem:
             self._log(Level.WARNING, f"cannot read keepalived's state: {event.why}")
         self.dump_problem = event.why
+        for instance in self.instances.values():
+            instance.unanswered()
 
     @_on.register
     def _(self, event: events.KeepalivedRunning) -> None:

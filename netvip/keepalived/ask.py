@@ -14,6 +14,7 @@ import signal
 import stat
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from netvip.const import DUMP_LIMIT
@@ -24,17 +25,18 @@ from netvip.keepalived.declared import Declaration, Declarations
 from netvip.keepalived.place import place
 from netvip.keepalived.process import configuration_id, is_contained, is_keepalived, parent
 from netvip.linux.programs import output
+from netvip.linux.threads import in_thread
 
 #: SIGJSON of keepalived (SIGRTMIN + 2). A keepalived without JSON is killed by it (fact
 #: json-signal).
 SIGJSON = signal.SIGRTMIN + 2
 #: keepalived writes the file in pieces, and no event tells that it is complete.
 REREAD_EVERY = 0.005
-VERSION = re.compile(r"Keepalived v(\d+(?:\.\d+)*)")
+VERSION = re.compile(r"Keepalived v(\d{1,4}(?:\.\d{1,4}){0,4})")
 #: The words that keepalived -v prints of what was built in stand together in the program.
-BUILT_IN = re.compile(r" VRRP [^\0]* JSON\b")
+BUILT_IN = re.compile(r" VRRP [^\0]{0,400} JSON\b")
 #: Debian's is 0.9 MB.
-LARGEST_PROGRAM = 32 << 20
+LARGEST_PROGRAM = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Answer:
 
 async def build_of(pid: int) -> Build:
     """What the keepalived with this process number was built as."""
-    return _read_program(pid) if is_contained(pid) else await installed()
+    return await in_thread(partial(_read_program, pid)) if is_contained(pid) else await installed()
 
 
 def _read_program(pid: int) -> Build:
@@ -67,9 +69,11 @@ def _read_program(pid: int) -> Build:
     except OSError:
         return Build()
     found = VERSION.search(text)
-    if found is None:
-        return Build()
-    return Build(tuple(map(int, found[1].split("."))), Tri.of(bool(BUILT_IN.search(text))))
+    return Build(_numbers(found), Tri.of(bool(BUILT_IN.search(text)))) if found else Build()
+
+
+def _numbers(version: re.Match[str]) -> tuple[int, ...]:
+    return tuple(map(int, version[1].split(".")))
 
 
 async def installed() -> Build:
@@ -78,23 +82,54 @@ async def installed() -> Build:
     text = (await output(program, "-v") or "") if program else ""
     found = VERSION.search(text)
     # The text lists what was built in; only a text that was read can lack a word.
-    version = tuple(map(int, found[1].split("."))) if found else ()
+    version = _numbers(found) if found else ()
     return Build(version, Tri.of("JSON" in text) if found else Tri.UNKNOWN)
 
 
-async def ask(
-    pid: int, handle: int, build: Build, configuration: Path, declarations: Declarations
-) -> Answer:
-    """Have the keepalived with this process number write a dump, and read it. handle is a pidfd of
-    it. Raises DumpError."""
-    where = place(pid, configuration)
-    try:
-        text = await _dump(where.dump, handle, build)
+class Asker:
+    """Asks for dumps and reads them; it remembers what does not change from one to the next."""
+
+    def __init__(self, configuration: Path) -> None:
+        self._configuration = configuration
+        self._declarations = Declarations()
+        # A dump that came too late, or will: netvip's own, to be removed with the next one.
+        self._late: Path | None = None
+
+    async def ask(self, pid: int, handle: int, build: Build) -> Answer:
+        """Have the keepalived with this process number write a dump, and read it. handle is a pidfd
+        of it. Raises DumpError."""
+        where = place(pid, self._configuration)
         node = configuration_id(pid)
-        declared = declarations.read(where.main_file, node, build.version, where.root)
-    except OSError as problem:  # it is ending, or a link leads in a circle
-        raise DumpError(f"cannot reach the files of keepalived: {problem}") from problem
-    return Answer(dump.parse(text, build.version, declared.instances), declared)
+        try:
+            text = await self._dump(where.dump, handle, build)
+            declared = self._declarations.read(where.main_file, node, build.version, where.root)
+        except OSError as problem:  # it is ending, or a link leads in a circle
+            raise DumpError(f"cannot reach the files of keepalived: {problem}") from problem
+        return Answer(dump.parse(text, build.version, declared.instances), declared)
+
+    async def _dump(self, file: Path, handle: int, build: Build) -> str:
+        if build.json is not Tri.YES:
+            raise DumpError(
+                "this keepalived was built without JSON, or its version is unknown; "
+                "install a build with JSON (Debian's has it)"
+            )
+        _make_room(file)
+        before = _identity(file)
+        is_own = before is None or file == self._late
+        self._late = file if is_own else None
+        try:
+            signal.pidfd_send_signal(handle, SIGJSON)
+        except PermissionError as problem:
+            raise DumpError(
+                "no permission to signal keepalived; netvip must run as root"
+            ) from problem
+        except ProcessLookupError as problem:
+            raise DumpError("keepalived has just stopped") from problem
+        text = await _read_new(file, before)
+        if is_own:  # else it is another's, who reads it as well
+            file.unlink(missing_ok=True)  # it may hold auth_data in clear text
+        self._late = None
+        return text
 
 
 async def ask_once(configuration: Path) -> tuple[InstanceSpec, ...]:
@@ -109,27 +144,10 @@ async def ask_once(configuration: Path) -> tuple[InstanceSpec, ...]:
     try:
         if not is_keepalived(pid):  # the number may have become another process's before the pidfd
             raise DumpError("keepalived has just stopped")
-        answer = await ask(pid, handle, await build_of(pid), configuration, Declarations())
+        answer = await Asker(configuration).ask(pid, handle, await build_of(pid))
     finally:
         os.close(handle)
     return tuple(spec for spec, _ in answer.instances)
-
-
-async def _dump(file: Path, handle: int, build: Build) -> str:
-    if build.json is not Tri.YES:
-        raise DumpError(
-            "this keepalived was built without JSON, or its version is unknown; "
-            "install a build with JSON (Debian's has it)"
-        )
-    _make_room(file)
-    before = _identity(file)
-    try:
-        signal.pidfd_send_signal(handle, SIGJSON)
-    except PermissionError as problem:
-        raise DumpError("no permission to signal keepalived; netvip must run as root") from problem
-    except ProcessLookupError as problem:
-        raise DumpError("keepalived has just stopped") from problem
-    return await _read_new(file, before)
 
 
 async def _read_new(file: Path, before: tuple[int, int] | None) -> str:
@@ -138,8 +156,6 @@ async def _read_new(file: Path, before: tuple[int, int] | None) -> str:
         await asyncio.sleep(REREAD_EVERY)
         text = _read(file, before)
         if text is not None:
-            if before is None:  # else it is another's, who reads it as well
-                file.unlink(missing_ok=True)  # it may hold auth_data in clear text
             return text
     raise DumpError(
         f"keepalived wrote no dump to {file} within {DUMP_LIMIT:.0f} s; does its unit set "

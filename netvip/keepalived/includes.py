@@ -76,12 +76,13 @@ def searched(wanted: Include, directory: Path, root: Path) -> Iterator[Path]:
 def text_of(path: Path, where: str) -> str:
     """A file's text, undecodable bytes as surrogates. Raises ConfigError."""
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise ConfigError(f"{where}: {path} is no regular file; name one")
-        if status.st_size > LARGEST_FILE:
-            raise ConfigError(f"{where}: {path} is too large to be a keepalived configuration")
-        with path.open("rb") as file:
+        # Without O_NONBLOCK the opening of a named pipe waits for a writer.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise ConfigError(f"{where}: {path} is no regular file; name one")
+            if status.st_size > LARGEST_FILE:
+                raise ConfigError(f"{where}: {path} is too large to be a keepalived configuration")
             return file.read(LARGEST_FILE).decode("utf-8", errors="surrogateescape")
     except OSError as problem:
         reason = problem.strerror or problem

@@ -25,7 +25,10 @@ class Place:
     """configuration and directory are names as keepalived itself has them."""
 
     configuration: Path
+    #: Below what its configuration is, and below what its dump: with PrivateTmp= it has a /tmp of
+    #: its own, and nothing else.
     root: Path = HOST
+    dump_root: Path = HOST
     #: Whether it has a PID namespace of its own.
     is_contained: bool = False
     #: Where it writes its dump.
@@ -39,7 +42,7 @@ class Place:
     @property
     def dump(self) -> Path:
         """The dump, as this process reaches it. Raises OSError."""
-        return below(self.root, self.directory) / "keepalived.json"
+        return below(self.dump_root, self.directory) / "keepalived.json"
 
     def names(self, texts: Mapping[Path, str]) -> dict[Path, str]:
         """Texts by the names that keepalived itself has for their files."""
@@ -51,28 +54,35 @@ class Place:
 def place(pid: int, configuration: Path) -> Place:
     """The place of the keepalived with this process number; `configuration` is the file that
     netvip.conf names. Raises DumpError where it cannot be reached."""
-    contained, own = is_contained(pid), Path(f"/proc/{pid}/root")
+    own = Path(f"/proc/{pid}/root")
     try:
-        is_host_s = all((own / part).samefile(HOST / part) for part in ("", "tmp"))
+        if is_contained(pid):
+            return Place(_named(pid, own, configuration), own, own, True, _temporary(pid))
+        dump_root = HOST if _shares_tmp(own) else own
     except PermissionError:
-        if contained:
+        if is_contained(pid):
             raise DumpError(
                 f"keepalived (process {pid}) runs in a container, and netvip may not read its "
                 "files: give netvip.service CAP_SYS_PTRACE; see netvip(8), Containers"
             ) from None
-        is_host_s = True
-    except OSError:
-        is_host_s = False  # it has no /tmp
-    root = HOST if is_host_s else own
-    named = _named(pid, root, configuration) if contained else configuration
-    return Place(named, root, contained, TEMPORARY if is_host_s else _temporary(pid))
+        dump_root = HOST  # as far as can be told
+    except OSError as problem:  # it is ending, or a link leads in a circle
+        raise DumpError(f"cannot reach the files of keepalived: {problem}") from problem
+    return Place(configuration, HOST, dump_root, False, _temporary(pid))
+
+
+def _shares_tmp(own: Path) -> bool:
+    try:
+        return (own / "tmp").samefile("/tmp")
+    except FileNotFoundError:
+        return True  # there is none
 
 
 def _named(pid: int, root: Path, configuration: Path) -> Path:
-    """The file of its option -f, or its default."""
-    if (word := option(pid, "-f", "--use-file")) is not None:
-        return Path("/", word)
-    return configuration if below(root, configuration).exists() else BUILT
+    """The file of its option -f, or its default. Raises OSError."""
+    default = configuration if below(root, configuration).exists() else BUILT
+    word = option(pid, "-f", "--use-file")
+    return default if word is None else Path("/", word)
 
 
 def _temporary(pid: int) -> Path:

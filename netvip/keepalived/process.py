@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from itertools import islice, pairwise
 from pathlib import Path
+
+from netvip.core.model import NAMED_MOST
 
 NAME = "keepalived"
 PID_FILES = ("/run/keepalived.pid", "/run/keepalived/keepalived.pid", "/var/run/keepalived.pid")
@@ -24,7 +27,13 @@ class Process:
 def parent() -> int | None:
     """The parent process of the keepalived on this host's network: as its pid file names it and its
     name confirms, or else (-p may name another file, a container has its own) as the process table
-    has it; None if none."""
+    has it, one that is in no container first; None if none."""
+    found = (pid for pid in sorted(running(), key=is_contained) if _has_children(pid))
+    return by_pid_file() or next(found, None)
+
+
+def by_pid_file() -> int | None:
+    """The parent process that a pid file of the host names, if there is one."""
     for path in PID_FILES:
         try:
             pid = int(Path(path).read_text())
@@ -32,7 +41,7 @@ def parent() -> int | None:
             continue
         if is_keepalived(pid) and shares_network(pid):
             return pid
-    return next(filter(_has_children, running()), None)
+    return None
 
 
 def running() -> list[int]:
@@ -48,13 +57,14 @@ def elsewhere(ours: int | None) -> list[str]:
     with os.scandir("/proc") as entries:
         pids = sorted(int(entry.name) for entry in entries if entry.name.isdigit())
     found = ((pid, _why_not(pid, ours)) for pid in pids if _is_parent(pid))
-    return [
+    told = (
         f"keepalived (process {pid}) {why}; netvip leaves it alone" for pid, why in found if why
-    ]
+    )
+    return list(islice(told, NAMED_MOST))
 
 
 def _is_parent(pid: int) -> bool:
-    return _stat(pid)[0] == NAME and _has_children(pid)
+    return _stat(pid)[0] == NAME and any(_stat(child.pid)[0] == NAME for child in children(pid))
 
 
 def _why_not(pid: int, ours: int | None) -> str:
@@ -67,26 +77,28 @@ def _why_not(pid: int, ours: int | None) -> str:
 
 def is_keepalived(pid: int) -> bool:
     """Whether a process has keepalived's name and is root's (or netvip's own user's, who can signal
-    no other): any user may give a process any name."""
-    try:
-        owner = os.stat(f"/proc/{pid}").st_uid
-    except OSError:
-        return False
-    return owner in (0, os.geteuid()) and _stat(pid)[0] == NAME
+    no other): any user may give a process any name, and start a program that is root's."""
+    users = _status(pid, "Uid:")[:3]  # real, effective, saved
+    trusted = {"0", str(os.geteuid())}
+    return bool(users) and trusted.issuperset(users) and _stat(pid)[0] == NAME
 
 
 def _has_children(pid: int) -> bool:
-    return any(_stat(child.pid)[0] == NAME for child in children(pid))
+    return any(is_keepalived(child.pid) for child in children(pid))
 
 
 def is_contained(pid: int) -> bool:
     """Whether it has a number in another PID namespace besides this one (proc(5), NSpid)."""
+    return len(_status(pid, "NSpid:")) > 1
+
+
+def _status(pid: int, name: str) -> list[str]:
+    """A line of /proc/PID/status, in words; none if there is no such process."""
     try:
         text = Path(f"/proc/{pid}/status").read_text(errors="replace")
     except OSError:
-        return False
-    numbers = next((line.split()[1:] for line in text.splitlines() if line[:6] == "NSpid:"), [])
-    return len(numbers) > 1
+        return []
+    return next((line.split()[1:] for line in text.splitlines() if line.startswith(name)), [])
 
 
 def shares_network(pid: int) -> bool:
@@ -129,8 +141,7 @@ def configuration_id(pid: int) -> str | None:
 
 def option(pid: int, short: str, long: str) -> str | None:
     """The value of an option that a process was started with."""
-    words = _words(pid)
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in pairwise([*_words(pid), ""]):
         if word in (short, long):
             return following
         if word.startswith(f"{long}="):

@@ -70,7 +70,8 @@ class AdvertSource:
         self._emit, self._loop, self._before_release = emit, loop, before_release
         self._sockets: dict[int, socket.socket] = {}
         self._addresses: frozenset[IP] = frozenset()
-        self._fragments = fragments.Reassembly()
+        # An interface and a VLAN on it both receive each fragment.
+        self._fragments: dict[int, fragments.Reassembly] = {}
 
     def watch(self, ifindexes: Iterable[int], addresses: Iterable[IP] = ()) -> None:
         """Receive adverts on these interfaces only, and announcements of these addresses only."""
@@ -96,11 +97,12 @@ class AdvertSource:
             if problem.errno in (errno.ENODEV, errno.ENXIO):
                 return  # the interface was deleted; netlink reports a new one
             raise
-        self._sockets[ifindex] = sock
+        self._sockets[ifindex], self._fragments[ifindex] = sock, fragments.Reassembly()
         self._loop.add_reader(sock, self._read, ifindex)
 
     def _stop(self, ifindex: int) -> None:
         sock = self._sockets.pop(ifindex)
+        del self._fragments[ifindex]
         self._loop.remove_reader(sock)
         sock.close()
 
@@ -115,7 +117,7 @@ class AdvertSource:
                 if problem.errno == errno.ENETDOWN:
                     return  # returned once when the interface goes down; the socket stays usable
                 raise
-            packet = self._fragments.take(packet)
+            packet = self._fragments[ifindex].take(packet)
             if (advert := vrrp.parse(packet)) is not None:
                 self._emit_advert(ifindex, advert, sender[2] == PACKET_OUTGOING, sender[4])
             elif sender[2] != PACKET_OUTGOING:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from netvip.const import DUMP_EVERY
@@ -13,17 +14,23 @@ from netvip.core import events
 from netvip.core.model import Configured, Tri
 from netvip.errors import DumpError
 from netvip.keepalived import ask
-from netvip.keepalived.declared import Declaration, Declarations
+from netvip.keepalived.declared import Declaration
 from netvip.keepalived.process import (
+    by_pid_file,
     children,
     elsewhere,
+    is_contained,
     is_keepalived,
     parent,
     running,
 )
+from netvip.linux.threads import in_thread
 
 #: A keepalived that is reloading drops the signal: ask again soon.
 ASK_AGAIN = 1.0
+#: So many seconds after the end of the host's own keepalived none in a container is taken for the
+#: one that is to be protected: its service restarts.
+HOST_S_RESTART = 10.0
 #: How often to look for a keepalived that is not running, in seconds.
 LOOK_EVERY = 2.0
 #: What an instance without a configured source address waits for: any address that keepalived
@@ -35,12 +42,13 @@ class KeepalivedSource:
     """Finds keepalived, watches that it lives, and asks for its state on request."""
 
     def __init__(self, emit: Callable[[events.Event], None], configuration: Path) -> None:
-        self._emit, self._configuration = emit, configuration
+        self._emit = emit
         self._wanted = asyncio.Event()
-        self._build, self._declarations = ask.Build(), Declarations()
+        self._build, self._asker = ask.Build(), ask.Asker(configuration)
         self._again = False
         self._problem = ""
         self._elsewhere: tuple[str, ...] = ()
+        self._host_s_until = float("-inf")
 
     @property
     def problem(self) -> str:
@@ -55,23 +63,27 @@ class KeepalivedSource:
 
     def look(self, instance: str, sender: str) -> None:
         """Look whether a process of keepalived's is left, and emit the answer."""
-        left = Tri.of(bool(running()))
+        left = Tri.of(any(not self._waits_for_host_s(pid) for pid in running()))
         self._emit(events.KeepalivedLookedFor(time.monotonic(), left, instance, sender))
+
+    def _waits_for_host_s(self, pid: int) -> bool:
+        """Whether this one is in a container, and the host's own has just ended."""
+        return time.monotonic() < self._host_s_until and is_contained(pid)
 
     async def run(self) -> None:
         """Follow keepalived through its lives until cancelled."""
         while True:
-            pid = parent()
-            self._look_elsewhere(pid)
-            if pid is None:
-                self._emit(events.KeepalivedRunning(time.monotonic(), Tri.NO))
-                await self._look_again()
+            pid = by_pid_file() or await in_thread(parent)
+            if pid is not None and not self._waits_for_host_s(pid):
+                await self._follow(pid)
                 continue
-            await self._follow(pid)
+            self._emit(events.KeepalivedRunning(time.monotonic(), Tri.NO))
+            await self._look_elsewhere(pid)
+            await self._look_again()
 
-    def _look_elsewhere(self, ours: int | None) -> None:
+    async def _look_elsewhere(self, ours: int | None) -> None:
         """Emit which other processes of keepalived's there are, where that has changed."""
-        found = tuple(elsewhere(ours))
+        found = tuple(await in_thread(partial(elsewhere, ours)))
         if found != self._elsewhere:
             self._elsewhere = found
             self._emit(events.KeepalivedElsewhere(time.monotonic(), found))
@@ -91,7 +103,7 @@ class KeepalivedSource:
         if not is_keepalived(pid):  # the number may have become another process's before the pidfd
             os.close(handle)
             return
-        ended = asyncio.Event()
+        ended, contained = asyncio.Event(), is_contained(pid)
         loop = asyncio.get_running_loop()
 
         def gone() -> None:
@@ -106,16 +118,20 @@ class KeepalivedSource:
         finally:
             loop.remove_reader(handle)
             os.close(handle)
+            if not contained:
+                self._host_s_until = time.monotonic() + HOST_S_RESTART
         self._emit(events.KeepalivedRunning(time.monotonic(), Tri.NO))
 
     async def _serve(self, pid: int, handle: int, ended: asyncio.Event) -> None:
-        gone, misses = asyncio.ensure_future(ended.wait()), 0
+        gone, misses, calm = asyncio.ensure_future(ended.wait()), 0, True
         try:
-            while not ended.is_set():
+            while not ended.is_set() and by_pid_file() in (pid, None):
                 self._wanted.clear()
                 again, self._again = self._again, False
                 answered = await self._dump(pid, handle)
                 misses = 0 if answered else misses + 1
+                if calm:
+                    await self._look_elsewhere(pid)
                 wanted = asyncio.ensure_future(self._wanted.wait())
                 done, _ = await asyncio.wait(
                     {gone, wanted},
@@ -123,17 +139,14 @@ class KeepalivedSource:
                     return_when=asyncio.FIRST_COMPLETED,
                 )
                 wanted.cancel()
-                if not done:  # all is calm: to go through all processes takes some ms
-                    self._look_elsewhere(pid)
+                calm = not done  # nobody waits: to go through all processes takes some ms
         finally:
             gone.cancel()
 
     async def _dump(self, pid: int, handle: int) -> bool:
         asked = time.monotonic()
         try:
-            answer = await ask.ask(
-                pid, handle, self._build, self._configuration, self._declarations
-            )
+            answer = await self._asker.ask(pid, handle, self._build)
         except DumpError as problem:
             self._emit(events.DumpFailed(time.monotonic(), str(problem)))
             return False

@@ -109,6 +109,7 @@ class NetworkdSource:
         finally:
             self._bus = None
             self._calls.ask_by(None)
+            self._files.forget()
             self._jobs.clear()
             connection.close()
             self._emit(events.SystemdJobs(time.monotonic(), 0))

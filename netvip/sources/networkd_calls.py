@@ -124,6 +124,7 @@ class NetworkdCalls:
             for call in self._calls:  # their answers would not be seen
                 self._emit(events.CallAnswered(time.monotonic(), call, refused=False))
             self._calls.clear()
+            self._files.forget()  # as networkd may read them without being seen
 
     def take_call(self, call: bus.Signal) -> None:
         """Handle a method call of another process."""
@@ -145,6 +146,8 @@ class NetworkdCalls:
         if is_believed:
             self._emit(announcement)
         changed = self._files.changed() if taken.reads_files else frozenset()
+        if taken.reads_files and not identity:
+            self._files.forget()  # no answer will tell whether networkd has read them
         if self._ask_uid is not None:
             task = asyncio.ensure_future(self._ask_caller(self._ask_uid, taken, changed))
             self._asking.add(task)
@@ -153,7 +156,8 @@ class NetworkdCalls:
     def _make_room(self, now: float) -> None:
         if len(self._calls) == CALLS_MOST:
             oldest = next(iter(self._calls))
-            del self._calls[oldest]
+            if self._calls.pop(oldest).reads_files:
+                self._files.forget()
             self._emit(events.CallAnswered(now, oldest, refused=False))
 
     async def _ask_caller(self, ask_uid: AskUid, call: Call, changed: frozenset[int]) -> None:
@@ -165,14 +169,14 @@ class NetworkdCalls:
             return
         now, identity = time.monotonic(), call.announcement.call
         is_waiting = self._calls.get(identity) is call
-        is_root = uid == 0 or (uid is None and call.is_accepted)
-        if not is_root:
+        is_entitled = uid == 0 or call.is_accepted
+        if not is_entitled:
             self._doubt.begin(now, call)
-        if is_root and not call.is_announced and (is_waiting or not identity):
+        if is_entitled and not call.is_announced and (is_waiting or not identity):
             self._emit(call.announce(now))  # else it has its answer already
         elif uid and call.is_announced and is_waiting:
             self._emit(call.take_back(now))
-        if is_root and changed:
+        if is_entitled and changed:
             self._emit(events.FilesChanged(now, changed))
 
     def take_answer(self, answer: bus.Answer) -> None:

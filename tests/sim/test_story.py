@@ -15,7 +15,7 @@ from netvip.core.mirror import Mirror
 from netvip.core.model import Author, AuthorKind, Link, Role, Tri
 from netvip.core.requests.handle import AptPolicy
 from netvip.core.requests.holds import Hold
-from tests.sim.world import ANNOUNCED_AFTER, LAN, NETWORKD, OWN, VIP, Node
+from tests.sim.world import ANNOUNCED_AFTER, KEEPALIVED, LAN, NETWORKD, OPERATOR, OWN, VIP, Node
 
 
 def phase(node: Node) -> Phase:
@@ -415,6 +415,36 @@ def test_its_vips_are_announced_by_fresh_evidence_only() -> None:
     assert announced
     node.run(200.0)
     assert max(did(node, actions.Announce)) - announced[0] < node.spec.master_down
+
+
+def test_what_it_deletes_without_being_heard_may_be_released() -> None:
+    """Another node that is not heard either became MASTER."""
+    node = unheard()
+    node.role = Role.BACKUP
+    node.unset(VIP.key, KEEPALIVED)
+    node.run(10.0)
+    assert not did(node, actions.Protect) and not did(node, actions.PutBack)
+
+
+def test_what_somebody_else_deletes_there_is_back_as_soon_as_keepalived_says_so() -> None:
+    node = unheard()
+    node.unset(VIP.key, OPERATOR)
+    node.run(1.0)
+    assert node.has(VIP) and did(node, actions.Protect) and did(node, actions.PutBack)
+
+
+def test_a_master_that_it_ignores_is_asked_about() -> None:
+    node = unheard()
+    node.advert(own=False, priority=90)
+    assert node.published["VI_1"].state == "BACKUP"
+    node.run(1.1)
+    assert node.published["VI_1"].state == "MASTER"
+
+
+def test_its_word_ends_when_it_does_not_answer() -> None:
+    node = unheard()
+    node.feed(events.DumpFailed(node.now, "keepalived wrote no dump"))
+    assert node.published["VI_1"].state == "UNKNOWN"
 
 
 def test_a_silence_is_asked_about_before_the_evidence_is_stale() -> None:

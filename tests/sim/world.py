@@ -284,8 +284,10 @@ class Node:
                 self.after(0.0, lambda a=address: self.unset(a.key, NETVIP))  # type: ignore[misc]
         elif isinstance(action, actions.SetTrackFile):
             self.track(action.fault)
-        elif isinstance(action, actions.RequestDump) and self.dump_works:
+        elif isinstance(action, actions.RequestDump):
             self._dump()
+            if action.again:
+                self.after(1.0, self._dump)
 
     def _add(self, address: Address) -> None:
         if not self.has(address):
@@ -307,6 +309,8 @@ class Node:
     # --- keepalived -----------------------------------------------------------------------------
 
     def _dump(self) -> None:
+        if not self.dump_works:
+            return
         asked, role, known = self.now, self.role, self.spec
         configured = Configured(frozenset({("ens160", "any4")}), frozenset({"VI_1"}))
         told = ((known, role),)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import errno
+import os
 import re
 import signal
 import stat
@@ -577,6 +578,23 @@ def test_a_signal_leaves_everything_as_it_was(
     assert conf.read_text() == BEFORE and not command.BACKUP.exists()
     assert not list(conf.parent.glob(".*"))
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_two_signals_at_the_same_time_interrupt_no_undoing(
+    conf: Path, programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt() -> str:
+        both = {signal.SIGTERM, signal.SIGHUP}
+        signal.pthread_sigmask(signal.SIG_BLOCK, both)
+        for number in both:
+            os.kill(os.getpid(), number)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, both)
+        return ""
+
+    monkeypatch.setattr(command, "_unguarded", interrupt)
+    with pytest.raises(command.AdoptError, match="restored: interrupted by SIG"):
+        apply(conf)
+    assert conf.read_text() == BEFORE and not command.BACKUP.exists()
 
 
 def test_an_error_that_nobody_expects_leaves_everything_as_it_was(

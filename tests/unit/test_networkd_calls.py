@@ -23,13 +23,16 @@ class Files(LinkFiles):
 
     def __init__(self) -> None:
         super().__init__()
-        self.read = 0
+        self.read = self.forgotten = 0
 
     def changed(self) -> frozenset[int]:
         return CHANGED
 
     def read_again(self) -> None:
         self.read += 1
+
+    def forget(self) -> None:
+        self.forgotten += 1
 
 
 class Host:
@@ -240,3 +243,11 @@ def test_networkd_s_answer_to_a_reload_says_that_it_has_read_its_files(host: Hos
     assert host.files.read == 0
     host.answer(0)
     assert host.files.read == 1
+
+
+def test_a_reload_whose_answer_nobody_sees_makes_the_files_unknown(host: Host) -> None:
+    host.call("Reload", wants_answer=False)
+    assert host.files.forgotten == 1
+    for serial in range(CALLS_MOST + 1):
+        host.call("ReconfigureLink" if serial else "Reload", serial=serial)
+    assert host.files.forgotten == 2

@@ -143,3 +143,38 @@ def test_what_another_user_calls_keepalived_is_not_ours() -> None:
                 assert started.pid not in process.running()
             finally:
                 started.kill()
+
+
+def test_a_program_of_root_s_that_another_user_starts_is_not_ours() -> None:
+    """As su(1) is: its effective user is root, its real user is not."""
+    if os.geteuid() != 0:
+        pytest.skip("a process of another user's needs root")
+    with tempfile.TemporaryDirectory() as place:
+        os.chmod(place, 0o755)
+        program = named_keepalived(Path(place) / "bin", "sleep")
+        with subprocess.Popen(["setpriv", "--ruid=65534", str(program), "60"]) as started:
+            try:
+                while Path(f"/proc/{started.pid}/comm").read_text() != "keepalived\n":
+                    pass  # it is being started
+                assert not process.is_keepalived(started.pid)
+            finally:
+                started.kill()
+
+
+def test_of_a_process_that_is_gone_nothing_is_known() -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    assert process.configuration_id(gone.pid) is None
+    assert process.option(gone.pid, "-f", "--use-file") is None
+    assert not process.is_keepalived(gone.pid) and not process.is_contained(gone.pid)
+    assert not process.shares_network(gone.pid)
+
+
+@pytest.mark.usefixtures("no_pid_file")
+def test_the_host_s_own_comes_before_one_in_a_container(tmp_path: Path) -> None:
+    with unshared(tmp_path / "one", "--pid") as contained:
+        assert process.parent() == contained
+        with unshared(tmp_path / "two", "--mount") as own:
+            assert process.parent() == own
+            (told,) = process.elsewhere(own)
+            assert f"(process {contained}) is a second one" in told

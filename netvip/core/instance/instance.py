@@ -260,7 +260,7 @@ class Instance:
         self.restore.lost(loss)
         if self._phase is Phase.CHECKING:
             self._move(Trigger.LOST_AGAIN, loss.time)
-        if self._phase in (Phase.WATCHING, Phase.FAILED):
+        if self._phase in (Phase.WATCHING, Phase.FAILED) and not self._may_be_released(loss):
             self.threaten(loss.time)
         self._out.append(RequestDump())
         if (count := self.restore.count) <= NAMED_MOST:
@@ -269,9 +269,16 @@ class Instance:
         elif count == NAMED_MOST + 1:
             self.log(Level.NOTICE, f"more than {NAMED_MOST} of {len(self.spec.vips)} VIPs deleted")
 
+    def _may_be_released(self, loss: Loss) -> bool:
+        """Whether keepalived itself may have deleted it, as another node is MASTER that is not
+        heard: then its next dump decides."""
+        by_networkd = loss.author.kind is AuthorKind.NETWORKD
+        return self.mastership.is_silent(self.spec) and not by_networkd
+
     def restore_at_once(self, loss: Loss) -> None:
         """Put back what a shield cannot stand in for: IPv6, or where a packet filter blocks it."""
         immediate = loss.address.ip.version == 6 or self.protection.blocked
+        immediate = immediate and not self._may_be_released(loss)
         if loss.meaning is Meaning.VIP and immediate and self._phase is Phase.SHIELDED:
             self.restore.put_back_at_once(loss)
 
@@ -354,8 +361,10 @@ class Instance:
 
     def advert(self, now: float, own: bool, priority: int, sender: str) -> bool:
         """An advert of this instance on the wire; whether this node became MASTER by it."""
-        before = self.master(now)
+        before, was_silent = self.master(now), self.mastership.is_silent(self.spec)
         self.mastership.advert(now, own, priority)
+        if was_silent and not own:  # keepalived may have ignored it, and its own are not heard
+            self._out.append(RequestDump(again=True))
         if own and not priority:
             self._left(now, "keepalived released the VIPs (advert with priority 0)")
         elif not own and priority:
@@ -378,6 +387,8 @@ class Instance:
         else:
             self.foreign.is_no_master()
         self.mastership.dump(asked, role)
+        if role is Role.MASTER and self.restore.any_lost and self.mastership.is_silent(self.spec):
+            self.threaten(now)
         if self.master(now) is Tri.NO:
             self._left(now, f"keepalived reports {role.name}")
             if role is Role.BACKUP and (master := self.foreign.heeded(asked, self.spec)):
@@ -398,6 +409,10 @@ class Instance:
             if master is not None:
                 self._other_master(now, master)
         return self._became_master(now, before)
+
+    def unanswered(self) -> None:
+        """keepalived wrote no dump."""
+        self.mastership.unanswered()
 
     def keepalived_reloaded(self) -> None:
         """keepalived may have read another configuration."""
@@ -445,7 +460,8 @@ class Instance:
     def announce(self, now: float) -> None:
         """Announce the VIPs, if they are present and no other host has them."""
         # A word of keepalived's that holds may be minutes old, and another node MASTER meanwhile.
-        master = self.master(now) is Tri.YES and now <= self.mastership.stale(self.spec)
+        master = self.master(now) is Tri.YES
+        master = master and not self.mastership.takes_its_word(now, self.spec)
         present = self.presence.present()
         if present and master and not self.conflict.suspected:
             self._out.append(Announce(present))

@@ -14,6 +14,8 @@ from netvip.core.model import InstanceSpec, Role, Tri
 #: After so many intervals without an advert netvip asks: one advert may be lost, and the answer
 #: comes before the evidence is stale.
 SILENT_AFTER = 2
+#: So many seconds lie between two questions at least: keepalived logs a line for each.
+ASK_EVERY = 1.0
 
 
 class Mastership:
@@ -95,6 +97,10 @@ class Mastership:
         """Seconds since the newest evidence; infinite where there is none."""
         return now - self._since
 
+    def takes_its_word(self, now: float, spec: InstanceSpec) -> bool:
+        """Whether nothing but a word of keepalived's that may be minutes old tells of MASTER."""
+        return self.is_silent(spec) and now > self.stale(spec)
+
     def is_silent(self, spec: InstanceSpec) -> bool:
         """Whether keepalived says that it is MASTER, and its adverts are not heard here."""
         return self._said_at - self._heard_at >= SILENT_AFTER * spec.advert_interval
@@ -112,8 +118,12 @@ class Mastership:
         if self._role is not Role.MASTER or self.is_silent(spec):
             return NEVER
         due = self._heard_at + SILENT_AFTER * spec.advert_interval
-        due = max(due, self._asked_at + spec.advert_interval)
+        due = max(due, self._asked_at + max(spec.advert_interval, ASK_EVERY))
         return due if due < self.expires(spec) else NEVER
+
+    def unanswered(self) -> None:
+        """keepalived did not answer: its word holds no longer than other evidence."""
+        self._said_at = float("-inf")
 
     def asked(self, now: float) -> None:
         """keepalived was asked because of its silence."""
