@@ -1,30 +1,40 @@
 """Draws the table of docs/hosts.md from what `make kernels` prints.
 
-usage: make kernels | python docs/hosts.py
+usage: make kernels | python docs/hosts.py > docs/hosts.new, and move it over docs/hosts.md
+
+The rows that were measured take the place of the page's; its other rows and its text stay.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
+PAGE = Path(__file__).with_name("hosts.md")
 MODES = ("without", "assisted", "guarded")
 HEADINGS = ("host", "kernel", "release", "action", *MODES)
+#: The first words of the table's two lines above its rows.
+HEAD = ("| host ", "| --- ")
 
-Cells = dict[str, str]
+Where = tuple[str, ...]
+Costs = dict[str, str]
 
 
-def rows(lines: Iterable[str]) -> dict[tuple[str, ...], Cells]:
+def measured(lines: Iterable[str]) -> dict[Where, Costs]:
     """By host, kernel, release and action, what each mode cost."""
-    found: dict[tuple[str, ...], Cells] = {}
+    found: dict[Where, Costs] = {}
     for line in lines:
-        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
-        if line.startswith("| ") and len(cells) == 10 and cells[4] in MODES:
+        cells = _cells(line[line.find("| ") :])  # pytest may have begun the line
+        if len(cells) == 10 and cells[4] in MODES:
             host, kernel, release, action, mode, lost, gap, failovers, tcp, _ = cells
-            found.setdefault((host, kernel, release, action), {})[mode] = _cost(
-                lost, gap, failovers, tcp
-            )
+            where = (host, kernel, release, action)
+            found.setdefault(where, {})[mode] = _cost(lost, gap, failovers, tcp)
     return found
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]
 
 
 def _cost(lost: str, gap: str, failovers: str, tcp: str) -> str:
@@ -34,13 +44,26 @@ def _cost(lost: str, gap: str, failovers: str, tcp: str) -> str:
     return ", ".join(words)
 
 
-def table(found: dict[tuple[str, ...], Cells]) -> Iterator[str]:
-    """The lines of the table."""
-    yield f"| {' | '.join(HEADINGS)} |"
-    yield f"|{' --- |' * len(HEADINGS)}"
+def page(text: str, found: dict[Where, Costs]) -> Iterator[str]:
+    """The lines of the page, with what was measured."""
+    lines = text.splitlines()
+    first = next(n for n, line in enumerate(lines) if line.startswith(HEAD[1])) + 1
+    last = next(n for n, line in enumerate(lines[first:], first) if not line.startswith("| "))
+    known = {tuple(_cells(line)[:4]): _cells(line)[4:] for line in lines[first:last]}
+    rows = {where: dict(zip(MODES, costs, strict=True)) for where, costs in known.items()}
     for where, costs in found.items():
+        rows[where] = rows.get(where, {}) | costs
+    yield from lines[:first]
+    for where, costs in sorted(rows.items(), key=lambda row: _order(row[0], list(rows))):
         yield f"| {' | '.join((*where, *(costs.get(mode, '') for mode in MODES)))} |"
+    yield from lines[last:]
+
+
+def _order(where: Where, rows: list[Where]) -> tuple[int, Where]:
+    """Hosts in the order of the page, and those of a kernel and a release together."""
+    hosts = list(dict.fromkeys(host for host, *_ in rows))
+    return hosts.index(where[0]), where[1:]
 
 
 if __name__ == "__main__":
-    print("\n".join(table(rows(sys.stdin))))
+    print("\n".join(page(PAGE.read_text(), measured(sys.stdin))))
