@@ -105,7 +105,7 @@ def shares_network(pid: int) -> bool:
     """Whether it is in this process's network namespace. To read the namespace's own name would
     take CAP_SYS_PTRACE; the kernel has files in /proc/PID/net for each namespace."""
     try:
-        return os.path.samefile(f"/proc/{pid}/net/dev", "/proc/self/net/dev")
+        return os.path.samefile(f"/proc/{pid}/net/dev", "/proc/thread-self/net/dev")
     except OSError:
         return False
 
