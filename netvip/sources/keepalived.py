@@ -73,6 +73,7 @@ class KeepalivedSource:
     async def run(self) -> None:
         """Follow keepalived through its lives until cancelled."""
         while True:
+            self._wanted.clear()  # what is wanted from here on is not slept through
             pid = by_pid_file() or await in_thread(parent)
             if pid is not None and not self._waits_for_host_s(pid):
                 await self._follow(pid)
@@ -89,7 +90,6 @@ class KeepalivedSource:
             self._emit(events.KeepalivedElsewhere(time.monotonic(), found))
 
     async def _look_again(self) -> None:
-        self._wanted.clear()
         try:
             await asyncio.wait_for(self._wanted.wait(), LOOK_EVERY)  # its unit's job has ended
         except TimeoutError:
