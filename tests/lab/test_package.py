@@ -18,6 +18,25 @@ def pids(node: Node) -> list[int]:
     return [node.main_pid(unit) for unit in OTHERS]
 
 
+def policy(node: Node) -> str:
+    """The scheduling policy of the networkd that runs."""
+    networkd = node.main_pid("systemd-networkd.service")
+    return node.run("chrt", "--pid", str(networkd)).splitlines()[0].split()[-1]
+
+
+def test_a_scheduling_policy_of_the_operator_s_own_stays(suite: str, package: Path) -> None:
+    with Pair(suite) as pair:
+        node, unit = pair.a, "systemd-networkd.service"
+        own = "[Service]\nCPUSchedulingPolicy=idle\n"
+        node.write(f"/etc/systemd/system/{unit}.d/own.conf", own)
+        node.run("systemctl", "daemon-reload")
+        node.run("systemctl", "restart", unit)
+        node.install(package)
+        assert policy(node) == "SCHED_IDLE"
+        node.run("apt-get", "-qq", "remove", "-y", "netvip")
+        assert policy(node) == "SCHED_IDLE"
+
+
 def test_installed_beside_a_running_keepalived_and_purged(
     suite: str, package: Path, figures: list[str]
 ) -> None:
@@ -27,10 +46,13 @@ def test_installed_beside_a_running_keepalived_and_purged(
         before = (pids(node), (node.root / CONFIGURATION).read_bytes())
         watch = Tool(node.net, "watch")
         try:
+            assert policy(node) == "SCHED_OTHER"
             node.install(package)
+            assert policy(node) == "SCHED_BATCH"
             assert node.unit("netvip.service")["ActiveState"] == "active"
             status = pair.wait_status(node, lambda status: bool(status["instances"]))
             node.run("apt-get", "-qq", "purge", "-y", "netvip")
+            assert policy(node) == "SCHED_OTHER"
             assert watch.stop()["events"] == []
         finally:
             watch.kill()
