@@ -19,7 +19,7 @@ from types import FrameType
 
 from netvip import config
 from netvip.const import RUN, STATE_DIRECTORY
-from netvip.core.coverage import why_not_on
+from netvip.core.coverage import too_many, why_not_on
 from netvip.core.mirror import Mirror
 from netvip.core.model import AF_INET, AF_INET6
 from netvip.errors import DaemonUnreachable, DumpError, NetvipError
@@ -92,7 +92,7 @@ def _adopt(apply: bool, sources: Mapping[str, IPv4Address | IPv6Address], wrap_c
     main_file = where.main_file
     configuration = read(main_file, node=node, version=version, root=where.root)
     user = _script_user(configuration)
-    host = adoption.Host(version, own_addresses(), sources, node, user, _unprotectable())
+    host = adoption.Host(version, own_addresses(), sources, node, user, _unprotectable(), too_many)
     changed = adoption.adopted(configuration, host, wrap_checks)
     left = _report_left(configuration, host)
     if not changed:
@@ -245,8 +245,8 @@ def _undo(
     for path, content in before.items():
         try:
             _write({path: content})
-        except OSError as problem:
-            left.append(f"{path}: {problem.strerror}")
+        except (NetvipError, OSError) as problem:
+            left.append(f"{path}: {getattr(problem, 'strerror', '') or problem}")
     if left:  # the backup stays
         told = "not every file could be restored; mend this, and run netvip adopt --revert"
         raise AdoptError(f"{told}: {'; '.join(left)}")

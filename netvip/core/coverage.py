@@ -56,9 +56,15 @@ def _host(family: int, mirror: Mirror) -> str:
     return "other routing rules come before 'lookup local' (ip rule)" if moved else ""
 
 
-def _too_many(spec: InstanceSpec, _: Mirror) -> str:
-    number = len(spec.vips)
-    return f"it has {number} VIPs, and more than {VIPS_MOST} are not tested" * (number > VIPS_MOST)
+def _number(spec: InstanceSpec, _: Mirror) -> str:
+    return too_many(len(spec.vips))
+
+
+def too_many(number: int) -> str:
+    """Why netvip cannot protect an instance of so many VIPs; empty if it can."""
+    if number <= VIPS_MOST:
+        return ""
+    return f"it has {number} VIPs, and netvip was not tested with more than {VIPS_MOST}"
 
 
 def _masters(mirror: Mirror, ifindex: int) -> Iterator[Link]:
@@ -74,7 +80,7 @@ CONDITIONS: Final[tuple[Callable[[InstanceSpec, Mirror], str], ...]] = (
     _missing_interface,
     _virtual_mac,
     _place,
-    _too_many,
+    _number,
 )
 
 

@@ -8,7 +8,7 @@ for that check, and the whole a fifo and repeated gratuitous ARPs. What is there
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
@@ -57,6 +57,8 @@ class Host:
     script_user: str = "root"
     #: By interface and IP version, why netvip cannot protect VIPs there.
     unprotectable: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    #: Why netvip cannot protect an instance of so many VIPs; empty if it can.
+    too_many: Callable[[int], str] = lambda _: ""
 
 
 def adopted(configuration: Configuration, host: Host, wrap_checks: bool = False) -> dict[Path, str]:
@@ -79,9 +81,11 @@ def unprotectable(instance: VrrpInstance, host: Host | None = None) -> str:
     own_link = instance.use_vmac or any(a.vmac and a.interface for a in instance.addresses)
     if own_link or instance.find("use_ipvlan") is not None:
         return "its VIPs are on an interface of keepalived's own, which networkd leaves alone"
-    reasons = host.unprotectable if host is not None else {}
+    if host is None:
+        return ""
     places = ((a.interface or instance.interface, a.ip.version) for a in instance.addresses)
-    return next((reasons[place] for place in places if place in reasons), "")
+    reasons = (host.unprotectable[place] for place in places if place in host.unprotectable)
+    return next(reasons, "") or host.too_many(len(instance.addresses))
 
 
 def _refuse(instance: VrrpInstance, host: Host) -> None:

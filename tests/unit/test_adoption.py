@@ -238,6 +238,15 @@ def test_an_interface_in_a_vrf_is_left_as_it_is(conf: Path) -> None:
     assert "VRF" in unprotectable(configuration.instances["VI_1"], host)
 
 
+def test_more_vips_than_were_tested_are_left_as_they_are(conf: Path) -> None:
+    host = replace(HOST, too_many=lambda number: f"it has {number} VIPs" if number > 1 else "")
+    conf.write_text(instance("interface ens160"))
+    assert adopted(read(conf), host)
+    conf.write_text(instance("interface ens160", vip="10.77.0.10/24\n        10.77.0.11/24"))
+    assert adopted(read(conf), host) == {}
+    assert unprotectable(read(conf).instances["VI_1"], host) == "it has 2 VIPs"
+
+
 @pytest.mark.parametrize(
     ("lines", "line", "sentence"),
     [
