@@ -35,7 +35,7 @@ def lines(document: Status, outdated: Sequence[str] = ()) -> Iterator[str]:
     yield f"netvip {document['version']}"
     if document["problem"]:
         yield document["problem"]
-    yield from (words for words in document["elsewhere"] if words != document["problem"])
+    yield from document["elsewhere"]
     for instance in document["instances"]:
         yield (
             f"{instance['name']}: {instance['state']} on {instance['interface']}, vrid "

@@ -54,8 +54,7 @@ def problem(machine: Machine) -> str:
     """What keeps netvip from protecting the VIPs, in one sentence; empty if nothing does."""
     blocked, why = machine.shield_blocked
     if machine.keepalived is Tri.NO:
-        alone = next(iter(machine.elsewhere), "")
-        return alone or "keepalived is not running; nothing to protect"
+        return "keepalived is not running; nothing to protect"
     if machine.dump_problem:
         return machine.dump_problem
     if blocked is Tri.YES:

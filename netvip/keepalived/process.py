@@ -69,7 +69,7 @@ def _is_parent(pid: int) -> bool:
 
 def _why_not(pid: int, ours: int | None) -> str:
     if not is_keepalived(pid):
-        return "is not root's on this host"
+        return "is run by another user than root"
     if not shares_network(pid):
         return "runs in another network namespace"
     return "" if pid == ours else f"is a second one beside process {ours}"

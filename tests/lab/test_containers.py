@@ -110,7 +110,7 @@ def test_on_another_network_it_is_left_alone(pair: Pair, package: Path) -> None:
     contain(pair.a, "--pid", "--mount", "--net")
     pair.a.install(package)
     why = "runs in another network namespace; netvip leaves it alone"
-    status = pair.wait_status(pair.a, lambda status: why in status["problem"])
+    status = pair.wait_status(pair.a, lambda status: why in "".join(status["elsewhere"]))
     assert (status["keepalived"], status["instances"]) == ("no", [])
     watch = Tool(pair.a.net, "watch")
     try:
