@@ -12,7 +12,7 @@ from netvip.core.bond import members
 from netvip.core.events import Request, RequestKind
 from netvip.core.instance.states import Phase
 from netvip.core.mirror import Mirror
-from netvip.core.model import Author, AuthorKind, Link, Role, Tri
+from netvip.core.model import Author, AuthorKind, Link, Role, Rules, Tri
 from netvip.core.requests.handle import AptPolicy
 from netvip.core.requests.holds import Hold
 from tests.sim.world import ANNOUNCED_AFTER, KEEPALIVED, LAN, NETWORKD, OPERATOR, OWN, VIP, Node
@@ -714,6 +714,20 @@ def test_what_an_apt_run_means_is_the_operator_s_to_say() -> None:
         assert not node.machine.requests.holds
 
 
+# --- coverage -----------------------------------------------------------------------------------
+
+
+def test_a_rule_that_moves_leaves_the_instance_to_keepalived_until_it_is_back() -> None:
+    node = calm(guarded=False)
+    node.feed(events.RulesSeen(node.now, 2, Rules(local_moved=True)))
+    node.reload()
+    node.run(8.0)
+    assert not did(node, actions.Protect) and any("not protected" in line for line in node.log)
+    node.feed(events.RulesSeen(node.now, 2, Rules()))
+    node.reload()
+    assert answers_throughout(node, 1.0) and did(node, actions.Protect)
+
+
 # --- bonds --------------------------------------------------------------------------------------
 
 
@@ -821,6 +835,22 @@ def test_whoever_hears_nothing_does_not_say_that_nobody_came() -> None:
     node.peer_is_master()
     node.run(1.1)
     assert phase(node) is Phase.WATCHING and not node.shielded
+
+
+def test_and_it_hands_over_the_next_time_as_well() -> None:
+    """Nobody could be heard: that says nothing about the peer."""
+    node = on_a_bond(252)
+    changed = frozenset({ENS1, ENS2})
+    node.feed(events.ChangeExpected(node.now, "a process called Reload", call=":1.7 3"))
+    node.feed(events.FilesChanged(node.now, changed))
+    node.carrier(False)
+    node.run(1.6)
+    node.carrier(True)
+    node.feed(events.LinkSeen(node.now, Link(LAN, "ens160", kind="vlan", lower=BOND)))
+    node.run(10.0)
+    assert node.role is Role.MASTER and not node.fault
+    node.feed(events.FilesChanged(node.now, changed))
+    assert phase(node) is Phase.YIELDING
 
 
 def test_networkd_is_asked_for_the_members_of_the_bond() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import os
 import shutil
@@ -14,7 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from netvip.core import events
+from netvip.core.model import Tri
 from netvip.keepalived import process
+from netvip.sources import keepalived as source_module
+from netvip.sources.keepalived import KeepalivedSource
 
 CLONE_NEWNET = 0x40000000  # sched.h; Python 3.12 has it as os.CLONE_NEWNET
 
@@ -203,3 +208,42 @@ def test_the_host_s_own_comes_before_one_in_a_container(tmp_path: Path) -> None:
             assert process.parent() == own
             (told,) = told_of(contained, ours=own)
             assert "is a second one" in told
+
+
+# --- which of several is followed ---------------------------------------------------------------
+
+
+async def following(source: KeepalivedSource, seen: list[events.Event], *wanted: Tri) -> None:
+    """Wait until the source has reported these states of keepalived, and no others."""
+    async with asyncio.timeout(20):
+        while [e.running for e in seen if isinstance(e, events.KeepalivedRunning)] != [*wanted]:
+            await asyncio.sleep(0.01)  # /proc announces nothing
+            source.request()
+
+
+@pytest.mark.asyncio
+async def test_the_host_s_own_is_followed_as_soon_as_there_is_one_and_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One in a container has started first, and goes on while the host's own restarts."""
+    pid_file = tmp_path / "keepalived.pid"
+    monkeypatch.setattr(process, "PID_FILES", (str(pid_file),))
+    monkeypatch.setattr(source_module, "LOOK_EVERY", 0.01)
+    seen: list[events.Event] = []
+    source = KeepalivedSource(seen.append, tmp_path / "keepalived.conf")
+    with unshared(tmp_path / "one", "--pid"):
+        task = asyncio.ensure_future(source.run())
+        await following(source, seen, Tri.YES)
+        with unshared(tmp_path / "two", "--mount") as own:
+            pid_file.write_text(f"{own}\n")
+            await following(source, seen, Tri.YES, Tri.NO, Tri.YES)
+        seen.clear()
+        while not any(isinstance(event, events.KeepalivedRunning) for event in seen):
+            await asyncio.sleep(0.01)
+        for _ in range(20):
+            source.look("VI_1", "10.77.0.2")
+            await asyncio.sleep(0.01)
+        task.cancel()
+    running = {e.running for e in seen if isinstance(e, events.KeepalivedRunning)}
+    left = {e.running for e in seen if isinstance(e, events.KeepalivedLookedFor)}
+    assert running == left == {Tri.NO}
