@@ -11,13 +11,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import singledispatchmethod
+from functools import partial, singledispatchmethod
 from typing import Any
 
 from netvip import config
 from netvip.actuators import announce, holds_file, objects, run_directory, snapshot
+from netvip.actuators.action_queue import ActionQueue
 from netvip.actuators.hook_reply import HookReply
 from netvip.actuators.netlink import NetlinkSender
+from netvip.actuators.parts import Parts
 from netvip.actuators.protect import Protector, sweep
 from netvip.actuators.published import PublishedFiles
 from netvip.actuators.source_list import SourceList
@@ -75,18 +77,19 @@ class Daemon:
         self._chores: set[asyncio.Task[None]] = set()
         self._no_room: set[str | None] = set()
         self._unwritten = Unwritten()
+        self._actions = ActionQueue(loop)
         self._sender = NetlinkSender(self._refused)
         self._protection = Protector(self._sender)
-        self._adverts = AdvertSource(self.feed, loop, lambda: self._kernel.catch_up())
+        self._adverts = AdvertSource(self.feed, loop, self._after_kernel)
         self._kernel = KernelSource(self.feed, self._sender.port, self._adverts.drain)
         self._keepalived = KeepalivedSource(self.feed, settings.keepalived_conf)
         self._filters = FilterSource(self.feed)
-        self._fifo = FifoSource(self.feed, loop, before_report=self._kernel.catch_up)
+        self._fifo = FifoSource(self.feed, loop, after_kernel=self._after_kernel)
         self._hook_reply, self._source_list = HookReply(), SourceList()
         self._hooks = HookSource(self.feed, self._answer, loop)
         self._published, self._track_files = PublishedFiles(), TrackFiles()
         self._networkd, self._keepalived_bus = _bus_sources(
-            self.feed, self._kernel.catch_up, settings.dbus
+            self.feed, self._after_kernel, settings.dbus
         )
         self._runner = Runner(self.feed)
         self._examined = asyncio.Event()
@@ -98,15 +101,17 @@ class Daemon:
     # --- the one queue --------------------------------------------------------------------------
 
     def feed(self, event: events.Event) -> None:
-        """Take an event. The events are handled in the order of arrival, before this returns."""
+        """Take an event. The events are handled in the order of arrival, before this returns. So
+        are their actions, unless they take long."""
         self._queue.append(event)
         if self._consuming:
             return
         self._consuming = True
         try:
             self._consume()
-            with self._as_far_as_there_is_room():
-                self._hook_reply.over(self._machine.yielding)
+            if self._hook_reply.is_waiting and not self._machine.yielding:
+                self._actions.put(self._answer_waiting())
+                self._actions.run()
         finally:
             self._consuming = False
         self._schedule()
@@ -119,15 +124,16 @@ class Daemon:
                 if isinstance(action, actions.Log):
                     words.append(action)
                 else:
-                    self._do(action)
+                    self._actions.put(self._do(action))
+                    self._actions.run()
             if isinstance(event, events.CheckFinished):
                 self._examined.set()
         for word in words:  # last: a line to the journal takes longer than a shield
             log(word.level, word.text)
 
-    def _do(self, action: actions.Action) -> None:
+    def _do(self, action: actions.Action) -> Parts:
         try:
-            self._act(action)
+            yield from self._act(action) or ()
         except OSError as problem:
             self._report_no_room(problem)
             self._unwritten.keep(action)
@@ -154,7 +160,8 @@ class Daemon:
     def _write_again(self) -> None:
         """Carry out what could not be written before."""
         for action in self._unwritten.again():
-            self._do(action)
+            self._actions.put(self._do(action))
+        self._actions.run()
         if self._no_room and not self._unwritten:
             self._no_room.clear()
             log(actions.Level.NOTICE, "there is room on the disk again; every file is written")
@@ -176,35 +183,34 @@ class Daemon:
     # --- actions --------------------------------------------------------------------------------
 
     @singledispatchmethod
-    def _act(self, action: actions.Action) -> None:
+    def _act(self, action: actions.Action) -> Parts | None:
+        """Carry out an action; return what is to be done in parts."""
         raise TypeError(f"no actuator for {action!r}")
 
     @_act.register
-    def _(self, action: actions.Prepare) -> None:
-        self._protection.prepare(action.instance, action.plan)
+    def _(self, action: actions.Prepare) -> Parts:
+        return self._protection.prepare(action.instance, action.plan)
 
     @_act.register
-    def _(self, action: actions.Protect) -> None:
-        self._protection.protect(action.instance)
+    def _(self, action: actions.Protect) -> Parts:
+        return self._protection.protect(action.instance)
 
     @_act.register
-    def _(self, action: actions.Renew) -> None:
-        if action.bridge:
-            self._protection.protect_again(action.instance)
-        else:
-            self._protection.renew(action.instance)
+    def _(self, action: actions.Renew) -> Parts:
+        again = self._protection.protect_again if action.bridge else self._protection.renew
+        return again(action.instance)
 
     @_act.register
-    def _(self, action: actions.Unprotect) -> None:
-        self._protection.unprotect(action.instance)
+    def _(self, action: actions.Unprotect) -> Parts:
+        return self._protection.unprotect(action.instance)
 
     @_act.register
-    def _(self, action: actions.PutBack) -> None:
-        objects.put_back(self._sender, action.addresses)
+    def _(self, action: actions.PutBack) -> Parts:
+        return objects.put_back(self._sender, action.addresses)
 
     @_act.register
-    def _(self, action: actions.Remove) -> None:
-        objects.remove(self._sender, action.addresses)
+    def _(self, action: actions.Remove) -> Parts:
+        return objects.remove(self._sender, action.addresses)
 
     @_act.register
     def _(self, action: actions.LookForKeepalived) -> None:
@@ -231,9 +237,8 @@ class Daemon:
         self._runner.request(action)
 
     @_act.register
-    def _(self, action: actions.Announce) -> None:
-        for problem in announce.announce(action.addresses):
-            log(actions.Level.WARNING, problem)
+    def _(self, action: actions.Announce) -> Parts:
+        return announce.announce(action.addresses, partial(log, actions.Level.WARNING))
 
     @_act.register
     def _(self, action: actions.RequestDump) -> None:
@@ -262,17 +267,31 @@ class Daemon:
         self._published.window(action.open)
 
     @_act.register
-    def _(self, action: actions.SaveSnapshot) -> None:
-        snapshot.save(action.addresses, action.put_back)
+    def _(self, action: actions.SaveSnapshot) -> Parts:
+        return snapshot.save(action.addresses, action.put_back)
 
     @_act.register
     def _(self, action: actions.SaveHolds) -> None:
         holds_file.save(action.holds)
 
     def _answer(self, token: str, kind: RequestKind) -> None:
+        """Answer a hook when its request has been carried out."""
+        self._actions.put(self._reply(token, kind))
+        self._actions.run()
+
+    def _reply(self, token: str, kind: RequestKind) -> Parts:
         busy = self._machine.yielding and kind in HANDING_OVER
         with self._as_far_as_there_is_room():
             self._hook_reply.answer(token, busy)
+        yield
+
+    def _answer_waiting(self) -> Parts:
+        with self._as_far_as_there_is_room():
+            self._hook_reply.over(self._machine.yielding)
+        yield
+
+    def _after_kernel(self, report: Callable[[], None]) -> None:
+        self._kernel.report_after(report)
 
     def _refused(self, what: str, why: str) -> None:
         self.feed(events.KernelRefused(time.monotonic(), what, why))
@@ -352,6 +371,7 @@ class Daemon:
         for task in ending:
             task.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
+        self._actions.finish()
         self._protection.unprotect_all()
         self._sender.read_answers()
         self._published.dead()
@@ -422,7 +442,9 @@ class Daemon:
 
 
 def _bus_sources(
-    feed: Callable[[events.Event], None], catch_up: Callable[[], None], wanted: bool
+    feed: Callable[[events.Event], None],
+    after_kernel: Callable[[Callable[[], None]], None],
+    wanted: bool,
 ) -> tuple[Any, Any]:
     if not wanted:
         return None, None  # dbus_next costs 90 ms
@@ -430,7 +452,7 @@ def _bus_sources(
     from netvip.sources.networkd import NetworkdSource
 
     networkd = NetworkdSource(feed, lambda text: log(actions.Level.WARNING, text))
-    return networkd, KeepalivedBusSource(feed, catch_up)
+    return networkd, KeepalivedBusSource(feed, after_kernel)
 
 
 async def serve(settings: config.Config, problem: str = "") -> None:

@@ -3,33 +3,36 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from ipaddress import IPv4Address
 from itertools import groupby
 from operator import attrgetter
 
+from netvip.actuators.netlink import PART
+from netvip.actuators.parts import Parts
 from netvip.core.model import Address
 from netvip.wire import arp, ndp
 
 ARPHRD_ETHER = 1
 
 
-def announce(addresses: Iterable[Address]) -> list[str]:
-    """Announce each address on its interface; return a sentence for each one that failed.
+def announce(addresses: Iterable[Address], failed: Callable[[str], None]) -> Parts:
+    """Announce each address on its interface; pass a sentence to `failed` for each one that cannot
+    be announced.
 
     One socket for each interface: to close a packet socket takes the kernel 13 ms.
     """
-    problems: list[str] = []
     by_interface = attrgetter("ifindex")
     for ifindex, here in groupby(sorted(addresses, key=by_interface), by_interface):
         several = list(here)
         try:
             with _opened(ifindex) as sock:
-                problems += _announce(sock, several)
+                yield from _announce(sock, several, failed)
         except OSError as problem:
-            problems += [f"cannot announce {address}: {problem}" for address in several]
-    return problems
+            for address in several:
+                failed(f"cannot announce {address}: {problem}")
+        yield
 
 
 @contextmanager
@@ -39,15 +42,19 @@ def _opened(ifindex: int) -> Iterator[socket.socket]:
         yield sock
 
 
-def _announce(sock: socket.socket, addresses: Iterable[Address]) -> Iterator[str]:
+def _announce(
+    sock: socket.socket, addresses: Iterable[Address], failed: Callable[[str], None]
+) -> Parts:
     _, _, _, hardware, mac = sock.getsockname()
     if hardware != ARPHRD_ETHER:  # others have no neighbour cache to update
         return
-    for address in addresses:
+    for count, address in enumerate(addresses, 1):
         try:
             sock.send(_frame(address, mac))
         except OSError as problem:
-            yield f"cannot announce {address}: {problem}"
+            failed(f"cannot announce {address}: {problem}")
+        if not count % PART:
+            yield
 
 
 def _frame(address: Address, mac: bytes) -> bytes:

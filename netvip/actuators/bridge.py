@@ -5,7 +5,7 @@ All of them have `protocol kernel`, which networkd does not delete (fact nexthop
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import collapse_addresses, ip_network
 from typing import Any
@@ -40,7 +40,49 @@ class RuleKey:
         return NetlinkRequest(data, what)
 
 
-def vip_rules(plan: Plan) -> list[RuleKey]:
+@dataclass(frozen=True, slots=True)
+class Bridge:
+    """What a plan puts into the kernel besides the shield, worked out once."""
+
+    plan: Plan
+    #: The rules of its VIPs, which no other instance uses.
+    vip_rules: tuple[RuleKey, ...]
+    #: The rules of the host, which the instances of an interface share.
+    host_rules: tuple[RuleKey, ...]
+    #: The number of each nexthop object, by family and gateway; shared as well.
+    nexthops: dict[tuple[int, IP | None], int]
+
+    @classmethod
+    def of(cls, plan: Plan) -> Bridge:
+        """The bridge of a plan."""
+        return cls(plan, tuple(_vip_rules(plan)), tuple(_host_rules(plan)), _nexthops(plan))
+
+    def up(self) -> Iterator[NetlinkRequest]:
+        """Add it: nexthop objects, then the routes that use them, then the rules that look up these
+        routes."""
+        for (family, gateway), nexthop in self.nexthops.items():
+            data = rtnl.add_nexthop(nexthop, family, self.plan.ifindex, gateway)
+            yield NetlinkRequest(data, f"to add nexthop {nexthop}")
+        for route in self.plan.routes:
+            if (number := self._nexthop(route)) is not None:
+                yield from _routes(self.plan, route, number)
+        for policy in self.plan.policies:
+            for route in policy.routes:
+                if (number := self._nexthop(route)) is not None:
+                    yield _route(route, policy.table, number, None)
+        for rule in (*self.vip_rules, *self.host_rules):
+            yield rule.request(rtnl.RTM_NEWRULE)
+
+    def _nexthop(self, route: Route) -> int | None:
+        family = family_of(route.destination.network_address)
+        return self.nexthops.get((family, route.gateway))
+
+    def down(self) -> Iterator[NetlinkRequest]:
+        """Delete what no other instance uses."""
+        return (rule.request(rtnl.RTM_DELRULE) for rule in self.vip_rules)
+
+
+def _vip_rules(plan: Plan) -> list[RuleKey]:
     """The rules for packets from the VIPs, before the lookup of main: the first looks up the copy
     of the operator's table, if there is one; the second main without its default route; the third
     netvip's table."""
@@ -63,11 +105,11 @@ def _prefixes(addresses: Iterable[IP]) -> list[str]:
     """The fewest prefixes that are these addresses and no other: a rule costs the kernel a
     comparison for each packet, and whoever follows rules, as networkd and keepalived do, a message.
     """
-    networks: Iterable[Any] = map(ip_network, addresses)  # of one family
+    networks: Iterable[Any] = list(addresses)  # of one family
     return [str(network) for network in collapse_addresses(networks)]
 
 
-def host_rules(plan: Plan) -> list[RuleKey]:
+def _host_rules(plan: Plan) -> list[RuleKey]:
     """The rules for the host's own connections: after the lookup of main, and before it from those
     of its addresses that the operator's rules lead to a table; none unless the shield has an
     address of the host."""
@@ -82,8 +124,7 @@ def host_rules(plan: Plan) -> list[RuleKey]:
     return rules
 
 
-def nexthops(plan: Plan) -> dict[tuple[int, IP | None], int]:
-    """The number of each nexthop object, by family and gateway."""
+def _nexthops(plan: Plan) -> dict[tuple[int, IP | None], int]:
     found: dict[tuple[int, IP | None], int] = {}
     if plan.numbers is None:
         return found
@@ -98,31 +139,6 @@ def nexthops(plan: Plan) -> dict[tuple[int, IP | None], int]:
             if gateway in used:
                 found[family, gateway] = base + offset
     return found
-
-
-def up(plan: Plan) -> list[NetlinkRequest]:
-    """Add the bridge: nexthop objects, then the routes that use them, then the rules that look up
-    these routes."""
-    numbered = nexthops(plan)
-    requests = [
-        NetlinkRequest(
-            rtnl.add_nexthop(number, family, plan.ifindex, gateway), f"to add nexthop {number}"
-        )
-        for (family, gateway), number in numbered.items()
-    ]
-
-    def number_of(route: Route) -> int | None:
-        return numbered.get((family_of(route.destination.network_address), route.gateway))
-
-    for route in plan.routes:
-        if (number := number_of(route)) is not None:
-            requests += _routes(plan, route, number)
-    for policy in plan.policies:
-        for route in policy.routes:
-            if (number := number_of(route)) is not None:
-                requests.append(_route(route, policy.table, number, None))
-    rules = [*vip_rules(plan), *host_rules(plan)]
-    return requests + [rule.request(rtnl.RTM_NEWRULE) for rule in rules]
 
 
 def _routes(plan: Plan, route: Route, number: int) -> list[NetlinkRequest]:
@@ -140,32 +156,27 @@ def _route(route: Route, table: int, number: int, source: IP | None) -> NetlinkR
     return NetlinkRequest(rtnl.add_route(route, table, number, source), what)
 
 
-def down(plan: Plan) -> list[NetlinkRequest]:
-    """Delete the rules of one instance's VIPs; no other instance uses them."""
-    return [rule.request(rtnl.RTM_DELRULE) for rule in vip_rules(plan)]
-
-
-def down_shared(plans: Iterable[Plan]) -> list[NetlinkRequest]:
-    """Delete what the instances of an interface shared: the host's rule and the nexthop objects.
+def down_shared(bridges: Iterable[Bridge]) -> Iterator[NetlinkRequest]:
+    """Delete what the instances of an interface shared: the host's rules and the nexthop objects.
     With a nexthop object the kernel deletes the routes that use it."""
-    built = list(plans)
-    rules = {rule for plan in built for rule in host_rules(plan)}
-    numbers = {number for plan in built for number in nexthops(plan).values()}
-    return [rule.request(rtnl.RTM_DELRULE) for rule in rules] + [
-        _delete_nexthop(number) for number in sorted(numbers)
-    ]
+    built = list(bridges)
+    for rule in {rule for one in built for rule in one.host_rules}:
+        yield rule.request(rtnl.RTM_DELRULE)
+    for number in sorted({number for one in built for number in one.nexthops.values()}):
+        yield _delete_nexthop(number)
 
 
 def _delete_nexthop(number: int) -> NetlinkRequest:
     return NetlinkRequest(rtnl.delete_nexthop(number), f"to delete nexthop {number}")
 
 
-def record(plans: list[Plan]) -> dict[str, Any]:
+def record(bridges: Iterable[Bridge]) -> dict[str, Any]:
     """What a sweep has to delete if the daemon is killed."""
-    rules = {rule for plan in plans for rule in (*vip_rules(plan), *host_rules(plan))}
+    built = list(bridges)
+    rules = {rule for one in built for rule in (*one.vip_rules, *one.host_rules)}
     return {
         "rules": [[r.family, r.pref, r.table, r.source, r.suppress_default] for r in rules],
-        "nexthops": sorted({n for plan in plans for n in nexthops(plan).values()}),
+        "nexthops": sorted({number for one in built for number in one.nexthops.values()}),
     }
 
 

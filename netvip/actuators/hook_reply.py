@@ -15,6 +15,11 @@ class HookReply:
         self._path = path
         self._waiting = ""
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a hook was told to wait."""
+        return bool(self._waiting)
+
     def answer(self, token: str, busy: bool) -> None:
         """A hook's line was dealt with; busy: what it began goes on."""
         self._waiting = token if busy else ""

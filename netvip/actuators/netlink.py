@@ -6,9 +6,11 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from itertools import islice
 
+from netvip.actuators.parts import Parts
 from netvip.linux import rtnl
 from netvip.linux.netlink_messages import NLMSG_ERROR, Message, error_of
 from netvip.linux.netlink_socket import open_socket, receive
@@ -22,6 +24,8 @@ BUFFER = 1 << 20
 #: The descriptions of so many requests are kept, to name one that the kernel refuses. Far fewer are
 #: unanswered at any time.
 REMEMBERED = 50_000
+#: So many requests are one send: the kernel takes some 20 us for each, and answers each.
+PART = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +38,9 @@ class NetlinkRequest:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Encoded messages that go to the kernel in one send."""
+    """Encoded messages for the kernel, a part for each send."""
 
-    data: bytes = b""
+    parts: list[bytes] = field(default_factory=list)
 
 
 class NetlinkSender:
@@ -54,22 +58,32 @@ class NetlinkSender:
         """The netlink port that the kernel's notifications of netvip's own changes carry."""
         return int(self._socket.getsockname()[0])
 
-    def prepare(self, requests: Sequence[NetlinkRequest]) -> Batch:
-        """Make a batch that can be sent later, and more than once."""
+    def prepare(self, requests: Iterable[NetlinkRequest], batch: Batch) -> Parts:
+        """Encode requests into a batch that can be sent later, and more than once."""
+        left = iter(requests)
+        while some := list(islice(left, PART)):
+            batch.parts.append(self._encode(some))
+            yield
+
+    def _encode(self, requests: list[NetlinkRequest]) -> bytes:
         first, self._next = self._next, self._next + len(requests)
         self._what.update({first + i: request.what for i, request in enumerate(requests)})
-        for number in list(self._what)[: len(self._what) - REMEMBERED]:
+        for number in list(islice(self._what, max(0, len(self._what) - REMEMBERED))):
             del self._what[number]
-        return Batch(rtnl.number([request.data for request in requests], first))
+        return rtnl.number([request.data for request in requests], first)
 
-    def send(self, batch: Batch) -> None:
-        """Send a batch. The kernel has carried it out, in order, when this returns."""
-        if batch.data:
-            self._socket.send(batch.data)
+    def send(self, batch: Batch) -> Parts:
+        """Send a batch. The kernel has carried out each part, in order, when its send returns."""
+        for part in batch.parts:
+            self._socket.send(part)
+            yield
 
-    def do(self, requests: Sequence[NetlinkRequest]) -> None:
-        """Prepare a batch and send it."""
-        self.send(self.prepare(requests))
+    def do(self, requests: Iterable[NetlinkRequest]) -> Parts:
+        """Encode requests and send them, part by part."""
+        left = iter(requests)
+        while some := list(islice(left, PART)):
+            self._socket.send(self._encode(some))
+            yield
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Read answers as they arrive."""

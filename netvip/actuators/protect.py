@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from netvip.actuators import bridge, shield
+from netvip.actuators.bridge import Bridge
 from netvip.actuators.files import write_atomically
 from netvip.actuators.netlink import Batch, NetlinkSender
+from netvip.actuators.parts import Parts, finish
 from netvip.const import BRIDGE_FILE
 from netvip.core.actions import Plan
 
@@ -20,55 +23,65 @@ class Protector:
     def __init__(self, sender: NetlinkSender) -> None:
         self._sender = sender
         self._lo = socket.if_nametoindex("lo")
-        self._plans: dict[str, Plan] = {}
-        self._up: dict[str, Batch] = {}
-        self._renewal: dict[str, Batch] = {}
-        #: By instance, the plans whose shield and bridge are in the kernel.
-        self.active: dict[str, Plan] = {}
-        #: By interface, the plans whose shared objects are in the kernel.
-        self._built: dict[int, list[Plan]] = {}
+        self._bridges: dict[str, Bridge] = {}
+        # Encoded, by instance.
+        self._shield: dict[str, Batch] = {}
+        self._bridge: dict[str, Batch] = {}
+        # By instance, those that are in the kernel.
+        self._active: dict[str, Bridge] = {}
+        #: By interface, the bridges whose shared objects are in the kernel.
+        self._built: dict[int, list[Bridge]] = {}
 
-    def prepare(self, instance: str, plan: Plan) -> None:
+    @property
+    def active(self) -> Collection[str]:
+        """The instances whose shield and bridge are in the kernel."""
+        return self._active.keys()
+
+    def prepare(self, instance: str, plan: Plan) -> Parts:
         """Encode an instance's shield and bridge, and record what a sweep has to delete."""
-        self._plans[instance] = plan
-        shields = shield.up((*plan.vips, *plan.own), self._lo)
-        self._renewal[instance] = self._sender.prepare(shields)
-        self._up[instance] = self._sender.prepare(shields + bridge.up(plan))
-        plans = [*self._plans.values(), *self.active.values()]
-        write_atomically(Path(BRIDGE_FILE), json.dumps(bridge.record(plans)))
+        shields, routes, built = Batch(), Batch(), Bridge.of(plan)
+        yield
+        yield from self._sender.prepare(shield.up((*plan.vips, *plan.own), self._lo), shields)
+        yield from self._sender.prepare(built.up(), routes)
+        self._bridges[instance] = built
+        self._shield[instance], self._bridge[instance] = shields, routes
+        every = [*self._bridges.values(), *self._active.values()]
+        write_atomically(Path(BRIDGE_FILE), json.dumps(bridge.record(every)))
 
-    def protect(self, instance: str) -> None:
-        """Add the shield and the bridge in one send."""
-        self._sender.send(self._up.get(instance, Batch()))
-        if (plan := self._plans.get(instance)) is not None:
-            self.active[instance] = plan
-            self._built.setdefault(plan.ifindex, []).append(plan)
+    def protect(self, instance: str) -> Parts:
+        """Add the shield, then the bridge."""
+        if (built := self._bridges.get(instance)) is not None:
+            self._active[instance] = built
+            self._built.setdefault(built.plan.ifindex, []).append(built)
+        yield from self.protect_again(instance)
 
-    def protect_again(self, instance: str) -> None:
+    def protect_again(self, instance: str) -> Parts:
         """Send all of it again: the kernel deletes the bridge of an interface without carrier."""
-        self._sender.send(self._up.get(instance, Batch()))
+        yield from self.renew(instance)
+        yield from self._sender.send(self._bridge.get(instance, Batch()))
 
-    def renew(self, instance: str) -> None:
+    def renew(self, instance: str) -> Parts:
         """Renew the leases of the shield; an address that was removed is added again."""
-        self._sender.send(self._renewal.get(instance, Batch()))
+        yield from self._sender.send(self._shield.get(instance, Batch()))
 
-    def unprotect(self, instance: str) -> None:
-        """Remove the shield and the bridge, except what other instances of the interface use."""
-        plan = self.active.pop(instance, None)
-        if plan is None:
+    def unprotect(self, instance: str) -> Parts:
+        """Remove the bridge and the shield, except what other instances of the interface use."""
+        built = self._active.pop(instance, None)
+        if built is None:
             return
-        others = [p for p in self.active.values() if p.ifindex == plan.ifindex]
-        shared = {address.ip for other in others for address in (*other.vips, *other.own)}
-        gone = [a for a in (*plan.vips, *plan.own) if a.ip not in shared]
-        requests = bridge.down(plan)
+        plan = built.plan
+        others = [o.plan for o in self._active.values() if o.plan.ifindex == plan.ifindex]
+        yield from self._sender.do(built.down())
         if not others:
-            requests += bridge.down_shared(self._built.pop(plan.ifindex, ()))
-        self._sender.do(requests + shield.down(gone, self._lo))
+            yield from self._sender.do(bridge.down_shared(self._built.pop(plan.ifindex, ())))
+        shared = {address.ip.packed for other in others for address in (*other.vips, *other.own)}
+        gone = (a for a in (*plan.vips, *plan.own) if a.ip.packed not in shared)
+        yield from self._sender.do(shield.down(gone, self._lo))
 
     def unprotect_all(self) -> None:
-        """Remove the shield and the bridge of each instance."""
-        for instance in list(self.active):
-            self.unprotect(instance)
+        """Remove the shield and the bridge of each instance, now."""
+        for instance in list(self._active):
+            finish(self.unprotect(instance))
 
 
 def sweep(sender: NetlinkSender) -> None:
@@ -79,4 +92,4 @@ def sweep(sender: NetlinkSender) -> None:
         requests = bridge.sweep(recorded)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return  # the record is written before the first object is added: without it there is none
-    sender.do(requests)
+    finish(sender.do(requests))

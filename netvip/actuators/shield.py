@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
 
 from netvip.actuators.netlink import NetlinkRequest
 from netvip.const import LEASE, TAG
@@ -18,37 +17,27 @@ SHIELD_FLAGS = IFA_F_NODAD | IFA_F_NOPREFIXROUTE
 
 def on_lo(address: Address, lo: int) -> Address:
     """The address that shields `address`, on lo (interface number `lo`)."""
-    return replace(
-        address,
-        ifindex=lo,
-        prefixlen=address.ip.max_prefixlen,
-        scope=SCOPE_HOST,
-        label="",
-        peer=None,
-        broadcast=None,
+    return Address(
+        lo,
+        address.ip,
+        address.ip.max_prefixlen,
+        SCOPE_HOST,
         flags=SHIELD_FLAGS if address.ip.version == 6 else 0,
         valid=LEASE,
         preferred=LEASE,
-        metric=0,
         proto=TAG,
     )
 
 
-def up(addresses: Iterable[Address], lo: int) -> list[NetlinkRequest]:
+def up(addresses: Iterable[Address], lo: int) -> Iterator[NetlinkRequest]:
     """Add shields, or renew their leases."""
-    return [
-        NetlinkRequest(
-            rtnl.set_address(on_lo(address, lo), rtnl.SET), f"to add the shield of {address.ip}"
-        )
-        for address in addresses
-    ]
+    for address in addresses:
+        data = rtnl.set_address(on_lo(address, lo), rtnl.SET)
+        yield NetlinkRequest(data, f"to add the shield of {address.ip}")
 
 
-def down(addresses: Iterable[Address], lo: int) -> list[NetlinkRequest]:
+def down(addresses: Iterable[Address], lo: int) -> Iterator[NetlinkRequest]:
     """Remove shields."""
-    return [
-        NetlinkRequest(
-            rtnl.delete_address(on_lo(address, lo)), f"to remove the shield of {address.ip}"
-        )
-        for address in addresses
-    ]
+    for address in addresses:
+        data = rtnl.delete_address(on_lo(address, lo))
+        yield NetlinkRequest(data, f"to remove the shield of {address.ip}")

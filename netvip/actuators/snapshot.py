@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import fields
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 from netvip.actuators.files import write_atomically
+from netvip.actuators.parts import Parts
 from netvip.const import SNAPSHOT_FILE
 from netvip.core.model import Address
 
+#: So many addresses are made plain in one part: each takes some 10 us.
+PART = 128
 _ADDRESSES = ("ip", "peer", "broadcast")
+_FIELDS = tuple(field.name for field in fields(Address) if field.init)
 
 
-def save(addresses: tuple[Address, ...], put_back: tuple[Address, ...]) -> None:
+def save(addresses: tuple[Address, ...], put_back: tuple[Address, ...]) -> Parts:
     """Write the snapshot. /run is a tmpfs, so it ends with the boot."""
-    document = {"addresses": list(map(_plain, addresses)), "put_back": list(map(_plain, put_back))}
+    document: dict[str, list[dict[str, Any]]] = {"addresses": [], "put_back": []}
+    for kind, several in (("addresses", addresses), ("put_back", put_back)):
+        for count, address in enumerate(several, 1):
+            document[kind].append(_plain(address))
+            if not count % PART:
+                yield
     write_atomically(Path(SNAPSHOT_FILE), json.dumps(document))
 
 
@@ -35,16 +44,16 @@ def load() -> tuple[tuple[Address, ...], tuple[Address, ...]]:
 
 
 def _plain(address: Address) -> dict[str, Any]:
-    fields = asdict(address)
-    return {
-        key: str(value) if key in _ADDRESSES and value else value for key, value in fields.items()
-    }
+    # dataclasses.asdict() copies every value: for a thousand VIPs it takes 20 ms.
+    plain = {name: getattr(address, name) for name in _FIELDS}
+    texts = {name: str(plain[name]) for name in _ADDRESSES if plain[name]}
+    return plain | texts
 
 
-def _address(fields: dict[str, Any]) -> Address:
+def _address(plain: dict[str, Any]) -> Address:
     parsed: dict[str, Any] = {
         key: ip_address(value) if key in _ADDRESSES and value else value
-        for key, value in fields.items()
+        for key, value in plain.items()
     }
     address = Address(**parsed)
     numbers = (address.ifindex, address.prefixlen, address.scope, address.flags, address.proto)

@@ -18,7 +18,7 @@ from pathlib import Path
 from netvip.checks.asking import drain, let_loop_run, receiving, wait
 from netvip.const import NEIGHBOUR_LIMIT
 from netvip.core.check.findings import Holder
-from netvip.core.model import IP, Address, Tri
+from netvip.core.model import IP, AddressKey, Tri
 from netvip.linux.packetfilter import Instruction, attach
 from netvip.wire import arp, ndp
 
@@ -62,7 +62,7 @@ class NeighbourProber:
             sock.close()
         self._sockets.clear()
 
-    async def ask(self, addresses: Iterable[Address]) -> list[Holder]:
+    async def ask(self, addresses: Iterable[AddressKey]) -> list[Holder]:
         """The hosts that answer for each address on its interface."""
         by_place: dict[Place, list[IP]] = {}
         for address in addresses:

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import errno
 import fcntl
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ from contextlib import contextmanager
 from netvip import config
 from netvip.const import RUN
 from netvip.errors import ConfigError, NetvipError
+
+#: New objects, as a check of a thousand VIPs makes them; some MiB.
+COLLECT_AFTER = 20_000
 
 
 def main(arguments: list[str]) -> int:
@@ -32,6 +36,7 @@ def main(arguments: list[str]) -> int:
             if options.sweep:
                 daemon.sweep_leftovers()
             else:
+                _spare_collector()
                 asyncio.run(daemon.serve(*_settings()))
     except OSError as problem:
         if problem.errno not in (errno.EPERM, errno.EACCES):
@@ -45,6 +50,13 @@ def main(arguments: list[str]) -> int:
         _complain(str(problem))
         return 1
     return 0
+
+
+def _spare_collector() -> None:
+    """Python looks for garbage in circles after each 700 new objects, which takes as long as the
+    handling of a loss of many VIPs; the daemon makes little of it."""
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)
 
 
 def _settings() -> tuple[config.Config, str]:

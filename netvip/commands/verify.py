@@ -31,6 +31,7 @@ class Verified(TypedDict):
     fresh: bool
     took: float | None
     steps: list[Step]
+    unlisted: int
 
 
 def main(arguments: list[str]) -> int:
@@ -69,6 +70,7 @@ def _found(instance: Instance, fresh: bool) -> Verified:
         "fresh": fresh,
         "took": took,
         "steps": check["steps"] if fresh else [],
+        "unlisted": check["unlisted"] if fresh else 0,
     }
 
 
@@ -83,5 +85,7 @@ def lines(instances: list[Verified]) -> Iterator[str]:
                 f"  {step['kind']:9}  {FINDINGS[step['finding']]:7}  {time:>8}  "
                 f"{step['subject']}: {step['words']}"
             )
+        if instance["unlisted"]:
+            yield f"  and {instance['unlisted']} more steps"
         if instance["conflict"]["confirmed"]:
             yield f"  conflict with another host ({instance['conflict']['with']})"

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from netvip import __version__
 from netvip.control import status
 from netvip.control.status import Status
 from netvip.core.check.history import History
+from netvip.core.check.verdicts import Step
 from netvip.core.instance.instance import Instance
 from netvip.core.machine import Machine
-from netvip.core.model import Tri, Vip
+from netvip.core.mirror import Mirror
+from netvip.core.model import AddressKey, Tri, Vip, family_of
 from netvip.core.publish import verdict
+
+#: Of an instance's check so many steps are listed: a thousand VIPs have four thousand, which nobody
+#: reads, and which take longer to write than the event loop may be held.
+MOST_STEPS = 400
 
 
 def document(
@@ -80,7 +87,7 @@ def _instance(machine: Machine, instance: Instance, now: float) -> status.Instan
         "verdict": verdict(instance, now),
         "why": instance.why_failed,
         "evidence": _evidence(instance, now),
-        "vips": [_vip(machine, instance, vip) for vip in spec.vips],
+        "vips": _vips(machine, instance),
         "conflict": {"with": instance.conflict.words, "confirmed": instance.conflict.confirmed},
         "ignored": [
             {"sender": sender, "why": why, "count": count}
@@ -100,16 +107,25 @@ def _check(history: History, now: float) -> status.Check:
         "at": None if history.at == float("-inf") else time.time() - now + history.at,
         "asked": None if history.at == float("-inf") else time.time() - now + history.asked,
         "faults": [problem.value for problem, belief in history.beliefs.items() if belief.bad],
-        "steps": [
-            {
-                "kind": step.kind.value,
-                "subject": step.subject,
-                "finding": step.finding.value,
-                "words": step.words,
-                "took": round(step.took, 6),
-            }
-            for step in history.steps
-        ],
+        "steps": [_step(step) for step in shown(history.steps)],
+        "unlisted": max(0, len(history.steps) - MOST_STEPS),
+    }
+
+
+def shown(steps: Sequence[Step]) -> Sequence[Step]:
+    """The steps that are listed: of very many first those that are not good."""
+    if len(steps) <= MOST_STEPS:
+        return steps
+    return sorted(steps, key=lambda step: step.finding is Tri.YES)[:MOST_STEPS]
+
+
+def _step(step: Step) -> status.Step:
+    return {
+        "kind": step.kind.value,
+        "subject": step.subject,
+        "finding": step.finding.value,
+        "words": step.words,
+        "took": round(step.took, 6),
     }
 
 
@@ -119,14 +135,20 @@ def _evidence(instance: Instance, now: float) -> status.Evidence:
     return {"origin": known.origin, "age": None if age == float("inf") else round(age, 1)}
 
 
-def _vip(machine: Machine, instance: Instance, vip: Vip) -> status.Vip:
+def _vips(machine: Machine, instance: Instance) -> list[status.Vip]:
     mirror = machine.mirror
-    rules = mirror.rules.get(2 if vip.ip.version == 4 else 10)
-    lo = mirror.index("lo")
+    on_lo = mirror.addresses(mirror.index("lo"))
+    # Bytes, because ipaddress makes a text of an address to hash it.
+    shields = {address.ip.packed for address in on_lo if address.dynamic}
+    return [_vip(mirror, key, vip, shields) for key, vip in instance.presence.vips.items()]
+
+
+def _vip(mirror: Mirror, key: AddressKey, vip: Vip, shields: set[bytes]) -> status.Vip:
+    rules = mirror.rules.get(family_of(vip.ip))
     return {
         "address": f"{vip.ip}/{vip.prefixlen}",
         "interface": vip.interface,
-        "present": mirror.get(instance.key(vip)) is not None,
-        "shielded": any(address.dynamic for address in mirror.on(lo, vip.ip)),
+        "present": mirror.get(key) is not None,
+        "shielded": vip.ip.packed in shields,
         "steered": bool(rules and rules.steer(vip.ip)),
     }

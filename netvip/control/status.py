@@ -34,7 +34,9 @@ class Check(TypedDict):
     at: float | None
     asked: float | None
     faults: list[str]
+    #: Of very many steps first those that are not good, and how many are not listed.
     steps: list[Step]
+    unlisted: int
 
 
 #: Hardware addresses of another host that answers for the VIPs, empty if none does, and whether

@@ -49,7 +49,8 @@ class PolicyTable:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Shield and bridge of one instance: built beforehand, sent in one message (fact one-send)."""
+    """Shield and bridge of one instance: built beforehand, sent in as few messages as there can be
+    (fact one-send)."""
 
     ifindex: int
     vips: tuple[Address, ...]
@@ -102,7 +103,7 @@ class Unprotect(Action):
 
 @dataclass(frozen=True, slots=True)
 class PutBack(Action):
-    """Add addresses, exactly as they were, in this order."""
+    """Add addresses, exactly as they were but for netvip's tag, in this order."""
 
     addresses: tuple[Address, ...]
 

@@ -22,7 +22,7 @@ from netvip.core.model import InstanceSpec, Role, Tri
 from netvip.errors import DumpError
 from netvip.keepalived import dump
 from netvip.keepalived.declared import Declaration, Declarations
-from netvip.keepalived.place import place
+from netvip.keepalived.place import Place, place
 from netvip.keepalived.process import configuration_id, is_contained, is_keepalived, parent
 from netvip.linux.programs import output
 from netvip.linux.threads import in_thread
@@ -102,9 +102,13 @@ class Asker:
         node = configuration_id(pid)
         try:
             text = await self._dump(where.dump, handle, build)
-            declared = self._declarations.read(where.main_file, node, build.version, where.root)
+            # In a thread: thousands of VIPs take tens of milliseconds to read.
+            return await in_thread(partial(self._read, text, where, node, build))
         except OSError as problem:  # it is ending, or a link leads in a circle
             raise DumpError(f"cannot reach the files of keepalived: {problem}") from problem
+
+    def _read(self, text: str, where: Place, node: str | None, build: Build) -> Answer:
+        declared = self._declarations.read(where.main_file, node, build.version, where.root)
         return Answer(dump.parse(text, build.version, declared.instances), declared)
 
     async def _dump(self, file: Path, handle: int, build: Build) -> str:

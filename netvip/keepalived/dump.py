@@ -9,6 +9,7 @@ from functools import lru_cache
 from ipaddress import ip_address, ip_interface
 from typing import Any
 
+from netvip.core.ip import address
 from netvip.core.model import IP, InstanceSpec, Role, Tri, Vip
 from netvip.errors import DumpError
 from netvip.keepalived.declared import Declared
@@ -100,4 +101,5 @@ def vip(text: str, interface: str) -> Vip:
     if "dev" in words[1:-1]:
         # An interface of keepalived's own reads vrrp.51@ens160 (fact vmac-in-the-dump).
         interface = words[words.index("dev") + 1].partition("@")[0]
-    return Vip(where.ip, where.network.prefixlen, interface, tracked=NO_TRACK not in words)
+    ip, prefixlen = address(where.ip.packed), where.network.prefixlen
+    return Vip(ip, prefixlen, interface, tracked=NO_TRACK not in words)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import socket
-import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 
 from netvip.linux.netlink_messages import NLMSG_DONE, NLMSG_ERROR, Message, error_of, split
@@ -38,11 +39,13 @@ def receive(
     sock: socket.socket,
     take: Callable[[Message], None],
     overflowed: Callable[[], None],
-    most: int = sys.maxsize,
+    limit: float = math.inf,
 ) -> bool:
-    """Pass every message that has arrived to `take`, from so many datagrams at most; whether these
-    were all. Call `overflowed` where some were lost."""
-    for _ in range(most):
+    """Pass every message that has arrived to `take`, a datagram at least, for so many seconds;
+    whether these were all. Call `overflowed` where some were lost."""
+    end, now = time.monotonic() + limit, -math.inf
+    while now < end:
+        now = time.monotonic()
         try:
             datagram = sock.recv(DATAGRAM)
         except BlockingIOError:

@@ -14,12 +14,13 @@ import os
 import struct
 import sys
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from typing import Any
 
 from pyroute2.netlink import nlmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg_base
 
+from netvip.core import ip as ips
 from netvip.core.model import (
     AF_INET,
     CHOSEN_FLAGS,
@@ -145,7 +146,7 @@ class Rule:
 
 
 def _ip(value: bytes | None) -> IP | None:
-    return ip_address(value) if value else None
+    return ips.address(value) if value else None
 
 
 def _number(value: bytes | None, default: int = 0) -> int:

@@ -24,6 +24,10 @@ ETH_P_ALL = 0x0003
 PACKET_OUTGOING = 4
 #: 255 IPv6 addresses, where jumbo frames hold them, and what is before them.
 LARGEST_ADVERT = 4200
+#: Seconds. Whoever floods the network with adverts does not keep the event loop from its other
+#: work; before a deletion is reported, all has to be read that a socket's buffer holds, which is
+#: some 250 adverts.
+TURN, DRAIN_LIMIT = 0.005, 0.02
 
 #: The ethertype is read from the ancillary area (linux/filter.h, SKF_AD_PROTOCOL): there a VLAN tag
 #: does not move it. Offsets count from the network header.
@@ -56,18 +60,20 @@ _FILTER = (
 class AdvertSource:
     """Receives on the interfaces that watch() was called with.
 
-    before_release is called before this node's own advert with priority 0 is reported: the deletion
-    that made keepalived release its VIPs has to be reported first (Law 2: a shield begins while
-    MASTER).
+    after_kernel calls what it is given when the deletion that made keepalived release its VIPs has
+    been reported: this node's own advert with priority 0, and what follows it, is reported then
+    (Law 2: a shield begins while MASTER).
     """
 
     def __init__(
         self,
         emit: Callable[[Event], None],
         loop: asyncio.AbstractEventLoop,
-        before_release: Callable[[], None] = lambda: None,
+        after_kernel: Callable[[Callable[[], None]], None] = lambda report: report(),
     ) -> None:
-        self._emit, self._loop, self._before_release = emit, loop, before_release
+        self._emit, self._loop, self._after_kernel = emit, loop, after_kernel
+        # Where a release of this node's waits for the kernel's news.
+        self._waiting: set[int] = set()
         self._sockets: dict[int, socket.socket] = {}
         self._addresses: frozenset[IP] = frozenset()
         # An interface and a VLAN on it both receive each fragment.
@@ -84,7 +90,7 @@ class AdvertSource:
     def drain(self) -> None:
         """Read what has arrived. The meaning of a deletion depends on the adverts before it."""
         for ifindex in list(self._sockets):
-            self._read(ifindex)
+            self._read(ifindex, DRAIN_LIMIT)
 
     def close(self) -> None:
         """Close all sockets."""
@@ -98,7 +104,7 @@ class AdvertSource:
                 return  # the interface was deleted; netlink reports a new one
             raise
         self._sockets[ifindex], self._fragments[ifindex] = sock, fragments.Reassembly()
-        self._loop.add_reader(sock, self._read, ifindex)
+        self._loop.add_reader(sock, self._readable, ifindex)
 
     def _stop(self, ifindex: int) -> None:
         sock = self._sockets.pop(ifindex)
@@ -106,9 +112,13 @@ class AdvertSource:
         self._loop.remove_reader(sock)
         sock.close()
 
-    def _read(self, ifindex: int) -> None:
-        sock = self._sockets.get(ifindex)
-        while sock is not None:
+    def _readable(self, ifindex: int) -> None:
+        self._read(ifindex, TURN)
+
+    def _read(self, ifindex: int, limit: float) -> None:
+        """Report what has arrived, for so many seconds at most."""
+        sock, end = self._sockets.get(ifindex), time.monotonic() + limit
+        while sock is not None and ifindex not in self._waiting and time.monotonic() < end:
             try:
                 packet, sender = sock.recvfrom(LARGEST_ADVERT)
             except BlockingIOError:
@@ -119,13 +129,23 @@ class AdvertSource:
                 raise
             packet = self._fragments[ifindex].take(packet)
             if (advert := vrrp.parse(packet)) is not None:
-                self._emit_advert(ifindex, advert, sender[2] == PACKET_OUTGOING, sender[4])
+                self._take(ifindex, advert, sender[2] == PACKET_OUTGOING, sender[4])
             elif sender[2] != PACKET_OUTGOING:
                 self._emit_announcement(ifindex, _announced(sender[1], packet))
 
+    def _take(self, ifindex: int, advert: vrrp.Advertisement, own: bool, mac: bytes) -> None:
+        if not own or advert.priority:
+            self._emit_advert(ifindex, advert, own, mac)
+            return
+
+        def report() -> None:
+            self._waiting.discard(ifindex)
+            self._emit_advert(ifindex, advert, own, mac)
+
+        self._waiting.add(ifindex)
+        self._after_kernel(report)
+
     def _emit_advert(self, ifindex: int, advert: vrrp.Advertisement, own: bool, mac: bytes) -> None:
-        if own and not advert.priority:
-            self._before_release()
         # A password leaves this module in no event. Python's hash of bytes has a key that no other
         # process knows; hashlib would load OpenSSL, 2 MiB.
         self._emit(

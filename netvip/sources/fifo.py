@@ -26,25 +26,28 @@ LINE = re.compile(rb'(INSTANCE|GROUP) "([^"\n]*)" ([A-Z_]+)(?: (\d{1,3}))?')
 
 
 class FifoSource(Pipe):
-    """Reads the lines that keepalived writes. before_report is called before one is reported: the
-    deletion that made keepalived leave MASTER has to be reported first."""
+    """Reads the lines that keepalived writes. after_kernel calls what it is given when the deletion
+    that made keepalived leave MASTER has been reported."""
 
     def __init__(
         self,
         emit: Callable[[events.Event], None],
         loop: asyncio.AbstractEventLoop,
         path: str = FIFO,
-        before_report: Callable[[], None] = lambda: None,
+        after_kernel: Callable[[Callable[[], None]], None] = lambda report: report(),
     ) -> None:
         super().__init__(self._take_line, loop, path)
-        self._emit, self._before_report = emit, before_report
+        self._emit, self._after_kernel = emit, after_kernel
 
     def _take_line(self, line: bytes) -> bool:
-        self._before_report()
         event = parse(time.monotonic(), line)
         if isinstance(event, events.StateReported):
-            self._emit(event)
+            name, role = event.instance, event.role
+            self._after_kernel(lambda: self._report(name, role))
         return event is not None
+
+    def _report(self, name: str, role: Role) -> None:
+        self._emit(events.StateReported(time.monotonic(), name, role, "fifo"))
 
 
 def parse(now: float, line: bytes) -> events.Event | None:

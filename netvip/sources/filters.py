@@ -8,11 +8,13 @@ import re
 import shutil
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from netvip.core.events import Event, ShieldBlocked
 from netvip.core.model import Tri
 from netvip.linux.programs import output
+from netvip.linux.threads import in_thread
 
 #: Seconds. Packet filters change seldom, and listing their rules takes some ms.
 LOOK_EVERY = 60.0
@@ -48,11 +50,16 @@ async def look() -> tuple[Tri, str]:
     listed = False
     for name, pattern in HURTFUL.items():
         text = await _list(name)
-        for line in (text or "").splitlines():
-            if pattern.search(line):
-                return Tri.YES, f"a packet filter rule may drop packets to lo: {line.strip()}"
+        # In a thread: a firewall may have ten thousand rules.
+        if text and (line := await in_thread(partial(_first, pattern, text))):
+            return Tri.YES, f"a packet filter rule may drop packets to lo: {line}"
         listed = listed or text is not None
     return (Tri.NO if listed else Tri.UNKNOWN), ""
+
+
+def _first(pattern: re.Pattern[str], text: str) -> str:
+    """The first line that matches; empty if none does."""
+    return next((line.strip() for line in text.splitlines() if pattern.search(line)), "")
 
 
 async def _list(name: str) -> str | None:

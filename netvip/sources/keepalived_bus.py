@@ -23,16 +23,15 @@ FAMILIES = {"4": AF_INET, "6": AF_INET6}
 
 
 class KeepalivedBusSource:
-    """Receives signals of keepalived, and ignores those of other senders. before_report is called
-    before one is reported: the deletion that made keepalived leave MASTER has to be reported first.
-    """
+    """Receives signals of keepalived, and ignores those of other senders. after_kernel calls what
+    it is given when the deletion that made keepalived leave MASTER has been reported."""
 
     def __init__(
         self,
         emit: Callable[[events.Event], None],
-        before_report: Callable[[], None] = lambda: None,
+        after_kernel: Callable[[Callable[[], None]], None] = lambda report: report(),
     ) -> None:
-        self._emit, self._before_report = emit, before_report
+        self._emit, self._after_kernel = emit, after_kernel
         #: The unique name of keepalived's connection. Any process may send such a signal; the bus
         #: sets the sender.
         self.owner = ""
@@ -70,9 +69,5 @@ class KeepalivedBusSource:
         if found is None or state not in Role._value2member_map_:
             return
         interface, vrid, family = found.groups()
-        self._before_report()
-        self._emit(
-            events.StateSignalled(
-                time.monotonic(), interface, int(vrid), FAMILIES[family], Role(state)
-            )
-        )
+        which = (interface, int(vrid), FAMILIES[family], Role(state))
+        self._after_kernel(lambda: self._emit(events.StateSignalled(time.monotonic(), *which)))

@@ -20,9 +20,9 @@ from netvip.linux.netlink_socket import dump, open_socket, receive
 #: A burst at boot, or of a thousand VIPs, must not overflow it; after an overflow the source dumps
 #: the kernel's state again.
 RECEIVE_BUFFER = 4 << 20
-#: So many notifications are taken before the other work of the event loop has its turn, the
-#: watchdog's above all: a thousand VIPs that go and come make several thousand.
-MOST_AT_ONCE = 50
+#: Seconds. Then the other work of the event loop has its turn, the watchdog's above all: a thousand
+#: VIPs that go and come make several thousand notifications.
+TURN = 0.005
 #: networkd's socket is made by PID 1 (systemd-networkd.socket), so its port is 1 (fact
 #: netlink-port-names-the-author).
 SOCKET_ACTIVATED = 1
@@ -31,12 +31,18 @@ NETWORKD_COMM = "systemd-network"
 NETVIP_TABLES = range(NUMBER_FIRST, NUMBER_LAST)
 
 
+#: Reports what another source has received.
+Report = Callable[[], None]
+
+
 class KernelSource:
     """Watches the kernel; `emit` gets an event for each change, in the kernel's order.
 
     before_loss is called before a deletion that may be keepalived's own is reported: keepalived
     announces what it releases before it deletes it, so the adverts that have arrived have to be
     reported first (Law 6).
+
+    Other sources pass what keepalived reports to report_after().
     """
 
     def __init__(
@@ -48,8 +54,9 @@ class KernelSource:
         self._emit, self._own_port, self._before_loss = emit, own_port, before_loss
         self._socket = open_socket(RECEIVE_BUFFER, rtnl.GROUPS)
         self._rules_changed = self._is_losing = False
-        # Read by catch_up(), and not taken yet.
+        # Read by report_after(), and not taken yet; and what is to be reported after it.
         self._waiting: deque[Message] = deque()
+        self._reports: deque[Report] = deque()
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Report what there is, then every change."""
@@ -71,33 +78,46 @@ class KernelSource:
 
         if self._socket.fileno() < 0:
             return  # closed meanwhile
-        self._take_waiting()
-        if not receive(self._socket, take, self.resync, MOST_AT_ONCE):
+        if not self._take_waiting(time.monotonic() + TURN):
+            return
+        if not receive(self._socket, take, self.resync, TURN):
             asyncio.get_running_loop().call_soon(self._readable)
         elif self._rules_changed:
             self._rules_changed, now = False, time.monotonic()
             for family, rules in _rules().items():
                 self._emit(events.RulesSeen(now, family, rules))
 
-    def catch_up(self) -> None:
-        """Report what has arrived, up to a deletion that may be keepalived's own: to be called
-        before keepalived's word is reported. keepalived learns of networkd's deletion as netvip
-        does, and leaves MASTER because of it within a millisecond: what made it leave has arrived.
-        """
+    def report_after(self, report: Report) -> None:
+        """Call `report`, which reports keepalived's word, after what has arrived was reported, up
+        to a deletion that may be keepalived's own. keepalived learns of networkd's deletion as
+        netvip does, and leaves MASTER because of it within a millisecond: what made it leave has
+        arrived."""
+        self._reports.append(report)
         if self._is_losing:
-            return  # what came before this deletion is reported
+            self._report()  # what came before this deletion is reported
+            return
         receive(self._socket, self._waiting.append, self._overflowed)
-        while self._waiting and not self._may_be_keepalived_s(self._waiting[0]):
-            self._take(self._waiting.popleft(), time.monotonic())
-        if self._waiting:
-            asyncio.get_running_loop().call_soon(self._readable)
+        self._take_waiting(time.monotonic() + TURN)
 
-    def _take_waiting(self) -> None:
+    def _take_waiting(self, end: float) -> bool:
+        """Report what is waiting, until `end`; whether that was all. The rest follows."""
         while self._waiting:
-            self._take(self._waiting.popleft(), time.monotonic())
+            if self._may_be_keepalived_s(self._waiting[0]):
+                self._report()
+            self._take(self._waiting.popleft(), now := time.monotonic())
+            if now >= end and self._waiting:
+                asyncio.get_running_loop().call_soon(self._readable)
+                return False
+        self._report()
+        return True
+
+    def _report(self) -> None:
+        while self._reports:
+            self._reports.popleft()()
 
     def _overflowed(self) -> None:
-        self._take_waiting()
+        while self._waiting:
+            self._take(self._waiting.popleft(), time.monotonic())
         self.resync()
 
     def _may_be_keepalived_s(self, message: Message) -> bool:

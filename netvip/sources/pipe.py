@@ -10,6 +10,8 @@ from collections.abc import Callable
 LONGEST_LINE = 512
 #: Bytes: the capacity of a pipe (pipe(7)), so that one read(2) empties it.
 CAPACITY = 65536
+#: Bytes: some fifty lines of keepalived's, after which other events have their turn.
+AT_ONCE = 2048
 
 
 class Pipe:
@@ -30,7 +32,7 @@ class Pipe:
         """Begin to read. Lines that are in the pipe already are of unknown age and dropped."""
         # Open for writing too: else read(2) returns end-of-file while no writer has the pipe open.
         self._file = os.open(self._path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-        while self._read():
+        while self._read(CAPACITY):
             pass
         self._loop.add_reader(self._file, self._readable)
 
@@ -57,14 +59,14 @@ class Pipe:
         except FileNotFoundError:
             return False
 
-    def _read(self) -> bytes:
+    def _read(self, most: int) -> bytes:
         try:
-            return os.read(self._file, CAPACITY)
+            return os.read(self._file, most)
         except BlockingIOError:
             return b""
 
     def _readable(self) -> None:
-        *lines, self._rest = (self._rest + self._read()).split(b"\n")
+        *lines, self._rest = (self._rest + self._read(AT_ONCE)).split(b"\n")
         for line in lines:
             if self._skipping:
                 self._skipping = False  # the end of an overlong line

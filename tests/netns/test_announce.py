@@ -6,6 +6,7 @@ import socket
 from ipaddress import IPv4Address, ip_address
 
 from netvip.actuators.announce import announce
+from netvip.actuators.parts import finish
 from netvip.core.model import Address
 from netvip.wire import arp
 
@@ -25,7 +26,8 @@ def test_every_address_is_announced_and_each_that_fails_is_named(lan: int) -> No
         peer.bind(("peer", arp.ETHERTYPE))
         peer.settimeout(5.0)
         missing = [address(4711, 1), address(4711, 2)]
-        problems = announce([missing[0], *addresses, missing[1]])
+        problems: list[str] = []
+        finish(announce([missing[0], *addresses, missing[1]], problems.append))
         heard = [arp.announced(peer.recv(2048)) for _ in range(COUNT)]
     assert heard == [a.ip for a in addresses]
     assert [problem.split(":")[0] for problem in problems] == [
@@ -35,4 +37,6 @@ def test_every_address_is_announced_and_each_that_fails_is_named(lan: int) -> No
 
 def test_both_versions_of_ip_are_announced(lan: int) -> None:
     six = Address(lan, ip_address("fd00:77::10"), 128)
-    assert announce([address(lan, 1), six]) == []
+    problems: list[str] = []
+    finish(announce([address(lan, 1), six], problems.append))
+    assert problems == []

@@ -19,7 +19,7 @@ from netvip.checks.runner import Runner
 from netvip.core.actions import RunCheck
 from netvip.core.check.findings import Echo, Holder, Subject
 from netvip.core.events import CheckFinished, Event
-from netvip.core.model import Address, Role, Tri
+from netvip.core.model import Address, AddressKey, Role, Tri
 from netvip.sources.home import is_here
 from netvip.wire import ndp
 from tests.netns.conftest import ip, settle
@@ -80,8 +80,9 @@ def holders(*addresses: Address) -> list[Holder]:
     async def ask() -> list[Holder]:
         prober = NeighbourProber()
         try:
-            await prober.ask(addresses)
-            return await prober.ask(addresses)  # late answers must not count for the next check
+            keys = [address.key for address in addresses]
+            await prober.ask(keys)
+            return await prober.ask(keys)  # late answers must not count for the next check
         finally:
             prober.close()
 
@@ -159,7 +160,9 @@ def echoes(subject: Subject) -> list[Echo]:
 
 def subject(lan: int, *targets: object) -> Subject:
     asked = tuple(ip_address(str(target)) for target in targets)
-    return Subject("VI_1", Role.MASTER, vips(lan), (VIP, VIP6), asked, (OWN, OWN6))
+    return Subject(
+        "VI_1", Role.MASTER, tuple(vip.key for vip in vips(lan)), (VIP, VIP6), asked, (OWN, OWN6)
+    )
 
 
 def test_a_neighbour_answers_the_vip(lan: int, far: Far) -> None:
@@ -201,7 +204,7 @@ def test_fifty_vips_are_checked_within_the_deadlines(lan: int, far: Far) -> None
     asked = Subject(
         "VI_1",
         Role.MASTER,
-        tuple(Address(lan, address, 24) for address in many),
+        tuple(AddressKey(lan, address, 24) for address in many),
         tuple(many),
         (NEIGHBOUR,),
         (OWN,),

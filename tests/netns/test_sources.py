@@ -274,10 +274,13 @@ class Wired:
     def __init__(self, recorder: Recorder, lan: int) -> None:
         self._recorder, self._loop = recorder, recorder.loop
         emit = recorder.events.append
-        self.adverts = AdvertSource(emit, recorder.loop, lambda: self.kernel.catch_up())
+        self.adverts = AdvertSource(emit, recorder.loop, self._after_kernel)
         self.kernel = KernelSource(emit, OWN_PORT, self.adverts.drain)
         self.adverts.watch([lan])
         self.kernel.start(recorder.loop)
+
+    def _after_kernel(self, report: Callable[[], None]) -> None:
+        self.kernel.report_after(report)
 
     def close(self) -> None:
         self.kernel.close(self._loop)
@@ -355,6 +358,38 @@ def test_of_two_deletions_the_release_stands_between(wired: Wired, recorder: Rec
     delete_as(4711, "10.77.0.11/24")
     recorder.loop.call_soon(wired.adverts.drain)
     assert wired.order(4)[1:] == ["AddressLost", "Advert", "AddressLost"]
+
+
+def test_a_release_waits_for_all_that_came_before_it_while_the_loop_turns(
+    wired: Wired, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("netvip.sources.netlink.TURN", 0.0)  # a deletion for each turn of the loop
+    count = 50
+    addresses = [f"10.77.9.{number + 1}/24" for number in range(count)]
+    for address in addresses:
+        ip("address", "add", address, "dev", "ens160")
+    wired.order(count)
+    delete_as(1, *addresses)
+    send_advert("ens160", 0)
+    send_advert("ens160", 100)
+    recorder.loop.call_soon(wired.adverts.drain)
+    turns = count_turns(recorder.loop)
+    found = wired.order(2 * count + 2)[count:]
+    assert found == ["AddressLost"] * count + ["Advert"] * 2
+    assert next(turns) > count
+
+
+def count_turns(loop: asyncio.AbstractEventLoop) -> Iterator[int]:
+    """How often the loop has turned."""
+    turns = 0
+
+    def turn() -> None:
+        nonlocal turns
+        turns += 1
+        loop.call_soon(turn)
+
+    loop.call_soon(turn)
+    return iter(lambda: turns, -1)
 
 
 def test_a_deleted_interface_raises_nothing(recorder: Recorder, adverts: AdvertSource) -> None:

@@ -499,10 +499,10 @@ def test_law_4_a_conflict_that_never_ends_yields_once() -> None:
 def test_each_vip_has_to_fail_for_itself() -> None:
     belief, steps = Belief(), [Step(Kind.REACH, str(n), Tri.YES, "") for n in range(3)]
     for turn in range(9):
-        belief.take([replace(s, finding=Tri.of(n != turn % 3)) for n, s in enumerate(steps)], 3, 2)
+        belief.take([s._replace(finding=Tri.of(n != turn % 3)) for n, s in enumerate(steps)], 3, 2)
         assert not belief.bad
     for _ in range(3):
-        belief.take([replace(steps[0], finding=Tri.NO), *steps[1:]], 3, 2)
+        belief.take([steps[0]._replace(finding=Tri.NO), *steps[1:]], 3, 2)
     assert belief.bad
     belief.take(steps[1:], 3, 2)
     assert not belief.bad, "the one that is not asked any more"

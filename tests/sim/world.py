@@ -291,7 +291,7 @@ class Node:
 
     def _add(self, address: Address) -> None:
         if not self.has(address):
-            self.set(address, NETVIP)
+            self.set(address.tagged(TAG), NETVIP)
 
     def _shield(self, instance: str) -> None:
         plan = self.plans.get(instance)

@@ -36,7 +36,7 @@ STATUS: dict[str, Any] = {
             "managed": "yes",
             "phase": "calm",
             "verdict": "good",
-            "check": {"at": None, "asked": None, "faults": [], "steps": []},
+            "check": {"at": None, "asked": None, "faults": [], "steps": [], "unlisted": 0},
             "conflict": {"with": "", "confirmed": False},
             "ignored": [],
             "vips": [

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from netvip.actuators import snapshot
 from netvip.actuators.files import write_atomically
+from netvip.actuators.parts import finish
 from netvip.core.model import Address
 
 FULL = Address(
@@ -74,7 +75,7 @@ def test_a_failed_write_keeps_the_old_content(tmp_path: Path) -> None:
 def test_a_snapshot_is_loaded_as_it_was_saved(
     snapshot_file: Path, put_back: tuple[Address, ...]
 ) -> None:
-    snapshot.save((FULL, ZERO), put_back)
+    finish(snapshot.save((FULL, ZERO), put_back))
     assert snapshot.load() == ((FULL, ZERO), put_back)
     assert stat.S_IMODE(snapshot_file.stat().st_mode) == 0o600
 

@@ -19,7 +19,7 @@ STEP = {"kind": "presence", "subject": "10.77.0.10/24", "finding": "yes", "words
 
 def instance(**changes: Any) -> dict[str, Any]:
     steps = changes.pop("steps", [STEP])
-    check = {"at": 7.5, "asked": 7.2, "faults": [], "steps": steps}
+    check = {"at": 7.5, "asked": 7.2, "faults": [], "steps": steps, "unlisted": 0}
     known = {"name": "VI_1", "state": "MASTER", "conflict": {"with": "", "confirmed": False}}
     return known | {"check": check} | changes
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from netvip.core.model import IP, Address, Role, Tri
+from netvip.core.model import IP, AddressKey, Role, Tri
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +13,7 @@ class Subject:
 
     instance: str
     role: Role
-    vips: tuple[Address, ...]
+    vips: tuple[AddressKey, ...]
     #: The VIPs that are present: echoes leave from them, services are asked at them.
     sources: tuple[IP, ...] = ()
     #: The hosts that are asked to answer the VIPs: gateways, peers, configured hosts.

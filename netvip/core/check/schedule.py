@@ -16,7 +16,7 @@ from netvip.core.check.verdicts import REMEDIES, Problem, Remedy, Step, bad, by_
 from netvip.core.events import Advert, CheckFinished
 from netvip.core.instance.instance import Instance
 from netvip.core.mirror import Mirror
-from netvip.core.model import IP, Address, Role, Tri
+from netvip.core.model import IP, Role, Tri
 from netvip.core.plan import build
 
 #: More targets are no better evidence.
@@ -120,16 +120,16 @@ class CheckSchedule:
         spec, role = instance.spec, instance.role(now)
         if role not in (Role.MASTER, Role.BACKUP) or instance.protection or instance.unprotected:
             return None
-        keys = [instance.key(vip) for vip in spec.vips]
-        vips = tuple(Address(key.ifindex, key.ip, key.prefixlen) for key in keys if key.ifindex)
+        keys = instance.vip_keys()
+        vips = tuple(key for key in instance.presence.vips if key.ifindex)
         if role is Role.BACKUP:
             return Subject(spec.name, role, vips)
-        own = build.own_addresses(self._mirror, instance.home, frozenset(keys))
+        own = build.own_addresses(self._mirror, instance.home, keys)
         return Subject(
             spec.name,
             role,
             vips,
-            tuple(key.ip for key in keys if self._mirror.get(key) is not None),
+            tuple(key.ip for key in vips if self._mirror.get(key) is not None),
             self._targets(instance, {address.ip for address in own}),
             tuple(address.ip for address in own),
             self._policy.services(spec.name),

@@ -44,6 +44,8 @@ def strangers(holder: Holder, mirror: Mirror, vrid: int, master: bytes) -> froze
     """The hosts that answer besides this host and the master, which may answer by the VRID's own
     hardware address. A master's adverts may leave by another interface than the one of its VIPs: a
     single host that answers while there is a master is that master."""
+    if not holder.macs:
+        return holder.macs
     answering = holder.macs - {link.mac for link in mirror.links.values()}
     if master and len(answering) < 2:
         return frozenset()
@@ -51,8 +53,8 @@ def strangers(holder: Holder, mirror: Mirror, vrid: int, master: bytes) -> froze
 
 
 def _presence(instance: Instance, mirror: Mirror) -> Iterator[Step]:
-    for vip in instance.spec.vips:
-        present = mirror.get(instance.key(vip))
+    for key, vip in instance.presence.vips.items():
+        present = mirror.get(key)
         yield Step(Kind.PRESENCE, _name(vip), *_as_it_was(present, instance, vip))
 
 
@@ -66,8 +68,8 @@ def _as_it_was(present: Address | None, instance: Instance, vip: Vip) -> tuple[T
 
 
 def _absence(instance: Instance, mirror: Mirror) -> Iterator[Step]:
-    for vip in instance.spec.vips:
-        here = mirror.get(instance.key(vip)) is not None
+    for key, vip in instance.presence.vips.items():
+        here = mirror.get(key) is not None
         found = f"present on {vip.interface}" if here else f"not on {vip.interface}"
         yield Step(Kind.PRESENCE, _name(vip), Tri.of(not here), found)
 
@@ -107,8 +109,8 @@ def _reach(echoes: Iterable[Echo], history: History) -> Iterator[Step]:
         by_vip.setdefault(echo.vip, []).append(echo)
         yield Step(Kind.REACH, f"{echo.vip} from {echo.target}", *_reached(echo), echo.took)
     for vip, asked in by_vip.items():
-        finding = _reached_at_all(asked, history)
-        answered = sum(echo.answered is Tri.YES for echo in asked)
+        answered = [echo.answered for echo in asked].count(Tri.YES)
+        finding = Tri.YES if answered else _silent(asked, history)
         counted = f"{answered} of {len(asked)} hosts answer it"
         yield Step(Kind.REACH, str(vip), finding, counted, problem=Problem.UNREACHED)
 
@@ -123,9 +125,8 @@ def _reached(echo: Echo) -> tuple[Tri, str]:
     return Tri.UNKNOWN, "answers neither the VIP nor this host, which proves nothing"
 
 
-def _reached_at_all(asked: list[Echo], history: History) -> Tri:
-    if any(echo.answered is Tri.YES for echo in asked):
-        return Tri.YES
+def _silent(asked: list[Echo], history: History) -> Tri:
+    """What it proves that no host answers a VIP."""
     # A host that never answered the VIP may filter it: only one that did before proves something.
     told = (e for e in asked if e.alive is Tri.YES and history.has_answered(e.vip, e.target))
     return Tri.NO if any(echo.answered is Tri.NO for echo in told) else Tri.UNKNOWN

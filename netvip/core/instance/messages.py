@@ -20,6 +20,8 @@ _FLAGS = CHOSEN_FLAGS | IFA_F_DADFAILED
 
 def difference(present: Address, known: Address) -> str:
     """In which attributes an address differs from what it was; empty where it does not."""
+    if present is known or present == known:
+        return ""
     pairs = [(name, getattr(present, name), getattr(known, name)) for name in _ATTRIBUTES]
     pairs.append(("flags", hex(present.flags & _FLAGS), hex(known.flags & _FLAGS)))
     return ", ".join(f"{name} {now} instead of {was}" for name, now, was in pairs if now != was)

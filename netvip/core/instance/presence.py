@@ -14,6 +14,8 @@ class Presence:
     def __init__(self, spec: InstanceSpec, mirror: Mirror) -> None:
         self._spec, self._mirror = spec, mirror
         self._memory: dict[AddressKey, Address] = {}
+        # The VIPs that the memory lacks.
+        self._unnoted: set[AddressKey] = set()
         self._named: tuple[tuple[str, str], ...] | None = None
         # Whether keepalived may have given the VIPs other attributes since they were noted.
         self._stale = True
@@ -25,6 +27,7 @@ class Presence:
         self._vips = {self.key(vip): vip for vip in self._spec.vips}
         # What was noted on an interface that was made again is of another number's.
         self._memory = {key: a for key, a in self._memory.items() if key in self._vips}
+        self._unnoted = self._vips.keys() - self._memory.keys()
         self._home = self._mirror.index(self._spec.vips[0].interface if self._spec.vips else "")
         self._places = frozenset({self._home, *(key.ifindex for key in self._vips)} - {0})
         self._watch, self._named = self._mirror.watch(self._vips), None
@@ -75,6 +78,12 @@ class Presence:
         """Where the kernel has the VIPs."""
         return self._found().keys
 
+    @property
+    def vips(self) -> Mapping[AddressKey, Vip]:
+        """The VIPs, by where the kernel has them."""
+        self._found()
+        return self._vips
+
     def vip(self, key: AddressKey) -> Vip | None:
         """The VIP that the kernel has there; None for another address."""
         self._found()
@@ -101,14 +110,19 @@ class Presence:
         found = (self._mirror.get(key) for key in self._vips)
         return tuple(address for address in found if address is not None)
 
+    def noted(self) -> list[Address]:
+        """The VIPs as they were noted, in the order of the configuration."""
+        self._found()
+        return [self._memory[key] for key in self._vips if key in self._memory]
+
     def has(self, key: AddressKey) -> bool:
         """Whether the kernel has this address."""
         return self._mirror.get(key) is not None
 
     def unknown(self) -> bool:
         """Whether a VIP is on its interface that was not noted yet."""
-        keys, absent = self.keys(), self._watch.absent
-        return len(self._memory) < len(keys) and not keys <= self._memory.keys() | absent
+        absent = self._found().absent
+        return not self._unnoted <= absent
 
     def note(self) -> None:
         """Note what the VIPs look like; to be called while nothing changes them.
@@ -116,10 +130,18 @@ class Presence:
         A VIP that was noted is noted again only after expire(): a change that another process
         makes to keepalived's address does not become its right state.
         """
-        for address in self.present():
-            if self._stale or address.key not in self._memory:
+        wanted = self.present() if self._stale else map(self._mirror.get, self._noteworthy())
+        for address in wanted:
+            if address is not None:
                 self._memory[address.key] = address
-        self._named, self._stale = None, self._stale and not self.is_whole
+                self._unnoted.discard(address.key)
+                self._named = None
+        self._stale = self._stale and not self.is_whole
+
+    def _noteworthy(self) -> list[AddressKey]:
+        """The VIPs that were not noted yet, in the order of the configuration."""
+        self._found()
+        return [key for key in self._vips if key in self._unnoted] if self._unnoted else []
 
     def expire(self) -> None:
         """keepalived may add its VIPs with other attributes from now on."""
@@ -129,6 +151,7 @@ class Presence:
         """Take over what an earlier daemon noted."""
         keys = self.keys()
         self._memory.update({a.key: a for a in known if a.key in keys})
+        self._unnoted -= self._memory.keys()
         self._named = None
 
     @property

@@ -7,7 +7,6 @@ newer than the loss, never in a conflict, and is removed again if the node has l
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 from netvip.const import (
     NEVER,
@@ -17,7 +16,6 @@ from netvip.const import (
     RESTORE_EACH,
     RESTORE_LIMIT,
     RETRACT_AFTER,
-    TAG,
 )
 from netvip.core.actions import Action, PutBack, Remove
 from netvip.core.instance.conflict import Conflict
@@ -161,7 +159,7 @@ class Restore:
 
     def _send(self, keys: list[AddressKey], now: float) -> None:
         self._sent_at = now
-        addresses = [replace(self._presence.memory[key], proto=TAG) for key in keys]
+        addresses = [self._presence.memory[key] for key in keys]
         self._put_back.update({address.key: address for address in addresses})
         self._out.append(PutBack(tuple(addresses)))
 

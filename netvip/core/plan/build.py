@@ -48,12 +48,17 @@ def numbers(first: int, slot: int) -> Numbers:
 
 def own_addresses(mirror: Mirror, ifindex: int, vips: frozenset[AddressKey]) -> list[Address]:
     """The host's own global addresses of an interface: those that keepalived did not put there."""
-    virtual = {key.ip for key in vips if key.ifindex == ifindex}
-    return [
+    found = [
         address
         for address in mirror.addresses(ifindex)
-        if address.scope == SCOPE_UNIVERSE and address.proto != TAG and address.ip not in virtual
+        if address.scope == SCOPE_UNIVERSE and address.proto != TAG and address.key not in vips
     ]
+    if not found:
+        return found
+    # One that has a VIP's address and another prefix is none of the host's either. Bytes, because
+    # ipaddress makes a text of an address to hash it.
+    virtual = {key.ip.packed for key in vips if key.ifindex == ifindex}
+    return [address for address in found if address.ip.packed not in virtual]
 
 
 def bridged_routes(mirror: Mirror, ifindex: int, table: int = TABLE_MAIN) -> tuple[Route, ...]:
@@ -90,6 +95,8 @@ def _policies(
 ) -> tuple[PolicyTable, ...]:
     """Copies of the operator's tables: networkd deletes their routes, and the rules that lead to
     them, with the rest of the interface."""
+    if not any(bridged.values()):
+        return ()
     families = {ip.version for ip in (*vips, *own)}
 
     def first(ip: IP) -> int | None:
@@ -135,10 +142,10 @@ def build(
     every, tables = bridged_routes(mirror, ifindex), _operators_tables(mirror, ifindex)
     routes = [route for route in every if route.destination.version in _ip(families)]
     on_lo = {  # put there by the operator; a shield's address has a lifetime
-        a.ip for a in mirror.addresses(mirror.index("lo")) if not a.dynamic
+        a.ip.packed for a in mirror.addresses(mirror.index("lo")) if not a.dynamic
     }
-    shielded = tuple(vip for vip in vips if vip.ip not in on_lo)
-    hosts = tuple(address for address in own if address.ip not in on_lo) if 2 in families else ()
+    shielded = tuple(vip for vip in vips if vip.ip.packed not in on_lo)
+    hosts = tuple(a for a in own if a.ip.packed not in on_lo) if 2 in families else ()
     if where is None:
         return Plan(ifindex, shielded, hosts)
     vip_ips, own_ips = ([address.ip for address in group] for group in (shielded, hosts))

@@ -72,9 +72,7 @@ class PlanKeeper:
     def _prepare(self, instance: Instance, keys: frozenset[AddressKey]) -> None:
         if instance.unprotected:
             return
-        own = map(instance.key, instance.spec.vips)
-        memory = instance.presence.memory
-        vips = [memory[key] for key in own if key in memory]
+        vips = instance.presence.noted()
         if vips and instance.home:
             where = self._numbers(instance.home)
             instance.prepare(build.build(self._mirror, instance.home, vips, keys, where))
