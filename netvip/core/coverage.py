@@ -6,7 +6,7 @@ status says why: so it is never worse than without netvip (Law 12).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from netvip.core.mirror import Mirror
@@ -56,15 +56,14 @@ def _host(family: int, mirror: Mirror) -> str:
     return "other routing rules come before 'lookup local' (ip rule)" if moved else ""
 
 
-def _number(spec: InstanceSpec, _: Mirror) -> str:
-    return too_many(len(spec.vips))
-
-
-def too_many(number: int) -> str:
-    """Why netvip cannot protect an instance of so many VIPs; empty if it can."""
-    if number <= VIPS_MOST:
+def too_many(number: int, before: int = 0) -> str:
+    """Why netvip cannot protect an instance of so many VIPs, where it protects `before` others on
+    this host; empty if it can."""
+    if before + number <= VIPS_MOST:
         return ""
-    return f"it has {number} VIPs, and netvip was not tested with more than {VIPS_MOST}"
+    with_others = f" besides {before} of other instances" if before else ""
+    tested = f"netvip was not tested with more than {VIPS_MOST} on a host"
+    return f"it has {number} VIPs{with_others}, and {tested}"
 
 
 def _masters(mirror: Mirror, ifindex: int) -> Iterator[Link]:
@@ -80,10 +79,21 @@ CONDITIONS: Final[tuple[Callable[[InstanceSpec, Mirror], str], ...]] = (
     _missing_interface,
     _virtual_mac,
     _place,
-    _number,
 )
 
 
-def why_not(spec: InstanceSpec, mirror: Mirror) -> str:
-    """Why netvip cannot protect an instance; empty if it can."""
-    return next((why for find in CONDITIONS if (why := find(spec, mirror))), "")
+def why_not(spec: InstanceSpec, mirror: Mirror, before: int = 0) -> str:
+    """Why netvip cannot protect an instance, where it protects so many VIPs of others; empty if it
+    can."""
+    found = next((why for find in CONDITIONS if (why := find(spec, mirror))), "")
+    return found or too_many(len(spec.vips), before)
+
+
+def each_why_not(specs: Iterable[InstanceSpec], mirror: Mirror) -> Iterator[str]:
+    """The same for each of keepalived's instances, in its order: where all of them have too many
+    VIPs for a host, the last ones are not protected."""
+    before = 0
+    for spec in specs:
+        why = why_not(spec, mirror, before)
+        before += 0 if why else len(spec.vips)
+        yield why

@@ -456,8 +456,10 @@ class Machine:
                 instance.threaten(now)
 
     def _cover(self, now: float) -> None:
-        for instance in self.instances.values():
-            instance.cover(now, coverage.why_not(instance.spec, self.mirror))
+        instances = list(self.instances.values())
+        specs = (instance.spec for instance in instances)
+        for instance, why in zip(instances, coverage.each_why_not(specs, self.mirror), strict=True):
+            instance.cover(now, why)
 
     def _became_master(self, now: float, instance: Instance) -> None:
         if instance.unprotected:

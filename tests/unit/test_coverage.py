@@ -80,6 +80,10 @@ def test_more_vips_than_were_tested_are_left_alone() -> None:
     links = mirror(Link(2, "ens160"))
     assert coverage.why_not(with_vips(coverage.VIPS_MOST), links) == ""
     assert "1025 VIPs" in coverage.why_not(with_vips(coverage.VIPS_MOST + 1), links)
+    half, few = with_vips(coverage.VIPS_MOST // 2), with_vips(2)
+    first, second, third, fourth = coverage.each_why_not((half, few, half, few), links)
+    assert (first, second, fourth) == ("", "", "")
+    assert "512 VIPs besides 514 of other instances" in third, "only those that are protected count"
 
 
 def test_a_port_of_a_bridge_without_a_vrf_is_protected() -> None:

@@ -72,6 +72,29 @@ def test_an_advert_behind_an_authentication_header_is_read() -> None:
     assert parse(behind_an_authentication_header(advert)) == parse(advert) is not None
 
 
+def with_trailer(advert: bytes, trailer: bytes) -> bytes:
+    """keepalived 2.4's auth_hmac: behind the addresses, and not part of the VRRP checksum. The
+    length in the header of IP counts it."""
+    if advert[0] >> 4 == 4:
+        length = struct.pack("!H", len(advert) + len(trailer))
+        return advert[:2] + length + advert[4:] + trailer
+    length = struct.pack("!H", len(advert) - 40 + len(trailer))
+    return advert[:4] + length + advert[6:] + trailer
+
+
+@pytest.mark.parametrize("ip", [4, 6])
+@given(trailer=st.binary(min_size=1, max_size=80))
+def test_an_advert_with_a_trailer_of_auth_hmac_is_read(ip: int, trailer: bytes) -> None:
+    plain = packet(ip)
+    assert parse(with_trailer(plain, trailer)) == parse(plain) is not None
+
+
+def test_a_trailer_makes_no_invalid_advert_valid() -> None:
+    plain = packet()
+    broken = plain[:-1] + bytes([plain[-1] ^ 1])  # in the last address
+    assert parse(with_trailer(broken, bytes(range(40)))) is None
+
+
 def test_what_else_is_behind_one_is_no_advert() -> None:
     whole = behind_an_authentication_header(packet(4, 2))
     assert parse(behind_an_authentication_header(packet(4, 2), following=6)) is None
