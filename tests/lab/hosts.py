@@ -387,6 +387,21 @@ FRAGMENTS = replace(
     others=(("ens160", "fe80::77:10"),),
 )
 
+#: A packet filter that drops what is sent to a VIP while that is on lo alone (fact
+#: filters-that-block-a-shield).
+FIREWALL = """table ip lab {
+    chain lab {
+        type filter hook prerouting priority raw; policy accept;
+        fib daddr . iif type != { local, broadcast, multicast } drop
+    }
+}
+"""
+FILTERED = replace(
+    PLAIN,
+    name="a filter that blocks a shield",
+    prepare=lambda net: net.run("nft", FIREWALL),
+)
+
 #: The subnet of the VIPs of many().
 MANY_VIPS = "10.80.0.0/16"
 

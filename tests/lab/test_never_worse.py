@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.hosts import AH, FRAGMENTS, ROUTES, VIRTUAL_ROUTE, VMAC, Host, many
+from tests.lab.hosts import AH, FILTERED, FRAGMENTS, ROUTES, VIRTUAL_ROUTE, VMAC, Host, many
 from tests.lab.measure import REELECTED, Cost, measure, restart
 from tests.lab.node import Node
 from tests.lab.pair import Pair, leftovers, netvip_status
@@ -35,7 +35,7 @@ ACTIONS: dict[str, Callable[[Node], None]] = {"restart": restart, "reconfigure":
 
 
 LARGEST = many(1000)
-HOSTS = (VMAC, ROUTES, AH, FRAGMENTS, many(300), *([LARGEST] if ALL else []))
+HOSTS = (VMAC, ROUTES, AH, FRAGMENTS, many(300), *([FILTERED, LARGEST] if ALL else []))
 
 
 @pytest.fixture(scope="module", params=HOSTS, ids=lambda host: host.name.replace(" ", "-"))

@@ -9,17 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.lab.conftest import Damage
+from tests.lab.hosts import FIREWALL
 from tests.lab.measure import ACTIONS, REELECTED, measure, probed, reconfigure
 from tests.lab.node import Node
 from tests.lab.pair import GATEWAY, INTERFACE, VIP, VIP6, Pair, has_address, leftovers
-
-FIREWALL = """table ip lab {
-    chain input {
-        type filter hook prerouting priority raw; policy accept;
-        fib daddr . iif type != local drop
-    }
-}
-"""
 
 
 def probed6(pair: Pair, action: str) -> int:
