@@ -50,6 +50,8 @@ STOP_LIMIT = 8.0
 HANDING_OVER = frozenset({RequestKind.APT_BEGINS, RequestKind.YIELD, RequestKind.NETWORKD_STOPS})
 #: The errors of a write to a disk that is full, or mounted read-only.
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+#: Seconds. What is due or decided for longer shows that the daemon makes no progress.
+LATE = 2.0
 #: How often to look whether a pipe was replaced, in seconds.
 FOLLOW_EVERY = 1.0
 
@@ -393,13 +395,19 @@ class Daemon:
                 self._published.alive()
                 self._write_again()
             now = self._loop.time()
-            if interval and now >= watchdog:
+            if interval and now >= watchdog and self._makes_progress(now):
                 notify("WATCHDOG=1")
                 watchdog = now + interval - ALIVE_EVERY
             if now >= follow:
                 self._follow()
                 follow = now + FOLLOW_EVERY - ALIVE_EVERY / 2
             await asyncio.sleep(ALIVE_EVERY)
+
+    def _makes_progress(self, now: float) -> bool:
+        """Whether what is due is done, and what was decided is carried out: a loop that merely
+        turns proves neither."""
+        on_time = self._machine.deadline() >= now - LATE
+        return on_time and self._actions.empty_at >= now - LATE
 
     def _follow(self) -> None:
         """Open pipes again that were replaced."""

@@ -20,7 +20,13 @@ class ActionQueue:
         self._loop = loop
         self._waiting: deque[Parts] = deque()
         self._spent = 0.0
+        self._empty_at = loop.time()
         self._is_running = self._has_turn = False
+
+    @property
+    def empty_at(self) -> float:
+        """When all was done the last time, by the loop's clock."""
+        return self._empty_at if self._waiting else self._loop.time()
 
     def put(self, work: Parts) -> None:
         """Have work done after what was put before."""
@@ -35,6 +41,8 @@ class ActionQueue:
             self._run()
         finally:
             self._is_running = False
+        if not self._waiting:
+            self._empty_at = self._loop.time()
         if self._waiting or self._spent:
             self._ask_for_turn()
 

@@ -313,6 +313,17 @@ def test_a_refused_request_is_described(lan: int, kernel: Kernel) -> None:
     assert kernel.refused == [("to put back 10.77.0.1/33", "Invalid argument (EINVAL)")]
 
 
+def test_so_many_unanswered_requests_can_be_named(
+    lan: int, kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("netvip.actuators.netlink.REMEMBERED", 2)
+    own = mirrored().addresses(lan)[0].ip
+    finish(objects.put_back(kernel.sender, [Address(lan, own, length) for length in (33, 34, 35)]))
+    kernel.close()
+    named = ["a request", "to put back 10.77.0.1/34", "to put back 10.77.0.1/35"]
+    assert [what for what, _ in kernel.refused] == named
+
+
 def test_addresses_of_netvip_have_its_tag(lan: int, kernel: Kernel) -> None:
     finish(kernel.protection.prepare("VI_1", planned(lan)))
     finish(kernel.protection.protect("VI_1"))

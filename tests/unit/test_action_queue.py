@@ -92,6 +92,23 @@ def test_an_action_that_leads_to_another_does_not_overtake() -> None:
     run(test)
 
 
+def test_it_tells_since_when_there_is_something_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(action_queue, "TURN", 1e-9)
+
+    async def test(queue: ActionQueue, work: Work) -> None:
+        now = asyncio.get_running_loop().time
+        begun = now()
+        queue.put(work.parts("a", "b", "c"))
+        queue.run()
+        assert queue.empty_at <= begun < now()
+        while len(work.done) < 3:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert queue.empty_at > begun
+
+    run(test)
+
+
 def test_what_is_left_is_finished_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(action_queue, "TURN", 1e-9)  # one part
 
