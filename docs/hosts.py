@@ -1,8 +1,9 @@
 """Draws the table of docs/hosts.md from what `make kernels` prints.
 
-usage: make kernels | python docs/hosts.py > docs/hosts.new, and move it over docs/hosts.md
+usage: make kernels | python docs/hosts.py [RUNS] > docs/hosts.new, and move it over docs/hosts.md
 
-The rows that were measured take the place of the page's; its other rows and its text stay.
+The rows that were measured take the place of the page's; its other rows and its text stay. RUNS is
+what `make kernels RUNS=` was given: the page names it where it is more than one.
 """
 
 from __future__ import annotations
@@ -21,15 +22,17 @@ Where = tuple[str, ...]
 Costs = dict[str, str]
 
 
-def measured(lines: Iterable[str]) -> dict[Where, Costs]:
+def measured(lines: Iterable[str], runs: str = "1") -> dict[Where, Costs]:
     """By host, kernel, release and action, what each mode cost."""
+    in_the_middle = "" if runs == "1" else f" ({runs} runs)"
     found: dict[Where, Costs] = {}
     for line in lines:
         cells = _cells(line[line.find("| ") :])  # pytest may have begun the line
         if len(cells) == 10 and cells[4] in MODES:
             host, kernel, release, action, mode, lost, gap, failovers, tcp, _ = cells
             where = (host, kernel, release, action)
-            found.setdefault(where, {})[mode] = _cost(lost, gap, failovers, tcp)
+            of = in_the_middle if mode != MODES[0] else ""  # the control is run once
+            found.setdefault(where, {})[mode] = _cost(lost, gap, failovers, tcp) + of
     return found
 
 
@@ -66,4 +69,4 @@ def _order(where: Where, rows: list[Where]) -> tuple[int, Where]:
 
 
 if __name__ == "__main__":
-    print("\n".join(page(PAGE.read_text(), measured(sys.stdin))))
+    print("\n".join(page(PAGE.read_text(), measured(sys.stdin, *sys.argv[1:2]))))

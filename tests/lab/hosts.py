@@ -61,7 +61,7 @@ class Host:
     vip: str = "{vip}/24"
     #: Further lines of the VRRP instance.
     keepalived: str = ""
-    #: Further blocks of keepalived.conf. In these and in the files, @ is the node's number.
+    #: Further blocks of keepalived.conf. In all of it and in the files, @ is the node's number.
     blocks: str = ""
     #: VIPs of further instances: interface and address.
     others: tuple[tuple[str, str], ...] = ()
@@ -357,6 +357,13 @@ NETPLAN_BOND_VLAN = replace(
 
 #: What keepalived puts on a host besides VIPs on its interface.
 VMAC = replace(PLAIN, name="VMAC", vips_on="vrrp.51", keepalived="use_vmac", unprotected=True)
+IPVLAN = replace(
+    PLAIN,
+    name="ipvlan",
+    keepalived="use_ipvlan ipvl51 10.77.0.2@/24",
+    modules=("ipvlan",),
+    unprotected=True,
+)
 VIRTUAL_ROUTE = "10.99.0.0/16"
 ROUTES = replace(
     PLAIN,
@@ -436,6 +443,7 @@ HOSTS = (
     DUMMY,
     VRF,
     VMAC,
+    IPVLAN,
 )
 
 

@@ -84,13 +84,14 @@ vrrp_instance VI_6 {{
 def keepalived_conf(name: str, vips: Sequence[str] = (VIP,), host: Host = PLAIN) -> str:
     """An ordinary keepalived.conf, as an operator writes it."""
     lines = "\n".join(f"        {host.vip.format(vip=vip)}" for vip in vips)
-    return KEEPALIVED.format(
+    text = KEEPALIVED.format(
         name=name,
         interface=host.interface,
         priority=PRIORITY[name],
         vips=lines,
         more=host.keepalived,
-    ) + host.blocks.replace("@", NUMBER[name])
+    )
+    return (text + host.blocks).replace("@", NUMBER[name])
 
 
 #: What netvip may leave behind nowhere: its rules, its nexthops, its shield.
