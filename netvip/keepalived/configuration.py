@@ -7,8 +7,11 @@ from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
 from netvip.core.model import Tri
+from netvip.keepalived.complaints import Complaint
 
 IP = IPv4Address | IPv6Address
+#: The priority of the address owner (RFC 5798 5.2.4).
+OWNER_PRIORITY = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ class Statement:
     applies: Tri = Tri.YES
     #: Whether it is in its file word for word, so that an edit may change it there.
     verbatim: bool = True
+    #: Whether keepalived knows the first word in this block; it passes over the line otherwise.
+    known: bool = True
 
     @property
     def keyword(self) -> str:
@@ -151,6 +156,10 @@ class VrrpInstance:
     #: The configured mcast_src_ip or unicast_src_ip; UNKNOWN where a condition decides.
     source: Tri = Tri.NO
     source_ip: IP | None = None
+    #: The configured mcast_dst_ip; None: that of global_defs.
+    multicast_group: IP | None = None
+    #: 4 or 6: that of its adverts.
+    family: int = 4
     unicast_peers: tuple[IP, ...] = ()
     #: The block of peers may exist without a peer that could be read.
     unicast: bool = False
@@ -164,7 +173,16 @@ class VrrpInstance:
     track_scripts: tuple[Reference, ...] = ()
     track_files: tuple[Reference, ...] = ()
     track_interfaces: tuple[Reference, ...] = ()
+    #: Processes (vrrp_track_process) and BFD instances.
+    track_others: tuple[Reference, ...] = ()
     notifies: tuple[Notify, ...] = ()
+
+    @property
+    def never_preempts(self) -> Tri:
+        """Whether nopreempt counts: keepalived drops it where the state is MASTER, or the priority
+        the address owner's."""
+        dropped = self.state == "MASTER" or self.priority == OWNER_PRIORITY
+        return Tri.NO if dropped else self.nopreempt
 
     def find(self, *keywords: str) -> Statement | None:
         """The last of the instance's own lines (not of a block inside it) with such a keyword."""
@@ -182,6 +200,8 @@ class SyncGroup:
     track_scripts: tuple[Reference, ...] = ()
     track_files: tuple[Reference, ...] = ()
     notifies: tuple[Notify, ...] = ()
+    #: Whether it lets its members' weights count (sync_group_tracking_weight, or global_tracking).
+    weighs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,13 +221,15 @@ class Configuration:
     scripts: dict[str, Script] = field(default_factory=dict)
     track_files: dict[str, TrackFile] = field(default_factory=dict)
     groups: dict[str, SyncGroup] = field(default_factory=dict)
+    #: What keepalived does not take as it is written.
+    complaints: tuple[Complaint, ...] = ()
 
     def globals(self, *keywords: str) -> Statement | None:
         """The last line of global_defs with such a keyword."""
         found = [
             s
             for s in self.statements
-            if len(s.blocks) == 1 and s.inside("global_defs") and s.keyword in keywords
+            if len(s.blocks) == 1 and s.inside("global_defs") and s.known and s.keyword in keywords
         ]
         return found[-1] if found else None
 

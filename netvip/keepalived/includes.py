@@ -19,11 +19,12 @@ from netvip.linux.rooted import HOST, below
 LARGEST_FILE = 4 << 20
 #: csh's braces multiply; more patterns than this nobody writes.
 MOST_PATTERNS = 256
-#: These stop keepalived where the file they name is missing; the others pass over it.
-_DEMANDING = frozenset("amw")
+#: The kinds that end keepalived where nothing has the name, where nothing matches the wildcard, and
+#: where one of several names in braces is missing (fact includes); include passes over it.
+_WANT_NAME, _WANT_MATCH, _WANT_ALL = frozenset("amw"), frozenset("aw"), frozenset("ab")
 _INCLUDE = re.compile(r"include([rmwba]?)[ \t\f\v\r]+(.*)\Z", re.DOTALL)
 _BRACES = re.compile(r"\{([^{}]*)\}")
-_WILDCARDS = re.compile(r"[*?\[{]")
+_WILDCARDS = re.compile(r"[*?\[]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +52,29 @@ def files(wanted: Include, directory: Path, where: str, root: Path) -> Iterator[
     """The files that are read, in keepalived's order. Raises ConfigError where keepalived stops.
     Absolute names begin at keepalived's root directory.
 
-    What a wildcard matches besides regular files is passed over, and so is an executable file:
-    keepalived does the same with a line in its log.
+    What is no regular file, or is executable, include passes over, with a line in keepalived's log;
+    its kinds end keepalived there.
     """
-    missing = True
+    missing: list[bool] = []
     for pattern in _unbraced(wanted.pattern):
-        for path in _matches(pattern, directory, root):
-            missing = False
-            if _counts(path, bool(_WILDCARDS.search(wanted.pattern)), where):
+        found = _matches(pattern, directory, root)
+        missing.append(not found)
+        for path in found:
+            if _counts(path, wanted.kind, where):
                 yield path
-    if missing and wanted.kind in _DEMANDING and wanted.kind:
+    if _ends(wanted, missing):
         raise ConfigError(
             f"{where}: no file is named {wanted.pattern}, and include{wanted.kind} wants one; "
             "create it, or write include"
         )
+
+
+def _ends(wanted: Include, missing: list[bool]) -> bool:
+    """Whether keepalived ends as something of this kind is missing."""
+    if "{" in wanted.pattern:
+        return any(missing) and wanted.kind in _WANT_ALL
+    wants = _WANT_MATCH if _WILDCARDS.search(wanted.pattern) else _WANT_NAME
+    return all(missing) and wanted.kind in wants
 
 
 def searched(wanted: Include, directory: Path, root: Path) -> Iterator[Path]:
@@ -97,13 +107,15 @@ def identity(path: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _counts(path: Path, by_wildcard: bool, where: str) -> bool:
+def _counts(path: Path, kind: str, where: str) -> bool:
     mode = path.stat().st_mode
-    if not stat.S_ISREG(mode) and not by_wildcard:
+    counts = stat.S_ISREG(mode) and not mode & 0o111
+    if kind and not counts:
         raise ConfigError(
-            f"{where}: {path} is no regular file; keepalived passes over it; name one"
+            f"{where}: {path} is no regular file, or is executable, and include{kind} ends "
+            "keepalived there; name another file, or write include"
         )
-    return stat.S_ISREG(mode) and not mode & 0o111
+    return counts
 
 
 def _matches(pattern: str, directory: Path, root: Path) -> list[Path]:

@@ -14,6 +14,7 @@ from itertools import pairwise
 from netvip.core.model import Tri
 from netvip.keepalived.configuration import (
     IP,
+    OWNER_PRIORITY,
     Configuration,
     Notify,
     Reference,
@@ -30,9 +31,8 @@ from netvip.keepalived.virtual import (
     EXCLUDED,
     Links,
     MacNames,
-    address,
     addresses,
-    family,
+    bare_address,
     virtual_object,
     written,
 )
@@ -43,7 +43,7 @@ NOTIFIES = frozenset(
     | {"notify_master_rx_lower_pri"}
 )
 #: keepalived.conf(5).
-DEFAULT_PRIORITY, OWNER_PRIORITY, WEIGHTS = 100, 255, (-253, 253)
+DEFAULT_PRIORITY, WEIGHTS = 100, (-253, 253)
 MASTER_STAYS = ("MASTER", "BACKUP")
 _DECIMAL = re.compile(r"[ \t\n\v\f\r]*([+-]?[0-9]{1,18}(?:\.[0-9]{0,18})?|[+-]?\.[0-9]{1,18})")
 _OFF = frozenset({"no", "off", "false"})
@@ -67,7 +67,7 @@ def interpret(configuration: Configuration, dialect: Dialect) -> Configuration:
     scripts: dict[str, Script] = {}
     files: dict[str, TrackFile] = {}
     groups: dict[str, SyncGroup] = {}
-    for block in _root_blocks(configuration.statements):
+    for block in _root_blocks(s for s in configuration.statements if s.known):
         name = " ".join(block[0].texts()[1:2])
         # keepalived refuses a second one of a name, and goes on with the first.
         match block[0].keyword:
@@ -158,7 +158,7 @@ def _switch(statement: Statement | None) -> Tri | None:
 
 def _instance(name: str, block: Block, around: _Around) -> VrrpInstance:
     interface_at = _last(block, "interface")
-    sources = [s for s in _own(block, *SOURCES) if address(_value(s))]
+    sources = [s for s in _own(block, *SOURCES) if bare_address(_value(s))]
     number = _family(block)
     links = _links(block, number, around.names)
     return VrrpInstance(
@@ -175,8 +175,10 @@ def _instance(name: str, block: Block, around: _Around) -> VrrpInstance:
         nopreempt=_nopreempt(block),
         source=_flag(sources),
         source_ip=_source_ip(sources, number),
+        multicast_group=bare_address(_value(_last(block, "mcast_dst_ip"))),
+        family=number,
         unicast_peers=_peers(block, number),
-        unicast=any(s.keyword == "unicast_peer" for s in _own(block, "unicast_peer")),
+        unicast=bool(_own(block, "unicast_peer")),
         auth_type=_auth(block),
         use_vmac=bool(links.vmac),
         strict=_strict(block, around.configuration),
@@ -186,6 +188,7 @@ def _instance(name: str, block: Block, around: _Around) -> VrrpInstance:
         track_scripts=tuple(_references(block, "track_script")),
         track_files=tuple(_references(block, "track_file")),
         track_interfaces=tuple(_references(block, "track_interface")),
+        track_others=tuple(_references(block, "track_process", "track_bfd")),
         notifies=_notifies(block),
     )
 
@@ -194,17 +197,21 @@ def _family(block: Block) -> int:
     """The family of the first address in the instance is the instance's."""
     for statement in block:
         if len(statement.blocks) == 1 and statement.keyword in SOURCES:
-            found = family(_value(statement))
+            found = _version_of(bare_address(_value(statement)))
         elif len(statement.blocks) == 2 and statement.blocks[-1][0] == "unicast_peer":
-            found = family(statement.keyword)
+            found = _version_of(bare_address(statement.keyword))
         elif len(statement.blocks) == 2 and statement.blocks[-1][0] == ADDRESSES:
             taken = written(statement)
-            found = taken.ip.version if taken else 0
+            found = _version_of(taken.ip if taken else None)
         else:
             continue
         if found:
             return found
     return 6 if _own(block, "native_ipv6") else 4
+
+
+def _version_of(ip: IP | None) -> int:
+    return ip.version if ip is not None else 0
 
 
 def _links(block: Block, number: int, names: MacNames) -> Links:
@@ -220,7 +227,9 @@ def _links(block: Block, number: int, names: MacNames) -> Links:
 
 
 def _addresses(block: Block, links: Links, dialect: Dialect) -> tuple[VirtualAddress, ...]:
-    return tuple(addresses(_within(block, ADDRESSES, EXCLUDED), links, dialect))
+    found = addresses(_within(block, ADDRESSES, EXCLUDED), links, dialect)
+    # Without an interface keepalived removes it (2.3), or ends (fact no-interface).
+    return tuple(address for address in found if address.interface)
 
 
 def _vrid(block: Block) -> int | None:
@@ -270,12 +279,12 @@ def _nopreempt(block: Block) -> Tri:
 
 
 def _source_ip(sources: list[Statement], number: int) -> IP | None:
-    found = [ip for s in sources if (ip := address(_value(s))) and ip.version == number]
+    found = [ip for s in sources if (ip := bare_address(_value(s))) and ip.version == number]
     return found[-1] if found else None
 
 
 def _peers(block: Block, number: int) -> tuple[IP, ...]:
-    found = (address(s.keyword) for s in _within(block, "unicast_peer"))
+    found = (bare_address(s.keyword) for s in _within(block, "unicast_peer"))
     return tuple(ip for ip in found if ip is not None and ip.version == number)
 
 
@@ -290,8 +299,8 @@ def _strict(block: Block, configuration: Configuration) -> Tri:
     return Tri.NO if found is None else found
 
 
-def _references(block: Block, name: str) -> Iterator[Reference]:
-    for statement in _within(block, name):
+def _references(block: Block, *names: str) -> Iterator[Reference]:
+    for statement in _within(block, *names):
         texts = statement.texts()
         written = dict(pairwise(texts[1:])).get("weight", "")
         yield Reference(texts[0], _whole(written, *WEIGHTS), statement)
@@ -355,4 +364,5 @@ def _group(name: str, block: Block) -> SyncGroup:
         tuple(_references(block, "track_script")),
         tuple(_references(block, "track_file")),
         _notifies(block),
+        bool(_own(block, "sync_group_tracking_weight", "global_tracking")),
     )

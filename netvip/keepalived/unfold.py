@@ -30,7 +30,6 @@ _CONDITION = re.compile(r"@(\^?)([^ \t]*)(?:[ \t]+|\Z)")
 _REPEATED = ("~SEQ", "~LST")
 _BRACE = re.compile(r'[{}]|"[^"]*(?:"|\Z)')
 _BRACE_APART = re.compile(r'(?<![^ \t\f\v\r])[{}](?![^ \t\f\v\r])|"[^"]*(?:"|\Z)')
-_UNKNOWN = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)[ 0-9]*\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,10 +220,4 @@ class Unfolded:
     def _brace(self, line: Line) -> int | None:
         brace = _BRACE if self.dialect.glued_braces else _BRACE_APART
         signs = (found for found in brace.finditer(line.text) if found[0][0] in "{}")
-        at = next((found.start() for found in signs), None)
-        # keepalived takes the braces of an unknown ${NAME} for a block's, and loses its way.
-        if at and (unknown := _UNKNOWN.match(line.text, at - 1)) and self.dialect.definitions:
-            raise ConfigError(
-                f"{line.where}: ${{{unknown[1]}}} is not defined above; define it, or quote it"
-            )
-        return at
+        return next((found.start() for found in signs), None)

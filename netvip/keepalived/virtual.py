@@ -69,6 +69,12 @@ def address(text: str) -> IP | None:
         return None
 
 
+def bare_address(text: str) -> IP | None:
+    """The address of a source, a peer or a group: keepalived drops a range or a length behind it
+    (inet_stosockaddr in its lib/utils.c)."""
+    return address(text.partition("-" if "-" in text else "/")[0])
+
+
 def family(text: str) -> int:
     """4 or 6, the family of an address with or without a length; 0 where it is none."""
     found = address(text.partition("/")[0])
@@ -93,7 +99,7 @@ class Written:
         """The address on its interface."""
         device, own = self.options.get("dev", ""), "use_vmac" in self.options
         interface = links.of(device, own, self.ip.version)
-        vmac = own or interface == links.vmac
+        vmac = own or bool(links.vmac and interface == links.vmac)
         tracked = NO_TRACK not in self.options
         return VirtualAddress(
             self.ip, self.prefixlen, interface, tracked, self.excluded, self.statement, vmac

@@ -100,7 +100,7 @@ CORPUS: dict[str, tuple[str, list[str]]] = {
         ["web front ens160 51 100 10.77.0.10/24@ens160"],
     ),
     "utf-8": ("! Größe ★\n" + instance(name="Gerät"), ["Gerät" + PLAIN[0][4:]]),
-    "unknown keywords": (instance("frobnicate 3", "zig {", "zag on", "}"), PLAIN),
+    "unknown keywords": (instance("frobnicate 3", "zig", "zag on"), PLAIN),
     "nothing": ("", []),
     "comments alone": ("! a\n# b\n", []),
     # --- values -------------------------------------------------------------------------------

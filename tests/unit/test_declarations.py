@@ -79,7 +79,7 @@ def test_a_file_that_was_written_just_now_may_be_written_again(conf: Path) -> No
 
 def test_what_could_not_be_read_is_tried_again(conf: Path) -> None:
     declarations = Declarations()
-    conf.write_text("vrrp_instance VI_1 {\n")
+    conf.write_text("include keepalived.conf\n")
     age(conf)
     assert read(declarations, conf).problem
     conf.write_text(CONF)

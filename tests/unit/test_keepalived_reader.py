@@ -171,25 +171,6 @@ def test_a_missing_file_is_named(conf: Path) -> None:
         read(conf)
 
 
-def test_an_unreadable_include_is_told_with_the_including_line(conf: Path) -> None:
-    (conf.parent / "sub.d").mkdir()
-    conf.write_text("\ninclude sub.d\n")
-    with pytest.raises(ConfigError, match=f"^{place(conf)}:2: .*sub.d is no regular file"):
-        read(conf)
-
-
-def test_a_brace_too_many_is_told_with_its_line(conf: Path) -> None:
-    conf.write_text("a {\n}\n}\n")
-    with pytest.raises(ConfigError, match=f"^{place(conf)}:3: "):
-        read(conf)
-
-
-def test_an_unclosed_block_is_told_with_the_line_that_opens_it(conf: Path) -> None:
-    conf.write_text("global_defs {\n}\nvrrp_instance VI_1 {\n interface eth0\n")
-    with pytest.raises(ConfigError, match=f"^{place(conf)}:3: .*vrrp_instance VI_1 is not closed"):
-        read(conf)
-
-
 def test_a_huge_file_is_refused_unread(conf: Path) -> None:
     with conf.open("wb") as file:
         file.truncate(includes.LARGEST_FILE + 1)
@@ -268,8 +249,8 @@ def test_a_source_for_one_node_alone_counts_there_alone(conf: Path) -> None:
 
 def test_without_a_readable_configuration_nothing_is_known_but_why(conf: Path) -> None:
     assert sources(conf) == {}
-    conf.write_text("}")
-    assert sources(conf) == {} and "closes no block" in declaration(conf, None, ()).problem
+    conf.write_text("include keepalived.conf\n")
+    assert sources(conf) == {} and "includes itself" in declaration(conf, None, ()).problem
 
 
 def test_our_own_track_file_and_notify_are_known_by_their_paths(conf: Path) -> None:
