@@ -6,11 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from netvip.const import CHECK_SCRIPT, HOLD_SCRIPT
-from netvip.core.model import Tri
 from netvip.doctor import runs, shell
 from netvip.doctor.facts import Facts, holders
 from netvip.doctor.findings import Finding, error, warning
-from netvip.keepalived.configuration import IP, Configuration, Reference, Script, Statement
+from netvip.keepalived.configuration import IP, Reference, Script
 from netvip.keepalived.names import file_name
 
 #: Seconds that a change by networkd and its consequences take; a check that fails later fails for
@@ -110,57 +109,6 @@ def from_vip(facts: Facts) -> Iterator[Finding]:
             )
 
 
-def weight(facts: Facts) -> Iterator[Finding]:
-    """A weight where only FAULT has an effect."""
-    configuration = facts.configuration
-    for name, references in _tracked_without_preemption(configuration):
-        for reference, at, default in references:
-            found = default if reference.weight is None else reference.weight
-            if found and Tri.UNKNOWN not in (at.applies, reference.statement.applies):
-                yield error(
-                    "NV205",
-                    at if reference.weight is None else reference.statement,
-                    f"with nopreempt a weight has no effect: {name} stays MASTER at any priority; "
-                    "only FAULT makes the peer take over",
-                    "weight 0",
-                )
-
-
-Weighed = tuple[Reference, Statement, int]
-
-
-def _tracked_without_preemption(
-    configuration: Configuration,
-) -> Iterator[tuple[str, Iterable[Weighed]]]:
-    instances = configuration.instances
-    without = {name: None for name, i in instances.items() if i.nopreempt is Tri.YES}
-    for name in without:
-        instance = instances[name]
-        yield name, _weighed(configuration, instance.track_scripts, instance.track_files)
-    for name, group in configuration.groups.items():
-        if group.members and without.keys() >= set(group.members):
-            yield name, _weighed(configuration, group.track_scripts, group.track_files)
-
-
-def _weighed(
-    configuration: Configuration, scripts: Iterable[Reference], files: Iterable[Reference]
-) -> Iterator[Weighed]:
-    """Each with the place and the value of the weight that its definition gives."""
-    for reference in scripts:
-        if script := configuration.scripts.get(reference.name):
-            at = _line(configuration, "weight", script.statement)
-            yield reference, at, script.weight
-    for reference in files:
-        if file := configuration.track_files.get(reference.name):
-            yield reference, _line(configuration, "weight", file.statement), file.weight
-
-
-def _line(configuration: Configuration, keyword: str, opener: Statement) -> Statement:
-    block = opener.texts()
-    lines = [s for s in configuration.statements if s.blocks == (block,) and s.keyword == keyword]
-    return lines[-1] if lines else opener
-
-
 def unheld(facts: Facts) -> Iterator[Finding]:
     """A check that may fail because of what networkd does."""
     vips = runs.vips(facts)
@@ -230,7 +178,6 @@ RULES = (
     no_shell,
     pings_vip,
     connects_vip,
-    weight,
     unheld,
     from_vip,
     ends_keepalived,

@@ -9,14 +9,15 @@ from netvip.core.model import Tri
 from netvip.doctor.facts import Facts, holders
 from netvip.doctor.findings import Finding, error, note, warning
 from netvip.keepalived.adoption import unprotectable
-from netvip.keepalived.configuration import VrrpInstance
+from netvip.keepalived.configuration import IP, OWNER_PRIORITY, Configuration, VrrpInstance
 from netvip.keepalived.declared import notifies, tracks
 from netvip.keepalived.traps import in_unicast_trap
+from netvip.keepalived.virtual import bare_address
 
 #: keepalived from this version on watches its addresses, and has track files.
 WATCHES = (2, 0)
-#: The priority of the address owner (RFC 5798 5.2.4).
-OWNER = 255
+#: keepalived's default groups for adverts, by IP version (keepalived.conf(5)).
+GROUPS = {4: "224.0.0.18", 6: "ff02::12"}
 #: The block of track files at the root is spelled track_file from here on (fact track-file).
 TRACK_FILE = (2, 2, 4)
 
@@ -119,11 +120,12 @@ def owner(facts: Facts) -> Iterator[Finding]:
     for instance in _instances(facts):
         at = instance.find("priority")
         certain = at is not None and at.applies is Tri.YES and instance.nopreempt is Tri.YES
-        if certain and instance.priority == OWNER:
+        if certain and instance.priority == OWNER_PRIORITY:
             yield error(
                 "NV114",
                 at,
-                f"keepalived drops nopreempt where the priority is {OWNER}, the address owner's",
+                f"keepalived drops nopreempt where the priority is {OWNER_PRIORITY}, the address "
+                "owner's",
                 "priority 110",
             )
 
@@ -171,7 +173,7 @@ def _accepts(instance: VrrpInstance) -> bool:
     """Whether strict mode lets packets to the VIPs pass all the same (vrrp_complete_instance in
     keepalived's vrrp.c): the owner, and `accept` in version 3."""
     version3 = instance.vrrp_version == 3 or instance.addresses[0].ip.version == 6
-    return instance.priority == OWNER or (version3 and instance.find("accept") is not None)
+    return instance.priority == OWNER_PRIORITY or (version3 and instance.find("accept") is not None)
 
 
 def authentication(facts: Facts) -> Iterator[Finding]:
@@ -221,10 +223,18 @@ def duplicate_vrid(facts: Facts) -> Iterator[Finding]:
         at = instance.find("virtual_router_id")
         if at is None or at.applies is not Tri.YES or instance.source is Tri.UNKNOWN:
             continue
-        family = instance.addresses[0].ip.version if instance.addresses else 4
-        # keepalived tells unicast instances apart by their source (vrrp_exist in its vrrp.c).
-        unicast = (instance.unicast, instance.source_ip if instance.unicast else None)
-        key = (instance.interface, instance.vrid, family, instance.use_vmac, unicast)
+        # keepalived tells unicast instances apart by their source, others by their group
+        # (vrrp_complete_init in its vrrp.c).
+        group = _group(facts.configuration, instance)
+        apart = instance.source_ip if instance.unicast else group
+        key = (
+            instance.interface,
+            instance.vrid,
+            instance.family,
+            instance.use_vmac,
+            instance.unicast,
+            apart,
+        )
         first = seen.setdefault(key, instance)
         if first is not instance:
             yield error(
@@ -233,6 +243,13 @@ def duplicate_vrid(facts: Facts) -> Iterator[Finding]:
                 f"{instance.name} and {first.name} have VRID {instance.vrid} on one interface",
                 "virtual_router_id ANOTHER   # the same on both nodes",
             )
+
+
+def _group(configuration: Configuration, instance: VrrpInstance) -> IP | None:
+    """Where an instance without unicast peers sends its adverts."""
+    line = configuration.globals(f"vrrp_mcast_group{instance.family}")
+    everywhere = bare_address("".join(line.texts()[1:2])) if line is not None else None
+    return instance.multicast_group or everywhere or bare_address(GROUPS[instance.family])
 
 
 def second_notify(facts: Facts) -> Iterator[Finding]:
