@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import product
 from pathlib import Path
@@ -23,13 +24,14 @@ from netvip.core.coverage import too_many, why_not_on
 from netvip.core.mirror import Mirror
 from netvip.core.model import AF_INET, AF_INET6
 from netvip.errors import DaemonUnreachable, DumpError, NetvipError
-from netvip.keepalived import adoption
+from netvip.keepalived import adoption, script_files
 from netvip.keepalived.backup import Backup, Saved
 from netvip.keepalived.configuration import Configuration
 from netvip.keepalived.edits import diff
 from netvip.keepalived.place import Place, place
 from netvip.keepalived.process import configuration_id, parent
 from netvip.keepalived.reader import read
+from netvip.keepalived.scripts import default_user
 
 BACKUP = Path(STATE_DIRECTORY) / "adopt"
 #: Makes the directories for the last results of wrapped checks; read by systemd-tmpfiles at boot.
@@ -40,6 +42,10 @@ CONFIRM_LIMIT = 10.0
 #: What ends a command: the terminal, a closed connection, systemd.
 ENDING = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
 PLACE = re.compile(r"^\([^()\n]*Line \d+\) ?", re.MULTILINE)
+
+
+#: What -t reports where scripts run without enable_script_security.
+NO_SECURITY = "SECURITY VIOLATION - "
 
 
 class AdoptError(NetvipError):
@@ -91,13 +97,17 @@ def _adopt(apply: bool, sources: Mapping[str, IPv4Address | IPv6Address], wrap_c
     where, node, version = _running()
     main_file = where.main_file
     configuration = read(main_file, node=node, version=version, root=where.root)
-    user = _script_user(configuration)
-    host = adoption.Host(version, own_addresses(), sources, node, user, _unprotectable(), too_many)
+    if not configuration.instances:
+        raise AdoptError(
+            f"no vrrp_instance in {main_file}: keepalived runs no VRRP; netvip doctor tells why"
+        )
+    host = _host(configuration, sources, where, node, version)
     changed = adoption.adopted(configuration, host, wrap_checks)
     left = _report_left(configuration, host)
     if not changed:
         print(f"nothing to do: every {'other ' if left else ''}instance is guarded")
         return 1 if left else 0
+    _report_consequences(configuration, host)
     # Bytes that are not UTF-8 are shown escaped; the files keep them.
     shown = diff(where.names(configuration.texts), where.names(changed))
     print(shown.encode(errors="surrogateescape").decode(errors="replace"), end="")
@@ -116,6 +126,45 @@ def _adopt(apply: bool, sources: Mapping[str, IPv4Address | IPv6Address], wrap_c
     _apply(main_file, before, after)
     print("applied; netvip adopt --revert restores the files")
     return 1 if left else 0
+
+
+def _host(
+    configuration: Configuration,
+    sources: Mapping[str, IPv4Address | IPv6Address],
+    where: Place,
+    node: str | None,
+    version: tuple[int, ...],
+) -> adoption.Host:
+    user = default_user(configuration, _has_user)
+    host = adoption.Host(
+        version, own_addresses(), sources, node, user or "root", _unprotectable(), too_many
+    )
+    host = replace(host, no_default_user=user is None)
+    if where.is_contained:
+        return host  # its scripts and users are not this host's
+    commands = [line.command for line in adoption.foreign_scripts(configuration)]
+    secure = configuration.globals("enable_script_security") is not None
+    missing, disabled = script_files.missing(commands), script_files.disabled(commands, secure)
+    return replace(host, missing=missing, disabled=disabled)
+
+
+def _has_user(name: str) -> bool:
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
+
+
+def _report_consequences(configuration: Configuration, host: adoption.Host) -> None:
+    """Say what enable_script_security, where it is new, changes for the operator's scripts."""
+    if not adoption.secures(configuration, host):
+        return
+    for line in adoption.foreign_scripts(configuration):
+        words = (
+            f"{line.program} does not exist; once it does, keepalived runs it only if no user but"
+        )
+        print(f"{line.statement.where}: {words} root may change it", file=sys.stderr)
 
 
 def _report_left(configuration: Configuration, host: adoption.Host) -> bool:
@@ -166,17 +215,6 @@ def _version() -> tuple[int, ...]:
     if found is None:
         raise AdoptError("cannot read the version from keepalived -v; is keepalived installed?")
     return tuple(map(int, found[1].split(".")))
-
-
-def _script_user(configuration: Configuration) -> str:
-    """keepalived.conf(5): script_user, or keepalived_script where there is such a user, or root."""
-    statement = configuration.globals("script_user")
-    if statement is not None and len(statement.words) > 1:
-        return ":".join(statement.texts()[1:3])
-    try:
-        return pwd.getpwnam("keepalived_script").pw_name
-    except KeyError:
-        return "root"
 
 
 def own_addresses() -> dict[tuple[str, int], IPv4Address | IPv6Address]:
@@ -383,6 +421,8 @@ def _complaints(main_file: Path) -> list[str]:
 def _validate(main_file: Path, before: list[str]) -> None:
     """Refuse if keepalived -t reports something that it did not report before."""
     new = [line for line in _complaints(main_file) if line not in before]
+    # keepalived runs it all the same, and the operator decides about the switch.
+    new = [line for line in new if not line.startswith(NO_SECURITY)]
     if new:
         raise AdoptError(f"keepalived -t rejects the new configuration: {'; '.join(new)}")
 

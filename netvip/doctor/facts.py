@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pwd
 import re
-import shlex
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,12 +13,12 @@ from pathlib import Path
 from netvip.const import HOLD_SCRIPT
 from netvip.core.model import InstanceSpec, Tri
 from netvip.doctor.shell import SHELLS, WRAPPERS
+from netvip.keepalived import script_files
 from netvip.keepalived.configuration import IP, Configuration, SyncGroup, VrrpInstance
+from netvip.keepalived.scripts import DEFAULT_USER, opens_file
 
 #: No check script is larger; the rest of a larger file is not read.
 LARGEST_SCRIPT = 64 << 10
-#: Scripts run as this user where none is named and it exists (keepalived.conf(5), script_user).
-DEFAULT_USER = "keepalived_script"
 #: Where an administrator changes a unit.
 UNITS = ("/etc/systemd/system", "/run/systemd/system")
 #: What networkd tells of each link, by number (networkctl and sd_network read it), and the kernel's
@@ -91,14 +90,16 @@ def commands(configuration: Configuration, here: bool) -> dict[str, Command]:
 def _command(line: str, here: bool) -> Command:
     held = line.split()[:1] == [HOLD_SCRIPT]
     line = line.strip().removeprefix(HOLD_SCRIPT).strip() if held else line
-    try:
-        words = tuple(shlex.split(line))
-    except ValueError:
-        words = tuple(line.split())
+    words = script_files.words(line)
     path = Path(words[0]) if words and words[0].startswith("/") else None
-    if path is None or not here:
-        return Command(line, words, path, held=held)
-    return _looked_at(Command(line, words, path, held=held), path)
+    command = Command(line, words, path, held=held)
+    if not here or not words or opens_file(line):
+        return command
+    if path is None and "/" not in words[0]:
+        found = script_files.find(words[0])
+        # What the shell script says is read only where its full path is given.
+        return replace(command, exists=Tri.of(found is not None))
+    return command if path is None else _looked_at(command, path)
 
 
 def _looked_at(command: Command, path: Path) -> Command:
@@ -115,7 +116,7 @@ def _looked_at(command: Command, path: Path) -> Command:
         command,
         exists=Tri.YES,
         executable=executable,
-        writable_by_others=_writable(path),
+        writable_by_others=script_files.changeable(path),
         text=text,
         arguments=command.words[at + 1 :] if at is not None else (),
     )
@@ -150,23 +151,6 @@ def _is_shell(text: str) -> bool:
     return not first.startswith("#!") or any(
         word.rpartition("/")[2] in SHELLS for word in first[2:].split()
     )
-
-
-def _writable(path: Path) -> Tri:
-    """Whether a user other than root may change the file or a directory above it."""
-    try:
-        parts = [path.resolve(), *path.resolve().parents, *path.absolute().parents]
-        return Tri.of(any(map(_loose, parts)))
-    except (OSError, RuntimeError):
-        return Tri.UNKNOWN
-
-
-def _loose(path: Path) -> bool:
-    """As keepalived checks it (check_security in its lib/notify.c)."""
-    status = path.stat()
-    sticky = status.st_mode & stat.S_ISVTX and stat.S_ISDIR(status.st_mode)
-    group = status.st_mode & stat.S_IWGRP and status.st_gid
-    return bool(status.st_uid or (not sticky and (group or status.st_mode & stat.S_IWOTH)))
 
 
 def sysctl(name: str, interfaces: Iterable[str]) -> dict[str, tuple[int, int]]:

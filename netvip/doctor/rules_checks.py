@@ -11,6 +11,7 @@ from netvip.doctor.facts import Facts, holders
 from netvip.doctor.findings import Finding, error, warning
 from netvip.keepalived.configuration import IP, Reference, Script
 from netvip.keepalived.names import file_name
+from netvip.keepalived.scripts import opens_file
 
 #: Seconds that a change by networkd and its consequences take; a check that fails later fails for
 #: another reason.
@@ -44,7 +45,7 @@ def no_shell(facts: Facts) -> Iterator[Finding]:
     scripts += [(notify.statement, command) for notify, command in runs.notifies(facts)]
     for at, command in scripts:
         signs = shell.operators(command.line)
-        if signs and not command.line.startswith("<"):  # keepalived's own </FILE: can it be opened?
+        if signs and not opens_file(command.line):
             line = f"\"/bin/sh -c '{command.line}'\""
             yield error(
                 "NV202",

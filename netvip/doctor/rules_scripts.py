@@ -7,9 +7,11 @@ from pathlib import PurePosixPath
 
 from netvip.core.model import Tri
 from netvip.doctor import runs
-from netvip.doctor.facts import DEFAULT_USER, Command, Facts
+from netvip.doctor.facts import Command, Facts
 from netvip.doctor.findings import Finding, error, warning
 from netvip.keepalived.configuration import Statement
+from netvip.keepalived.script_files import SERVICE_PATH
+from netvip.keepalived.scripts import DEFAULT_USER
 
 #: Where a script is named, what it is called, its command, and the user it names.
 Named = tuple[Statement | None, str, Command, str | None]
@@ -56,13 +58,15 @@ def not_run(facts: Facts) -> Iterator[Finding]:
     for at, name, command, _ in _scripts(facts):
         if command.exists is Tri.NO or command.executable is Tri.NO:
             what = "does not exist" if command.exists is Tri.NO else "is not executable"
+            what = what if command.path else f"is not in {SERVICE_PATH}"
             mend = "install" if command.exists is Tri.NO else "chmod +x"
+            program = command.path or command.words[0]
             yield error(
                 "NV221",
                 at,
-                f"{command.path} {what}: keepalived disables {name} as it starts and treats it "
-                "as healthy",
-                f"{mend} {command.path}",
+                f"{program} {what}: keepalived disables {name} as it starts and treats it as "
+                "healthy",
+                f"{mend} {program}",
             )
 
 

@@ -20,9 +20,12 @@ from netvip.keepalived.configuration import Configuration, Notify, Script, State
 from netvip.keepalived.declared import notifies, track_path, tracks
 from netvip.keepalived.edits import Insertion, insert, line_after, line_before, line_inside
 from netvip.keepalived.names import file_name
+from netvip.keepalived.scripts import ScriptLine, opens_file, scripts
 from netvip.keepalived.traps import in_unicast_trap
 
 NO_TRACK = "no_track"
+#: Where netvip's scripts for keepalived are.
+ETC = "/etc/netvip/"
 #: The notify scripts of single states; together they report what `notify` reports.
 STATE_NOTIFIES = {
     "notify_master": "MASTER",
@@ -59,18 +62,29 @@ class Host:
     unprotectable: Mapping[tuple[str, int], str] = field(default_factory=dict)
     #: Why netvip cannot protect an instance of so many VIPs; empty if it can.
     too_many: Callable[[int], str] = lambda _: ""
+    #: The commands whose program does not exist; and those that keepalived disables for another
+    #: reason: it may not be executed, or (enable_script_security) other users may change it.
+    missing: frozenset[str] = frozenset()
+    disabled: frozenset[str] = frozenset()
+    #: Whether keepalived drops the scripts for which no user is named (fact default-script-user).
+    no_default_user: bool = False
+
+    def runs(self, command: str) -> bool:
+        """Whether keepalived may run a command of the operator's."""
+        return command not in self.missing and command not in self.disabled
 
 
 def adopted(configuration: Configuration, host: Host, wrap_checks: bool = False) -> dict[Path, str]:
     """The files that change, with their new text. Raises ConfigError if something is missing."""
+    _refuse_what_ends(configuration)
     protectable = [i for i in configuration.instances.values() if not unprotectable(i, host)]
-    insertions = list(_globally(configuration)) if protectable else []
+    insertions = list(_globally(configuration, host)) if protectable else []
     for instance in protectable:
         _refuse(instance, host)
         insertions += _instance(configuration, instance, host)
     if wrap_checks and protectable:
         for script in configuration.scripts.values():
-            insertions += _wrap(configuration, script)
+            insertions += _wrap(configuration, script, host)
     changed = insert(configuration.texts, insertions)
     return {path: text for path, text in changed.items() if text != configuration.texts[path]}
 
@@ -88,6 +102,15 @@ def unprotectable(instance: VrrpInstance, host: Host | None = None) -> str:
     return next(reasons, "") or host.too_many(len(instance.addresses))
 
 
+def _refuse_what_ends(configuration: Configuration) -> None:
+    ends = next((one for one in configuration.complaints if one.ends_keepalived), None)
+    if ends is not None:
+        raise ConfigError(
+            f"{ends.where}: {ends.words[-1]} lacks its value: keepalived ends there with exit "
+            "status 2 and runs nothing; write the value, then run netvip adopt again"
+        )
+
+
 def _refuse(instance: VrrpInstance, host: Host) -> None:
     if instance.unicast and in_unicast_trap(host.version) and instance.source is not Tri.YES:
         version = ".".join(map(str, host.version))
@@ -101,8 +124,8 @@ def _refuse(instance: VrrpInstance, host: Host) -> None:
 # --- the whole ------------------------------------------------------------------------------------
 
 
-def _globally(configuration: Configuration) -> Iterator[Insertion]:
-    lines = list(_global_lines(configuration))
+def _globally(configuration: Configuration, host: Host) -> Iterator[Insertion]:
+    lines = list(_global_lines(configuration, host))
     if not lines or not configuration.instances:
         return
     opener = next(
@@ -118,18 +141,21 @@ def _globally(configuration: Configuration) -> Iterator[Insertion]:
     yield line_before(configuration.texts[first.path], first, block)
 
 
-def _global_lines(configuration: Configuration) -> Iterator[str]:
+def _global_lines(configuration: Configuration, host: Host) -> Iterator[str]:
     fifos = [configuration.globals(word) for word in ("vrrp_notify_fifo", "notify_fifo")]
     if not any(line is not None and FIFO in line.texts() for line in fifos):
         # The operator's own fifo stays: keepalived writes to both. Without a fifo netvip uses
-        # adverts and dumps.
+        # adverts and dumps. Without a user it would decide about the user of the operator's scripts
+        # (fact default-script-user).
         if fifos[0] is None:
-            yield f"vrrp_notify_fifo {FIFO}"
+            yield f"vrrp_notify_fifo {FIFO} root"
         elif fifos[1] is None:
-            yield f"notify_fifo {FIFO}"
-    if not configuration.globals("enable_script_security") and not _has_scripts(configuration):
+            yield f"notify_fifo {FIFO} root"
+    if secures(configuration, host):
         # keepalived -t rejects scripts without it. Where the operator has scripts, it could disable
         # one of them, so that the operator has to decide.
+        if foreign_scripts(configuration) and configuration.globals("script_user") is None:
+            yield f"script_user {host.script_user.replace(':', ' ')}"
         yield "enable_script_security"
     if not _everywhere(configuration, "garp_master_refresh"):
         yield f"vrrp_garp_master_refresh {GARP_REFRESH}"
@@ -137,11 +163,22 @@ def _global_lines(configuration: Configuration) -> Iterator[str]:
         yield f"vrrp_garp_master_repeat {GARP_REPEAT}"
 
 
-def _has_scripts(configuration: Configuration) -> bool:
-    """Whether keepalived runs a script already."""
-    notifies = [n for i in configuration.instances.values() for n in i.notifies]
-    notifies += [n for group in configuration.groups.values() for n in group.notifies]
-    return bool(configuration.scripts or notifies)
+def secures(configuration: Configuration, host: Host) -> bool:
+    """Whether adoption adds enable_script_security: where keepalived runs no script of the
+    operator's, so that it disables none."""
+    secure = configuration.globals("enable_script_security") is not None
+    scripts_of_others = foreign_scripts(configuration)
+    return not secure and all(line.command in host.missing for line in scripts_of_others)
+
+
+def foreign_scripts(configuration: Configuration) -> list[ScriptLine]:
+    """The operator's scripts: those behind netvip's own too."""
+    return [line for line in scripts(configuration) if not _is_own(line)]
+
+
+def _is_own(line: ScriptLine) -> bool:
+    own = line.program in (CHECK_SCRIPT, NOTIFY_SCRIPT)
+    return own and "--then" not in line.command.split()
 
 
 def _everywhere(configuration: Configuration, keyword: str) -> bool:
@@ -157,33 +194,45 @@ def _instance(
     if host.version >= TRACKS:
         yield from _untrack(instance)
     lines = list(_source(configuration, instance, host))
-    lines += _notify_lines(instance)
-    scripts = f"netvip_{instance.name}"
+    lines += _notify_lines(instance, host)
+    name = _own_name(instance)
     if not _has_check(configuration, instance):
         yield _defined(configuration, instance, _check_block(instance))
-        lines += yield from _tracked(configuration, instance, "track_script", scripts)
+        lines += yield from _tracked(configuration, instance, "track_script", name)
     if host.version >= TRACKS and not tracks(configuration, instance):
         yield _defined(configuration, instance, _track_block(instance, host))
-        lines += yield from _tracked(configuration, instance, "track_file", scripts)
+        lines += yield from _tracked(configuration, instance, "track_file", name)
     if lines:
-        interface = _interface(instance)
-        yield line_after(configuration.texts[interface.path], interface, lines)
-    if not notifies(instance) and not _free_notify(instance):
+        yield _into(configuration, instance, lines)
+    if not notifies(instance) and not _free_notify(instance, host):
         yield from _chain(configuration, instance, host)
 
 
-def _interface(instance: VrrpInstance) -> Statement:
-    if instance.interface_at is None:
+def _own_name(instance: VrrpInstance) -> str:
+    """What netvip's check and track file of the instance are called: one word without quotes, as a
+    name with a blank would be two."""
+    return f"netvip_{file_name(instance.name)}"
+
+
+def _into(configuration: Configuration, instance: VrrpInstance, lines: list[str]) -> Insertion:
+    """Lines behind the one that names the interface, or, where none does, behind the first."""
+    at = instance.interface_at
+    if at is not None and at.stands:
+        return line_after(configuration.texts[at.path], at, lines)
+    opener = instance.statement
+    inside = line_inside(configuration.texts[opener.path], opener, lines) if opener.stands else None
+    if inside is None:
         raise ConfigError(
-            f"{instance.statement.where}: vrrp_instance {instance.name} names no interface; add one"
+            f"{opener.where}: the lines of vrrp_instance {instance.name} come out of a definition; "
+            "write them out, then run netvip adopt again"
         )
-    return instance.interface_at
+    return inside
 
 
 def _untrack(instance: VrrpInstance) -> Iterator[Insertion]:
     """netvip puts VIPs back, not virtual routes and rules: keepalived goes on watching those."""
     for statement in [a.statement for a in instance.addresses if a.tracked]:
-        if not statement.verbatim:
+        if not statement.stands:
             raise ConfigError(
                 f"{statement.where}: a definition generates this line; add {NO_TRACK} to it "
                 "by hand, then run netvip adopt again"
@@ -198,9 +247,13 @@ def _source(configuration: Configuration, instance: VrrpInstance, host: Host) ->
     named = host.sources.get(instance.name, host.sources.get(""))
     address = named if named is not None and named.version == family else None
     address = address or host.own.get((instance.interface, family))
+    if instance.interface_at is None:
+        raise ConfigError(
+            f"{instance.statement.where}: vrrp_instance {instance.name} names no interface; add one"
+        )
     if address is None:
         raise ConfigError(
-            f"{_interface(instance).where}: {instance.interface} has no static address of its own "
+            f"{instance.interface_at.where}: {instance.interface} has no static address of its own "
             "to send adverts from; name the address to use with --source ADDR, or with "
             f"--source {instance.name}=ADDR"
         )
@@ -218,7 +271,7 @@ def _has_check(configuration: Configuration, instance: VrrpInstance) -> bool:
 
 def _check_block(instance: VrrpInstance) -> list[str]:
     return [
-        f"vrrp_script netvip_{instance.name} {{",
+        f"vrrp_script {_own_name(instance)} {{",
         f'    script "{CHECK_SCRIPT} {file_name(instance.name)}"',
         "    interval 1",
         "    timeout 10",
@@ -233,7 +286,7 @@ def _check_block(instance: VrrpInstance) -> list[str]:
 def _track_block(instance: VrrpInstance, host: Host) -> list[str]:
     keyword = "track_file" if host.version >= TRACK_FILE else "vrrp_track_file"
     return [
-        f"{keyword} netvip_{instance.name} {{",
+        f"{keyword} {_own_name(instance)} {{",
         f'    file "{track_path(instance.name)}"',
         "    weight 0",
         "}",
@@ -264,21 +317,22 @@ def _tracked(
 # --- notify ---------------------------------------------------------------------------------------
 
 
-def _free_notify(instance: VrrpInstance) -> list[str]:
+def _free_notify(instance: VrrpInstance, host: Host) -> list[str]:
     """The keywords under which netvip's notify script fits beside the operator's: an instance takes
-    one `notify`, and one of each of the others (fact notify-slots)."""
-    taken = {notify.keyword for notify in instance.notifies}
+    one `notify`, and one of each of the others (fact notify-slots). One whose user does not exist
+    takes no place."""
+    taken = {n.keyword for n in instance.notifies if n.user or not host.no_default_user}
     if "notify" not in taken:
         return ["notify"]
     return [] if taken & set(STATE_NOTIFIES) else list(STATE_NOTIFIES)
 
 
-def _notify_lines(instance: VrrpInstance) -> list[str]:
+def _notify_lines(instance: VrrpInstance, host: Host) -> list[str]:
     if notifies(instance):
         return []
     name = file_name(instance.name)
     lines = []
-    for keyword in _free_notify(instance):
+    for keyword in _free_notify(instance, host):
         told = "" if keyword == "notify" else f" INSTANCE {name} {STATE_NOTIFIES[keyword]} 0"
         lines.append(f'{keyword} "{NOTIFY_SCRIPT} {name}{told}" root')
     return lines
@@ -290,7 +344,14 @@ def _chain(configuration: Configuration, instance: VrrpInstance, host: Host) -> 
     notify = next(notify for notify in instance.notifies if notify.keyword == "notify")
     words = notify.statement.words
     text = configuration.texts[notify.statement.path]
-    if not notify.statement.verbatim:
+    if not host.runs(notify.command):
+        # As an argument of netvip's script it would run.
+        raise ConfigError(
+            f"{notify.statement.where}: keepalived does not run this script (it does not exist, "
+            "may not be executed, or users other than root may change it); mend or remove this "
+            "line, then run netvip adopt again"
+        )
+    if not _may_prefix(notify.statement, text):
         raise ConfigError(
             f"{notify.statement.where}: a definition generates this notify; let it begin with "
             f"{NOTIFY_SCRIPT} {file_name(instance.name)} --then, and run netvip adopt again"
@@ -308,6 +369,13 @@ def _user(notify: Notify, host: Host) -> str:
     return notify.user if notify.group is None else f"{notify.user}:{notify.group}"
 
 
+def _may_prefix(statement: Statement, text: str) -> bool:
+    """Whether the command is written in the file, and not by a definition alone."""
+    command = statement.words[1]
+    written = text[command.start : command.end]
+    return statement.verbatim or (statement.stands and written[:1] == '"')
+
+
 def _prefixed(statement: Statement, text: str, prefix: str) -> Iterator[Insertion]:
     """Put words before a command, inside its quotes; a command without quotes gets them."""
     command = statement.words[1]
@@ -321,11 +389,12 @@ def _prefixed(statement: Statement, text: str, prefix: str) -> Iterator[Insertio
 # --- the operator's checks ------------------------------------------------------------------------
 
 
-def _wrap(configuration: Configuration, script: Script) -> Iterator[Insertion]:
+def _wrap(configuration: Configuration, script: Script, host: Host) -> Iterator[Insertion]:
+    """What keepalived does not run counts as healthy, and would fail under the wrapper."""
     at = script.command_at
-    if at is None or not script.command or script.command.startswith("/etc/netvip/"):
+    if at is None or not _is_wrapped(script, host):
         return
-    if not at.verbatim:
+    if not _may_prefix(at, configuration.texts[at.path]):
         raise ConfigError(
             f"{at.where}: a definition generates this script; let it begin with {HOLD_SCRIPT}, "
             "and adopt again"
@@ -333,7 +402,15 @@ def _wrap(configuration: Configuration, script: Script) -> Iterator[Insertion]:
     yield from _prefixed(at, configuration.texts[at.path], f"{HOLD_SCRIPT} ")
 
 
+def _is_wrapped(script: Script, host: Host) -> bool:
+    own = script.command.split()[:1] or [ETC]
+    dropped = script.user is None and host.no_default_user
+    foreign = not own[0].startswith(ETC) and not opens_file(script.command)
+    return foreign and not dropped and host.runs(script.command)
+
+
 def wrapped_users(configuration: Configuration, host: Host) -> set[str]:
     """The users that run the operator's checks: each needs a directory for its last results."""
-    scripts = [s for s in configuration.scripts.values() if not s.command.startswith(CHECK_SCRIPT)]
-    return {(script.user or host.script_user).partition(":")[0] for script in scripts}
+    wrapped = [s for s in configuration.scripts.values() if _is_wrapped(s, host)]
+    held = [s for s in configuration.scripts.values() if s.command.startswith(HOLD_SCRIPT)]
+    return {(s.user or host.script_user).partition(":")[0] for s in (*wrapped, *held)}

@@ -253,4 +253,6 @@ class _Reading:
 def _statement(
     line: Line, taken: tuple[Word, ...], around: tuple[tuple[str, ...], ...]
 ) -> Statement:
-    return Statement(line.path, line.number, taken, around, line.applies, line.verbatim)
+    return Statement(
+        line.path, line.number, taken, around, line.applies, line.verbatim, line.stands
+    )

@@ -40,6 +40,9 @@ class Statement:
     applies: Tri = Tri.YES
     #: Whether it is in its file word for word, so that an edit may change it there.
     verbatim: bool = True
+    #: Whether it is a line of its file, though definitions may make words of it: an edit may add a
+    #: word to it.
+    stands: bool = True
     #: Whether keepalived knows the first word in this block; it passes over the line otherwise.
     known: bool = True
 

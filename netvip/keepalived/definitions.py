@@ -78,10 +78,14 @@ class Definitions:
         return (line, following) if count else None
 
     def _put(self, line: Line, found: re.Match[str], value: Definition) -> Line:
+        whole = found.end() - found.start() == len(line.text)
         line = line.spliced(found.start(), found.end(), value.lines[0])
         if len(line.text.encode("utf-8", errors="surrogateescape")) > LONGEST_LINE:
             name = found[1] or found[2]
             raise ConfigError(f"{line.where}: ${name} makes the line too long; shorten it")
+        # A reference that is all of the line, or has braces in it, makes lines of its own.
+        if whole or value.several or set("{}~") & set(value.lines[0]):
+            line = replace(line, stands=False)
         return line if value.applies is Tri.YES else replace(line, applies=Tri.UNKNOWN)
 
     def _value(self, found: re.Match[str], line: Line) -> Definition | None:

@@ -31,6 +31,8 @@ class Line:
     ends: Sequence[int]
     applies: Tri = Tri.YES
     verbatim: bool = True
+    #: Whether it is a line of its file, though definitions may make words of it.
+    stands: bool = True
 
     @property
     def where(self) -> str:
@@ -60,7 +62,8 @@ class Line:
         """A line that a definition made, in the place of this one."""
         first, last = min(self.starts, default=0), max(self.ends, default=0)
         size = len(value)
-        return replace(self, text=value, starts=[first] * size, ends=[last] * size, verbatim=False)
+        starts, ends = [first] * size, [last] * size
+        return replace(self, text=value, starts=starts, ends=ends, verbatim=False, stands=False)
 
     def word(self, text: str, start: int, end: int) -> Word:
         """A word of it, with its place in the file."""

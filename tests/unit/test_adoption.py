@@ -44,7 +44,7 @@ ADDED_LINES = """\
 #: What stands before the instance.
 DEFINITIONS = """\
 global_defs {
-    vrrp_notify_fifo /run/netvip/fifo
+    vrrp_notify_fifo /run/netvip/fifo root
     enable_script_security
     vrrp_garp_master_refresh 60
     vrrp_garp_master_repeat 5
@@ -251,7 +251,7 @@ def test_more_vips_than_were_tested_are_left_as_they_are(conf: Path) -> None:
     ("lines", "line", "sentence"),
     [
         (("state BACKUP",), 1, "vrrp_instance VI_1 names no interface"),
-        (("state BACKUP", "interface"), 1, "vrrp_instance VI_1 names no interface"),
+        (("state BACKUP", "interface"), 3, "interface lacks its value: keepalived ends there"),
         (("state BACKUP", "interface eth9"), 3, "eth9 has no static address of its own"),
     ],
 )
@@ -328,7 +328,7 @@ def test_blocks_that_are_there_take_the_names(conf: Path) -> None:
     text = guarded(conf)
     assert text.count("global_defs") == text.count("track_script") == 1
     assert "track_script {\n        netvip_VI_1\n" in text
-    assert "{\n    vrrp_notify_fifo /run/netvip/fifo\n" in text
+    assert "{\n    vrrp_notify_fifo /run/netvip/fifo root\n" in text
 
 
 def test_the_operator_s_fifo_stays_and_ours_stands_beside_it(conf: Path) -> None:
