@@ -14,7 +14,8 @@ from netvip.keepalived.traps import in_unicast_trap
 def promote_secondaries(facts: Facts) -> Iterator[Finding]:
     """A VIP that may become the primary address; the kernel deletes the others with it."""
     for instance in facts.configuration.instances.values():
-        for address in instance.addresses:
+        told = any(s.keyword == "promote_secondaries" for s in instance.statements)
+        for address in () if told else instance.addresses:
             own = facts.own.get(address.interface, ())
             shares = any(
                 address.ip.version == 4
@@ -22,8 +23,7 @@ def promote_secondaries(facts: Facts) -> Iterator[Finding]:
                 and address.ip in mine.network
                 for mine in own
             )
-            told = any(s.keyword == "promote_secondaries" for s in instance.statements)
-            if shares and facts.promote_secondaries.get(address.interface) == (0, 0) and not told:
+            if shares and facts.promote_secondaries.get(address.interface) == (0, 0):
                 yield warning(
                     "NV301",
                     address.statement,

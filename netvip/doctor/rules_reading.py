@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 
 from netvip.core.model import Tri
@@ -88,9 +89,15 @@ def _why_refused(one: Complaint) -> str:
 
 
 def _meant(one: Complaint, behind: str) -> Iterator[str]:
-    meant = get_close_matches(one.words[0], known_words(one.around), n=1)
+    meant = _closest(one.words[0], one.around[:1])
     if meant:
-        yield f"{' '.join((meant[0], *one.words[1:]))}{behind}"
+        yield f"{' '.join((meant, *one.words[1:]))}{behind}"
+
+
+@cache
+def _closest(word: str, opener: tuple[str, ...]) -> str:
+    """The word that keepalived knows in such a block and that this one is most like; or empty."""
+    return next(iter(get_close_matches(word, sorted(known_words(opener)), n=1)), "")
 
 
 def _told(code: str, severity: Severity, one: Complaint, text: str, *instead: str) -> Finding:

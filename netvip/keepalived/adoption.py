@@ -79,9 +79,10 @@ def adopted(configuration: Configuration, host: Host, wrap_checks: bool = False)
     _refuse_what_ends(configuration)
     protectable = [i for i in configuration.instances.values() if not unprotectable(i, host)]
     insertions = list(_globally(configuration, host)) if protectable else []
+    shared = any(CONDITION.search(text) for text in configuration.texts.values())
     for instance in protectable:
         _refuse(instance, host)
-        insertions += _instance(configuration, instance, host)
+        insertions += _instance(configuration, instance, host, shared)
     if wrap_checks and protectable:
         for script in configuration.scripts.values():
             insertions += _wrap(configuration, script, host)
@@ -189,11 +190,11 @@ def _everywhere(configuration: Configuration, keyword: str) -> bool:
 
 
 def _instance(
-    configuration: Configuration, instance: VrrpInstance, host: Host
+    configuration: Configuration, instance: VrrpInstance, host: Host, shared: bool
 ) -> Iterator[Insertion]:
     if host.version >= TRACKS:
         yield from _untrack(instance)
-    lines = list(_source(configuration, instance, host))
+    lines = list(_source(instance, host, shared))
     lines += _notify_lines(instance, host)
     name = _own_name(instance)
     if not _has_check(configuration, instance):
@@ -240,7 +241,7 @@ def _untrack(instance: VrrpInstance) -> Iterator[Insertion]:
         yield Insertion(statement.path, statement.words[-1].end, f" {NO_TRACK}")
 
 
-def _source(configuration: Configuration, instance: VrrpInstance, host: Host) -> Iterator[str]:
+def _source(instance: VrrpInstance, host: Host, shared: bool) -> Iterator[str]:
     if instance.source is not Tri.NO:
         return  # also where a condition (@id) decides about it
     family = instance.addresses[0].ip.version if instance.addresses else 4
@@ -258,7 +259,6 @@ def _source(configuration: Configuration, instance: VrrpInstance, host: Host) ->
             f"--source {instance.name}=ADDR"
         )
     keyword = "unicast_src_ip" if instance.unicast else "mcast_src_ip"
-    shared = any(CONDITION.search(text) for text in configuration.texts.values())
     condition = f"@{host.node} " if shared and host.node else ""
     yield f"{condition}{keyword} {address}"
 

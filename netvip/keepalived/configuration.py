@@ -227,14 +227,22 @@ class Configuration:
     #: What keepalived does not take as it is written.
     complaints: tuple[Complaint, ...] = ()
 
+    #: The last line of global_defs with each keyword, and its place among the statements: looking
+    #: for it again for each instance would take quadratic time.
+    _globals: dict[str, tuple[int, Statement]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        found = {
+            s.keyword: (at, s)
+            for at, s in enumerate(self.statements)
+            if len(s.blocks) == 1 and s.inside("global_defs") and s.known
+        }
+        object.__setattr__(self, "_globals", found)
+
     def globals(self, *keywords: str) -> Statement | None:
         """The last line of global_defs with such a keyword."""
-        found = [
-            s
-            for s in self.statements
-            if len(s.blocks) == 1 and s.inside("global_defs") and s.known and s.keyword in keywords
-        ]
-        return found[-1] if found else None
+        found = [self._globals[keyword] for keyword in keywords if keyword in self._globals]
+        return max(found, key=lambda one: one[0])[1] if found else None
 
     def setting(self, instance: VrrpInstance, keyword: str) -> Statement | None:
         """The line that sets it for an instance: its own, or else that of global_defs, which has

@@ -71,13 +71,20 @@ class Declarations:
         self._read_as: tuple[object, ...] = ()
         self._seen: tuple[object, ...] = ()
 
+    def known(
+        self, main: Path, node: str | None, version: tuple[int, ...], root: Path = HOST
+    ) -> Declaration | None:
+        """What declaration() returned last; None if something that it depends on has changed."""
+        same = self._seen and self._read_as == (main, node, version, root)
+        return self._last if same and _identities(self._last.files) == self._seen else None
+
     def read(
         self, main: Path, node: str | None, version: tuple[int, ...], root: Path = HOST
     ) -> Declaration:
         """declaration(), or what it returned last if nothing that it depends on has changed."""
+        if (known := self.known(main, node, version, root)) is not None:
+            return known
         read_as = (main, node, version, root)
-        if self._seen and self._read_as == read_as and _identities(self._last.files) == self._seen:
-            return self._last
         begun = time.time_ns()
         self._last, self._read_as = declaration(main, node, version, root), read_as
         self._seen = () if self._last.problem else _identities(self._last.files, begun)

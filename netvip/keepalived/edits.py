@@ -21,13 +21,14 @@ class Insertion:
 
 def insert(texts: Mapping[Path, str], insertions: Iterable[Insertion]) -> dict[Path, str]:
     """The files that change, with their new text. At one place, the first given stands first."""
-    changed: dict[Path, str] = {}
+    parts: dict[Path, list[str]] = {}
+    ends: dict[Path, int] = {}
     unique = dict.fromkeys(insertions)  # a file that is included twice is edited once
-    for insertion in sorted(unique, key=lambda i: i.offset)[::-1]:
-        text = changed.get(insertion.path, texts[insertion.path])
-        at = insertion.offset
-        changed[insertion.path] = text[:at] + insertion.text + text[at:]
-    return changed
+    for insertion in sorted(unique, key=lambda i: i.offset):
+        path, begin = insertion.path, ends.get(insertion.path, 0)
+        parts.setdefault(path, []).append(texts[path][begin : insertion.offset] + insertion.text)
+        ends[path] = insertion.offset
+    return {path: "".join(part) + texts[path][ends[path] :] for path, part in parts.items()}
 
 
 def indent(text: str, statement: Statement) -> str:
