@@ -5,6 +5,8 @@ SUITES ?= bookworm trixie
 CACHE  ?= /var/cache/netvip-lab
 # More than there are cores: a node mostly waits.
 WORKERS ?= 3
+# How many configurations make differential tries.
+FILES ?= 10000
 # Kernels of Debian's package user-mode-linux.
 KERNELS ?= 6.1 6.12
 # How often make kernels runs each action with netvip: the run in the middle counts.
@@ -24,7 +26,7 @@ export NETVIP_LAB_CACHE := $(CACHE)
 SHELL_SCRIPTS = $(shell git ls-files -z | \
     xargs -0 awk 'FNR == 1 && /^#!.*sh( |$$)/ { print FILENAME } { nextfile }')
 
-.PHONY: demo upgrades never-worse record test unit lab kernels matrix bench deb lint ruff mypy shellcheck docs clean \
+.PHONY: demo upgrades differential never-worse record test unit lab kernels matrix bench deb lint ruff mypy shellcheck docs clean \
         packages venv
 
 # With KERNEL=6.1 on that kernel of Debian's.
@@ -35,6 +37,10 @@ demo: packages deb $(if $(KERNEL),build/probe)
 never-worse: packages deb
 	NETVIP_LAB_ALL=1 $(PYTEST) -s tests/lab/test_never_worse.py tests/lab/test_strangers.py \
 	    tests/lab/test_users.py tests/lab/test_containers.py
+
+# Configurations with random mistakes, read by netvip and by keepalived.
+differential: packages
+	NETVIP_DIFFERENTIAL=$(FILES) $(PYTEST) -s tests/netns/test_keepalived_differential.py
 
 upgrades: packages deb
 	$(VENV)/bin/python -m tests.lab.upgrade_table $(SUITES)
