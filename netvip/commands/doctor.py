@@ -35,6 +35,8 @@ def main(arguments: list[str]) -> int:
         print(json.dumps([_plain(finding) for finding in found], indent=2))
     else:
         print("\n".join(line for finding in found for line in _lines(finding)) or "no findings")
+        if found:
+            print(_summary(found))
     return int(any(finding.severity is not Severity.NOTE for finding in found))
 
 
@@ -46,6 +48,13 @@ def _lines(finding: Finding) -> list[str]:
     place = f"{finding.where}: " if finding.where else ""
     first = f"{place}{finding.severity.value} {finding.code}: {finding.text}"
     return [first, *(f"    {line}" for line in finding.instead)]
+
+
+def _summary(found: list[Finding]) -> str:
+    """How many findings there are of each severity: 2 errors, 1 warning."""
+    numbers = {severity: sum(f.severity is severity for f in found) for severity in Severity}
+    told = [f"{n} {s.value}{'s' if n > 1 else ''}" for s, n in numbers.items() if n]
+    return ", ".join(told)
 
 
 def _elsewhere(path: Path) -> Facts:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from netvip.doctor import (
     rules_checks,
     rules_host,
@@ -21,6 +23,10 @@ RULES = (
     *rules_scripts.RULES,
     *rules_host.RULES,
 )
+#: A cure in one place for all instances.
+EVERYWHERE = "# in global_defs"
+#: An operator reads a few findings that are alike; more of them hide the others.
+MANY = 4
 #: At these keepalived ends, and runs nothing: nothing else matters before.
 ENDS = frozenset({"NV131", "NV136"})
 #: The grave first.
@@ -29,9 +35,22 @@ GRAVE = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
 
 def apply_rules(facts: Facts) -> list[Finding]:
     """The findings, the grave first, each kind in the order of files and lines, and those about
-    the host behind them."""
-    found = [finding for rule in RULES for finding in rule(facts)]
-    return sorted(found, key=_order)
+    the host behind them; what is the same in many places is one."""
+    found = sorted((finding for rule in RULES for finding in rule(facts)), key=_order)
+    alike: dict[tuple[str, Severity, str], list[Finding]] = {}
+    for finding in found:
+        alike.setdefault((finding.code, finding.severity, finding.text), []).append(finding)
+    return sorted((one for same in alike.values() for one in _together(same)), key=_order)
+
+
+def _together(alike: list[Finding]) -> list[Finding]:
+    """One finding, at the first place, for what one line cures or is the same in many places."""
+    first, *others = alike
+    one_line = any(EVERYWHERE in line for line in first.instead)
+    if not others or (len(alike) < MANY and not one_line):
+        return alike
+    more = f"{len(others)} more place{'s' if others[1:] else ''}, the last {others[-1].where}"
+    return [replace(first, text=f"{first.text} (and in {more})")]
 
 
 def _order(finding: Finding) -> tuple[bool, int, bool, tuple[str, int]]:
