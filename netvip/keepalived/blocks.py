@@ -157,12 +157,12 @@ class _Reading:
             self._emit(block, replace(taken, known=False))
             self._unknown = self._complain(Kind.UNKNOWN, taken, taken.texts())
             return
-        if word in level.demanding and len(taken.words) == 1 and not block.refused:
+        mute = word in self._root.mute
+        if word in level.demanding and len(taken.words) == 1 and not (block.refused or mute):
             self._complain(Kind.NO_VALUE, taken, taken.texts())
         if word in level.counted:
             self.found.add(word)
             self._emit(block, taken)
-            mute = word in self._root.mute
             self._push(_Block(taken.texts(), inside, at=taken, counted=True, refused=mute))
         elif word in _UNIQUE and self._is_refused(taken):
             self._complain(Kind.REFUSED, taken, taken.texts())

@@ -125,6 +125,13 @@ def told(lines: list[str]) -> tuple[Told, int | None]:
     return found, ends
 
 
+def is_undefined(path: Path) -> bool:
+    """Whether a refused block lacks its brace: keepalived then goes on with an instance that is not
+    there, and ends with a segmentation fault, or not."""
+    found = [(one.kind, one.line) for one in read(path).complaints]
+    return any((Kind.REFUSED, line) in found for kind, line in found if kind is Kind.NO_BRACE)
+
+
 def complained(path: Path, suite: str) -> tuple[Told, int | None]:
     """The same of the reader's."""
     found: Told = set()
@@ -147,6 +154,8 @@ def test_the_reader_complains_of_what_keepalived_complains_of(tmp_path: Path, su
     different, compared = {}, 0
     for name, status, lines in keepalived(suite, tmp_path):
         if status == SEGMENTATION_FAULT or any("nterminated quote" in line for line in lines):
+            continue
+        if is_undefined(tmp_path / name):
             continue
         (real, end), (own, own_end) = told(lines), complained(tmp_path / name, suite)
         if end is not None:  # keepalived reads no further

@@ -203,6 +203,7 @@ def test_a_missing_value_ends_keepalived(conf: Path, text: str, line: int) -> No
 @pytest.mark.parametrize(
     "text",
     [
+        "global_defs {\n vrrp_sync_group G {\n  group {\n   DB\n  }\n } track_file\n}\n" + OTHER,
         HEAD + " nopreempt\n use_vmac\n accept\n dont_track_primary\n smtp_alert\n}\n",
         HEAD + ' priority ""\n}\n',
         HEAD + " track_interface\n {\n }\n}\n",
