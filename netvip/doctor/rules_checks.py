@@ -3,13 +3,13 @@ run."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from netvip.const import CHECK_SCRIPT, HOLD_SCRIPT
 from netvip.doctor import runs, shell
 from netvip.doctor.facts import Facts, holders
 from netvip.doctor.findings import Finding, error, warning
-from netvip.keepalived.configuration import IP, Reference, Script
+from netvip.keepalived.configuration import IP, Reference, Script, Statement
 from netvip.keepalived.names import file_name
 from netvip.keepalived.scripts import opens_file
 
@@ -147,23 +147,32 @@ def ends_keepalived(facts: Facts) -> Iterator[Finding]:
 
 
 def undefined(facts: Facts) -> Iterator[Finding]:
-    """A tracked name that is not defined."""
+    """A tracked name that is not defined, or only below: keepalived looks it up as it reads it."""
     configuration = facts.configuration
+    places = {id(statement): at for at, statement in enumerate(configuration.statements)}
     for holder in holders(configuration):
-        known: tuple[tuple[Iterable[Reference], Iterable[str], str], ...] = (
-            (holder.track_scripts, configuration.scripts, "vrrp_script"),
-            (holder.track_files, configuration.track_files, "track_file"),
-        )
-        for references, defined, kind in known:
-            for reference in references:
-                if reference.name not in defined:
-                    yield error(
-                        "NV209",
-                        reference.statement,
-                        f"there is no {kind} {reference.name}: keepalived ignores this line, and "
-                        f"{holder.name} counts as healthy without it",
-                        f"{kind} {reference.name} {{ ... }}",
-                    )
+        for reference in holder.track_scripts:
+            script = configuration.scripts.get(reference.name)
+            defined = script.statement if script else None
+            yield from _undefined("vrrp_script", reference, defined, places, holder.name)
+        for reference in holder.track_files:
+            file = configuration.track_files.get(reference.name)
+            defined = file.statement if file else None
+            yield from _undefined("track_file", reference, defined, places, holder.name)
+
+
+def _undefined(
+    kind: str, reference: Reference, defined: Statement | None, places: dict[int, int], holder: str
+) -> Iterator[Finding]:
+    ignored = f"keepalived ignores this line, and {holder} counts as healthy without it"
+    if defined is None:
+        told, cure = f"there is no {kind} {reference.name}", f"{kind} {reference.name} {{ ... }}"
+    elif places.get(id(defined), 0) > places.get(id(reference.statement), 0):
+        told = f"{kind} {reference.name} is defined only below, in line {defined.line}"
+        cure = f"move the {kind} before {holder}"
+    else:
+        return
+    yield error("NV209", reference.statement, f"{told}: {ignored}", cure)
 
 
 def _in_place(facts: Facts, script: Script) -> Iterator[str]:

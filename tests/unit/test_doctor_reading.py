@@ -110,3 +110,20 @@ def test_a_refused_block_is_told_with_the_reason(tmp_path: Path) -> None:
         "keepalived reads nothing of this block: a vrrp_instance has a name of one word",
         "keepalived reads nothing of this block: there is a vrrp_instance WEB before",
     ]
+
+
+@pytest.mark.parametrize("above", [True, False])
+def test_a_definition_below_its_use_counts_for_nothing(tmp_path: Path, above: bool) -> None:
+    path = tmp_path / "keepalived.conf"
+    defined = 'vrrp_script c {\n script "/c"\n}\ntrack_file f {\n file /f\n}\n'
+    used = f"{HEAD} track_script {{\n  c\n }}\n track_file {{\n  f\n }}\n}}\n"
+    path.write_text(defined + used if above else used + defined)
+    found = [f.text for f in apply_rules(Facts(read(path))) if f.code == "NV209"]
+    assert [text.partition(":")[0] for text in found] == (
+        []
+        if above
+        else [
+            "vrrp_script c is defined only below, in line 11",
+            "track_file f is defined only below, in line 14",
+        ]
+    )
