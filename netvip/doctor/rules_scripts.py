@@ -11,7 +11,7 @@ from netvip.doctor.facts import Command, Facts
 from netvip.doctor.findings import Finding, error, warning
 from netvip.keepalived.configuration import Statement
 from netvip.keepalived.script_files import SERVICE_PATH
-from netvip.keepalived.scripts import DEFAULT_USER
+from netvip.keepalived.scripts import DEFAULT_USER, default_user
 
 #: Where a script is named, what it is called, its command, and the user it names.
 Named = tuple[Statement | None, str, Command, str | None]
@@ -102,10 +102,11 @@ def badly_owned(facts: Facts) -> Iterator[Finding]:
 
 def no_user(facts: Facts) -> Iterator[Finding]:
     """A script whose user does not exist."""
-    secure = facts.configuration.globals("enable_script_security") is not None
+    # Of a user of whom nothing is known, nothing is said.
+    default = default_user(facts.configuration, lambda u: facts.users.get(u) is not Tri.NO)
     for at, name, _, user in _scripts(facts):
-        wanted = user or _default(facts) or (DEFAULT_USER if secure else "")
-        if wanted and facts.users.get(wanted, Tri.UNKNOWN) is Tri.NO:
+        wanted = user or _default(facts) or DEFAULT_USER
+        if (default is None) if user is None else facts.users.get(user) is Tri.NO:
             yield error(
                 "NV224",
                 at,

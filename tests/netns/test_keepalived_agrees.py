@@ -19,6 +19,7 @@ from netvip.keepalived.dump import parse
 from netvip.keepalived.reader import read
 from tests.lab.rootfs import rootfs
 from tests.unit import keepalived_styles
+from tests.unit.helpers import ROOT
 from tests.unit.keepalived_corpus import CORPUS, write
 
 #: The configurations that differ in more than layout, as keepalived is started for each. "a
@@ -183,3 +184,36 @@ def _written(address: VirtualAddress) -> tuple[str, str, bool]:
     whole = 32 if address.ip.version == 4 else 128
     length = "" if address.prefixlen == whole else f"/{address.prefixlen}"
     return f"{address.ip}{length}", address.interface, address.tracked
+
+
+# --- what keepalived passes over, swallows, or ends at --------------------------------------------
+
+INPUTS = ROOT / "tests/unit/inputs"
+
+
+@pytest.mark.parametrize("suite", VERSIONS)
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("06a-extra-brace", {"WEB": ["192.0.2.10/24"]}),
+        ("06b-missing-brace", {"WEB": ["192.0.2.10/24"]}),
+        ("09-unknown-block", {"WEB": []}),
+        ("10-source-with-length", {"WEB": ["192.0.2.10/24"]}),
+        ("18-name-with-blank", {"my web": ["192.0.2.10/24"]}),
+        ("19-mcast-dst", {"A": ["192.0.2.10/24"], "B": ["192.0.2.11/24"]}),
+        ("23-include-directory", {"A": ["192.0.2.5/24"]}),
+    ],
+)
+def test_an_input_is_read_as_keepalived_reads_it(
+    tmp_path: Path, suite: str, name: str, expected: dict[str, list[str]]
+) -> None:
+    (tmp_path / "23-conf.d").mkdir()
+    path = tmp_path / "keepalived.conf"
+    path.write_text((INPUTS / f"{name}.conf").read_text().replace("eth0", "ens160"))
+    document = json.loads(dumped(suite, tmp_path))
+    entries = document["vrrp"] if isinstance(document, dict) else document
+    running = [e["data"] for e in entries]
+    reported = {d["iname"]: [v.split()[0] for v in d.get("vips", ())] for d in running}
+    found = read(path, version=VERSIONS[suite]).instances.values()
+    configured = {i.name: [f"{a.ip}/{a.prefixlen}" for a in i.addresses] for i in found}
+    assert reported == expected and configured == expected

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from netvip.doctor.facts import Facts
+from netvip.core.model import Tri
+from netvip.doctor.facts import Facts, commands
 from netvip.doctor.findings import Finding, Severity
 from netvip.doctor.rules import apply_rules
 from netvip.doctor.rules_reading import RULES
@@ -127,3 +128,25 @@ def test_a_definition_below_its_use_counts_for_nothing(tmp_path: Path, above: bo
             "track_file f is defined only below, in line 14",
         ]
     )
+
+
+@pytest.mark.parametrize(
+    ("lines", "dropped"),
+    [
+        ("enable_script_security\n vrrp_notify_fifo /f", True),
+        ("enable_script_security\n vrrp_notify_fifo /f root", True),
+        ("vrrp_notify_fifo /f root\n enable_script_security", True),
+        ("vrrp_notify_fifo /f\n enable_script_security", False),
+        ("vrrp_notify_fifo /f", False),
+    ],
+)
+def test_the_order_of_lines_decides_about_the_default_user(
+    tmp_path: Path, lines: str, dropped: bool
+) -> None:
+    path = tmp_path / "keepalived.conf"
+    check = 'vrrp_script c {\n script "/c"\n}\n'
+    path.write_text(f"global_defs {{\n {lines}\n}}\n{check}{HEAD}{VIPS}}}\n")
+    configuration = read(path)
+    users = {"keepalived_script": Tri.NO, "root": Tri.YES}
+    facts = Facts(configuration, commands=commands(configuration, here=False), users=users)
+    assert ("NV224" in {f.code for f in apply_rules(facts)}) is dropped
