@@ -99,7 +99,7 @@ class Written:
         """The address on its interface."""
         device, own = self.options.get("dev", ""), "use_vmac" in self.options
         interface = links.of(device, own, self.ip.version)
-        vmac = own or bool(links.vmac and interface == links.vmac)
+        vmac = own or interface == links.vmac
         tracked = NO_TRACK not in self.options
         return VirtualAddress(
             self.ip, self.prefixlen, interface, tracked, self.excluded, self.statement, vmac

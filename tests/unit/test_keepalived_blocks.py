@@ -138,6 +138,18 @@ def vips(configuration: Configuration) -> dict[str, list[str]]:
             id="global_defs that nothing closes hide every instance",
         ),
         pytest.param(
+            "vrrp_script c {\n foo {\n }\n" + OTHER + "}\n",
+            {},
+            [(Kind.UNKNOWN_BLOCK, 2), (Kind.EXTRA, 8)],
+            id="an instance that the parent process does not see does not run",
+        ),
+        pytest.param(
+            OTHER + "vrrp_sync_group G {\n group {\n  DB\n }\n group {\n  X\n }\n}\n",
+            {"DB": []},
+            [(Kind.STRAY, 9), (Kind.UNKNOWN, 10), (Kind.EXTRA, 12)],
+            id="a second list of members opens nothing",
+        ),
+        pytest.param(
             "virtual_server 192.0.2.10 80 {\n foo {\n  x\n }\n}\n" + OTHER,
             {"DB": []},
             [],
