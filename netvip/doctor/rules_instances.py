@@ -217,32 +217,31 @@ def garp_repeat(facts: Facts) -> Iterator[Finding]:
 
 
 def duplicate_vrid(facts: Facts) -> Iterator[Finding]:
-    """Two instances with one VRID on an interface."""
-    seen: dict[object, VrrpInstance] = {}
+    """Two instances with one VRID on an interface, a VMAC on it included."""
+    seen: dict[object, list[VrrpInstance]] = {}
     for instance in _instances(facts):
         at = instance.find("virtual_router_id")
         if at is None or at.applies is not Tri.YES or instance.source is Tri.UNKNOWN:
             continue
-        # keepalived tells unicast instances apart by their source, others by their group
-        # (vrrp_complete_init in its vrrp.c).
-        group = _group(facts.configuration, instance)
-        apart = instance.source_ip if instance.unicast else group
-        key = (
-            instance.interface,
-            instance.vrid,
-            instance.family,
-            instance.use_vmac,
-            instance.unicast,
-            apart,
-        )
-        first = seen.setdefault(key, instance)
-        if first is not instance:
+        # keepalived tells unicast instances apart by their source and their peers, others by their
+        # group (vrrp_complete_init in its vrrp.c).
+        unicast = bool(instance.unicast_peers)
+        apart = instance.source_ip if unicast else _group(facts.configuration, instance)
+        key = (instance.interface, instance.vrid, instance.family, unicast, apart)
+        others = seen.setdefault(key, [])
+        first = next((o for o in others if not unicast or _share_a_peer(o, instance)), None)
+        others.append(instance)
+        if first is not None:
             yield error(
                 "NV125",
                 at,
                 f"{instance.name} and {first.name} have VRID {instance.vrid} on one interface",
                 "virtual_router_id ANOTHER   # the same on both nodes",
             )
+
+
+def _share_a_peer(one: VrrpInstance, other: VrrpInstance) -> bool:
+    return not set(one.unicast_peers).isdisjoint(other.unicast_peers)
 
 
 def _group(configuration: Configuration, instance: VrrpInstance) -> IP | None:

@@ -70,8 +70,9 @@ class Blocks:
 
     @property
     def complaints(self) -> tuple[Complaint, ...]:
-        """What the processes complain of, in the order of lines, each once."""
-        return tuple(dict.fromkeys((*self._vrrp.complaints, *self._parent.complaints)))
+        """What the processes complain of, each once: the parent first, which may end before the
+        VRRP process begins."""
+        return tuple(dict.fromkeys((*self._parent.complaints, *self._vrrp.complaints)))
 
     @property
     def runs_vrrp(self) -> bool:

@@ -155,11 +155,12 @@ def test_the_reader_complains_of_what_keepalived_complains_of(tmp_path: Path, su
     for name, status, lines in keepalived(suite, tmp_path):
         if status == SEGMENTATION_FAULT or any("nterminated quote" in line for line in lines):
             continue
-        if is_undefined(tmp_path / name):
+        # 2.3 removes a sync group without members, so that another one may have its name.
+        if is_undefined(tmp_path / name) or any("has no members" in line for line in lines):
             continue
         (real, end), (own, own_end) = told(lines), complained(tmp_path / name, suite)
-        if end is not None:  # keepalived reads no further
-            real, own = ({one for one in s if one[0] <= end} for s in (real, own))
+        if end is not None:  # keepalived reads no further, and begins no further process
+            real = own = set()
         compared += 1
         if (real, end) != (own, own_end):
             different[name] = real - own, own - real, end, own_end

@@ -15,6 +15,7 @@ from tests.unit.helpers import ROOT
 INPUTS = ROOT / "tests/unit/inputs"
 CHECK = 'vrrp_script chk {\n script "/c"\n weight -30\n}\n'
 FILE = "track_file f {\n file /tmp/f\n}\n"
+FROM = "unicast_src_ip 192.0.2.1\n unicast_peer {\n"
 TRACKED = "track_script {\n  chk\n }\n"
 
 
@@ -73,6 +74,10 @@ def test_the_owner_s_weight_is_a_finding() -> None:
         ("mcast_dst_ip 224.0.0.118", "mcast_dst_ip 224.0.0.118", True),
         ("", "", True),
         ("unicast_src_ip 192.0.2.1\n unicast_peer {\n  192.0.2.2\n }", "", False),
+        (f"{FROM}  192.0.2.2\n }}", f"{FROM}  192.0.2.3\n }}", False),
+        (f"{FROM}  192.0.2.2\n }}", f"{FROM}  192.0.2.3\n  192.0.2.2\n }}", True),
+        ("unicast_src_ip 192.0.2.1", "", True),
+        ("use_vmac", "", True),
     ],
 )
 def test_two_groups_are_two_sets_of_numbers(

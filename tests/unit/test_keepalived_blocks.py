@@ -228,6 +228,11 @@ def test_other_words_need_no_value(conf: Path, text: str) -> None:
     assert [c for c in read(conf).complaints if c.ends_keepalived] == []
 
 
+def test_the_parent_process_ends_first(conf: Path) -> None:
+    conf.write_text(f"{HEAD} priority\n}}\nglobal_defs {{\n vrrp_garp_master_refresh\n}}\n")
+    assert [c.line for c in read(conf).complaints if c.ends_keepalived] == [7, 4]
+
+
 def test_a_condition_of_another_node_ends_nothing_for_certain(conf: Path) -> None:
     conf.write_text(HEAD + "@nodea priority\n}\n")
     assert not any(c.ends_keepalived for c in read(conf).complaints)
