@@ -46,6 +46,10 @@ def _follows(one: Complaint, astray: Complaint, begins: list[int]) -> bool:
 
 
 def _finding(one: Complaint) -> Finding:
+    if one.words and one.words[0].startswith(BYTE_ORDER_MARK):
+        told = "this file begins with a byte order mark, which keepalived takes for a part of the "
+        cure = f"sed -i '1s/^\\xef\\xbb\\xbf//' {one.path}"
+        return _told("NV130", Severity.ERROR, one, f"{told}first word: it does not know it", cure)
     word, around = one.words[0] if one.words else "", _named(one.around)
     where = f"in {around}" if one.around else "outside of blocks"
     ends = f"the next }} ends {around}" if one.around else "the next } closes nothing"
@@ -109,15 +113,12 @@ def no_instance(facts: Facts) -> Iterator[Finding]:
     configuration = facts.configuration
     if configuration.instances:
         return
-    main, instead = configuration.main, ""
-    text = f"no vrrp_instance in {main}: keepalived runs no VRRP, and netvip has nothing to protect"
-    if configuration.texts.get(main, "").startswith(BYTE_ORDER_MARK):
-        text += (
-            "; the file begins with a byte order mark, which keepalived takes for a part of the "
-        )
-        text += "first word"
-        instead = f"sed -i '1s/^\\xef\\xbb\\xbf//' {main}"
-    yield warning("NV135", None, text, *filter(None, (instead,)))
+    main = configuration.main
+    yield warning(
+        "NV135",
+        None,
+        f"no vrrp_instance in {main}: keepalived runs no VRRP, and netvip has nothing to protect",
+    )
 
 
 def ends(facts: Facts) -> Iterator[Finding]:
