@@ -324,6 +324,19 @@ def test_the_operator_s_notify_runs_as_its_user_with_keepalived_s_arguments(
     assert check() == 0
 
 
+def test_the_operator_s_notify_runs_where_keepalived_has_changed_the_user(
+    published: PublishedFiles, tmp_path: Path
+) -> None:
+    tmp_path.chmod(0o777)
+    for parent in tmp_path.parents[:3]:
+        parent.chmod(parent.stat().st_mode | 0o011)
+    command = ("--as", "nobody:nogroup", "--then", "sh", "-c", f"id -u >{tmp_path}/output", "sh")
+    notify = str(SCRIPTS / "keepalived-notify")
+    done = subprocess.run([*UNPRIVILEGED, notify, "VI_1", *command, "INSTANCE", "VI 1", "X", "1"])
+    assert done.returncode == 0
+    assert (tmp_path / "output").read_text() == "65534\n"
+
+
 def test_after_a_crash_the_checks_are_held_for_a_moment(published: PublishedFiles) -> None:
     listed = Path("/run/netvip/verdict/VI_1")
     os.utime(listed, (1, 1))
