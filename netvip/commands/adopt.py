@@ -169,13 +169,12 @@ def _report_consequences(configuration: Configuration, host: adoption.Host) -> N
 
 def _report_left(configuration: Configuration, host: adoption.Host) -> bool:
     """Say which instances stay as they are, and why; whether there are any."""
-    found = False
-    for instance in configuration.instances.values():
-        if why := adoption.unprotectable(instance, host):
-            found = True
-            words = f"netvip cannot protect {instance.name} and leaves it as it is: {why}"
-            print(f"{instance.statement.where}: {words}", file=sys.stderr)
-    return found
+    found = adoption.unprotectable_ones(configuration, host)
+    for name, why in found.items():
+        where = configuration.instances[name].statement.where
+        words = f"netvip cannot protect {name} and leaves it as it is: {why}"
+        print(f"{where}: {words}", file=sys.stderr)
+    return bool(found)
 
 
 def _with_tmpfiles(

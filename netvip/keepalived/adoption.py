@@ -60,8 +60,9 @@ class Host:
     script_user: str = "root"
     #: By interface and IP version, why netvip cannot protect VIPs there.
     unprotectable: Mapping[tuple[str, int], str] = field(default_factory=dict)
-    #: Why netvip cannot protect an instance of so many VIPs; empty if it can.
-    too_many: Callable[[int], str] = lambda _: ""
+    #: Why netvip cannot protect an instance of so many VIPs besides so many others; empty if it
+    #: can.
+    too_many: Callable[[int, int], str] = lambda number, before: ""
     #: The commands whose program does not exist; and those that keepalived disables for another
     #: reason: it may not be executed, or (enable_script_security) other users may change it.
     missing: frozenset[str] = frozenset()
@@ -77,7 +78,8 @@ class Host:
 def adopted(configuration: Configuration, host: Host, wrap_checks: bool = False) -> dict[Path, str]:
     """The files that change, with their new text. Raises ConfigError if something is missing."""
     _refuse_what_ends(configuration)
-    protectable = [i for i in configuration.instances.values() if not unprotectable(i, host)]
+    left = unprotectable_ones(configuration, host)
+    protectable = [i for i in configuration.instances.values() if i.name not in left]
     insertions = list(_globally(configuration, host)) if protectable else []
     shared = any(CONDITION.search(text) for text in configuration.texts.values())
     for instance in protectable:
@@ -93,14 +95,28 @@ def adopted(configuration: Configuration, host: Host, wrap_checks: bool = False)
 def unprotectable(instance: VrrpInstance, host: Host | None = None) -> str:
     """Why an instance is left as it is, as netvip cannot protect it (core/coverage.py); empty if it
     can. Without a host the configuration alone decides."""
-    own_link = instance.use_vmac or any(a.vmac and a.interface for a in instance.addresses)
-    if own_link or instance.find("use_ipvlan") is not None:
+    if instance.find("use_ipvlan") is not None:
+        return "its adverts leave by a link of keepalived's own (use_ipvlan)"
+    if instance.use_vmac or any(a.vmac and a.interface for a in instance.addresses):
         return "its VIPs are on an interface of keepalived's own, which networkd leaves alone"
     if host is None:
         return ""
     places = ((a.interface or instance.interface, a.ip.version) for a in instance.addresses)
     reasons = (host.unprotectable[place] for place in places if place in host.unprotectable)
-    return next(reasons, "") or host.too_many(len(instance.addresses))
+    return next(reasons, "")
+
+
+def unprotectable_ones(configuration: Configuration, host: Host) -> dict[str, str]:
+    """By name, why instances are left as they are: also those whose VIPs are too many for a host
+    besides those of the instances before."""
+    found, before = dict[str, str](), 0
+    for instance in configuration.instances.values():
+        number = len(instance.addresses)
+        if why := unprotectable(instance, host) or host.too_many(number, before):
+            found[instance.name] = why
+        else:
+            before += number
+    return found
 
 
 def _refuse_what_ends(configuration: Configuration) -> None:

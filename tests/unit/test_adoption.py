@@ -16,7 +16,7 @@ import pytest
 
 from netvip.commands import adopt as command
 from netvip.errors import ConfigError
-from netvip.keepalived.adoption import Host, adopted, unprotectable
+from netvip.keepalived.adoption import Host, adopted, unprotectable, unprotectable_ones
 from netvip.keepalived.backup import Backup
 from netvip.keepalived.configuration import Configuration
 from netvip.keepalived.edits import diff
@@ -238,13 +238,29 @@ def test_an_interface_in_a_vrf_is_left_as_it_is(conf: Path) -> None:
     assert "VRF" in unprotectable(configuration.instances["VI_1"], host)
 
 
-def test_more_vips_than_were_tested_are_left_as_they_are(conf: Path) -> None:
-    host = replace(HOST, too_many=lambda number: f"it has {number} VIPs" if number > 1 else "")
-    conf.write_text(instance("interface ens160"))
+def test_more_vips_on_a_host_than_were_tested_are_left_as_they_are(conf: Path) -> None:
+    def too_many(number: int, before: int) -> str:
+        return f"it has {number} besides {before}" if before + number > 2 else ""
+
+    host = replace(HOST, too_many=too_many)
+    two = "10.77.0.10/24\n        10.77.0.11/24"
+    several = [
+        instance("interface ens160", vip=vips).replace("VI_1", f"VI_{number}")
+        for number, vips in enumerate((two, f"{two}\n        10.77.0.12/24", "10.77.0.13/24"), 1)
+    ]
+    conf.write_text("".join(several[:1]))
     assert adopted(read(conf), host)
-    conf.write_text(instance("interface ens160", vip="10.77.0.10/24\n        10.77.0.11/24"))
-    assert adopted(read(conf), host) == {}
-    assert unprotectable(read(conf).instances["VI_1"], host) == "it has 2 VIPs"
+    conf.write_text("".join(several))
+    changed = adopted(read(conf), host)[conf]
+    assert "netvip_VI_1" in changed and "netvip_VI_2" not in changed and "VI_3" in changed
+    left = {"VI_2": "it has 3 besides 2", "VI_3": "it has 1 besides 2"}
+    assert unprotectable_ones(read(conf), host) == left
+
+
+def test_links_of_keepalived_s_own_are_told_apart(conf: Path) -> None:
+    for line, why in (("use_vmac", "its VIPs are on"), ("use_ipvlan", "its adverts leave by")):
+        conf.write_text(instance("interface ens160", line))
+        assert unprotectable(read(conf).instances["VI_1"]).startswith(why)
 
 
 @pytest.mark.parametrize(
