@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from netvip.keepalived.configuration import Statement
+from netvip.keepalived.lexer import code
+
+_BLANK = re.compile(r"[ \t]*\r?\n")
+_BRACE = re.compile(r'[{}]|"[^"]*"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,67 @@ def insert(texts: Mapping[Path, str], insertions: Iterable[Insertion]) -> dict[P
         parts.setdefault(path, []).append(texts[path][begin : insertion.offset] + insertion.text)
         ends[path] = insertion.offset
     return {path: "".join(part) + texts[path][ends[path] :] for path, part in parts.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Text of a file to be replaced; by nothing, to be removed."""
+
+    path: Path
+    start: int
+    end: int
+    text: str = ""
+
+
+def change(texts: Mapping[Path, str], changes: Iterable[Change]) -> dict[Path, str]:
+    """The files that change, with their new text. Of changes that overlap the longest counts."""
+    parts: dict[Path, list[str]] = {}
+    ends: dict[Path, int] = {}
+    for one in sorted(set(changes), key=lambda c: (c.start, -c.end)):
+        begin = ends.get(one.path, 0)
+        if one.start >= begin:
+            parts.setdefault(one.path, []).append(texts[one.path][begin : one.start] + one.text)
+            ends[one.path] = one.end
+    return {path: "".join(part) + texts[path][ends[path] :] for path, part in parts.items()}
+
+
+def line(text: str, statement: Statement) -> Change:
+    """The removal of a statement: with its line, if nothing else stands there."""
+    return _removal(text, statement, statement.words[-1].end)
+
+
+def block(text: str, opener: Statement) -> Change:
+    """The removal of a block, outside of others with the blank line behind it."""
+    removal = _removal(text, opener, _closed(text, opener.words[-1].end))
+    blank = _BLANK.match(text, removal.end) if not opener.blocks else None
+    return Change(removal.path, removal.start, blank.end() if blank else removal.end)
+
+
+def _removal(text: str, statement: Statement, end: int) -> Change:
+    start = statement.words[0].start
+    begin, newline = text.rfind("\n", 0, start) + 1, text.find("\n", end)
+    newline = len(text) if newline < 0 else newline + 1
+    # A condition (@id) before it goes with it.
+    alone = text[begin:start].strip().startswith("@") or not text[begin:start].strip()
+    return (
+        Change(statement.path, begin, newline)
+        if alone and not text[end:newline].strip()
+        else Change(statement.path, start, end)
+    )
+
+
+def _closed(text: str, at: int) -> int:
+    """Where the block ends whose { follows; the end of the text where nothing closes it."""
+    depth = 0
+    while at < len(text):
+        end = text.find("\n", at)
+        end = len(text) if end < 0 else end
+        for found in _BRACE.finditer(text, at, at + code(text[at:end]).end):
+            depth += {"{": 1, "}": -1}.get(found[0], 0)
+            if found[0] == "}" and depth <= 0:
+                return found.end()
+        at = end + 1
+    return len(text)
 
 
 def indent(text: str, statement: Statement) -> str:

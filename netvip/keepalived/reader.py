@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from netvip.keepalived.blocks import Blocks
 from netvip.keepalived.configuration import Configuration
@@ -19,15 +21,16 @@ def read(
     node: str | None = None,
     version: tuple[int, ...] = (),
     root: Path = HOST,
+    given: Mapping[Path, str] = MappingProxyType({}),
 ) -> Configuration:
     """The configuration that begins with this file.
 
     `node` is the id that @id lines are compared with (None: not known), `version` keepalived's
-    (empty: the newest), `root` its root directory. Raises ConfigError, which names file and line
-    and says what to do.
+    (empty: the newest), `root` its root directory, `given` texts that take the place of the files'.
+    Raises ConfigError, which names file and line and says what to do.
     """
     dialect = Dialect.of(version)
-    unfolded = Unfolded(dialect, node, root)
+    unfolded = Unfolded(dialect, node, root, given)
     blocks = Blocks(version)
     for line in unfolded.lines(main):
         blocks.take(line)

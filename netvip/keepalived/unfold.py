@@ -8,7 +8,7 @@ before a repetition's next round, that before the next line of a definition, tha
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -53,6 +53,8 @@ class Unfolded:
     dialect: Dialect
     node: str | None
     root: Path
+    #: Texts that take the place of the files'.
+    given: Mapping[Path, str] = field(default_factory=dict)
     texts: dict[Path, str] = field(default_factory=dict)
     directories: list[Path] = field(default_factory=list)
     _definitions: Definitions = field(init=False)
@@ -74,9 +76,10 @@ class Unfolded:
     # --- where lines come from -------------------------------------------------------------------
 
     def _open(self, path: Path, where: str, applies: Tri) -> None:
-        text = includes.text_of(path, where)
+        given = self.given.get(path)
+        text = includes.text_of(path, where) if given is None else given
         # The same file may be included twice, but not within itself.
-        file = _File(path, includes.identity(path))
+        file = _File(path, includes.identity(path) if given is None else (-1, hash(path)))
         around = [source.file for source in self._sources if source.file is not None]
         if any(other.identity == file.identity for other in around):
             raise ConfigError(f"{where}: {path} includes itself; remove that include")
