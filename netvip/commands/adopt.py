@@ -102,6 +102,7 @@ def _adopt(apply: bool, sources: Mapping[str, IPv4Address | IPv6Address], wrap_c
             f"no vrrp_instance in {main_file}: keepalived runs no VRRP; netvip doctor tells why"
         )
     host = _host(configuration, sources, where, node, version)
+    _report_astray(configuration)
     changed = adoption.adopted(configuration, host, wrap_checks)
     left = _report_left(configuration, host)
     if not changed:
@@ -154,6 +155,14 @@ def _has_user(name: str) -> bool:
     except KeyError:
         return False
     return True
+
+
+def _report_astray(configuration: Configuration) -> None:
+    """Say where keepalived does not follow the file: what stands behind is not adopted."""
+    astray = next((c for c in configuration.complaints if c.leads_astray), None)
+    if astray is not None:
+        words = "keepalived does not follow the file from here on; netvip doctor tells why"
+        print(f"{astray.where}: {words}", file=sys.stderr)
 
 
 def _report_consequences(configuration: Configuration, host: adoption.Host) -> None:

@@ -15,8 +15,7 @@ from netvip.keepalived.complaints import Complaint, Kind
 from netvip.keepalived.configuration import VrrpInstance
 from netvip.keepalived.keywords import known_words
 
-#: Each of them may lead keepalived astray: what it complains of behind it is a consequence.
-ASTRAY = frozenset({Kind.UNKNOWN_BLOCK, Kind.STRAY, Kind.REFUSED})
+#: What keepalived complains of behind a mistake that leads it astray.
 CONSEQUENCES = frozenset({Kind.UNKNOWN, Kind.UNKNOWN_BLOCK, Kind.STRAY, Kind.EXTRA})
 #: From here on keepalived runs unicast instances without an interface (fact no-interface).
 NO_INTERFACE = (2, 3)
@@ -34,7 +33,7 @@ def complaints(facts: Facts) -> Iterator[Finding]:
     for one in sorted(facts.configuration.complaints, key=lambda one: (str(one.path), one.line)):
         if astray is not None and _follows(one, astray, begins.get(one.path, [])):
             continue
-        astray = one if one.kind in ASTRAY else astray
+        astray = one if one.leads_astray else astray
         if one.applies is Tri.YES:
             yield _finding(one)
 

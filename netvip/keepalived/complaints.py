@@ -30,6 +30,9 @@ class Kind(Enum):
     NO_VALUE = "no value"
 
 
+_ASTRAY = frozenset({Kind.UNKNOWN_BLOCK, Kind.STRAY, Kind.REFUSED})
+
+
 @dataclass(frozen=True, slots=True)
 class Complaint:
     """One complaint, and its place."""
@@ -48,6 +51,11 @@ class Complaint:
     def where(self) -> str:
         """file:line"""
         return f"{self.path}:{self.line}"
+
+    @property
+    def leads_astray(self) -> bool:
+        """Whether what stands behind it is not what it looks like."""
+        return self.kind in _ASTRAY and self.applies is Tri.YES
 
     @property
     def ends_keepalived(self) -> bool:

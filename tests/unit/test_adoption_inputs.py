@@ -261,3 +261,21 @@ def test_without_an_instance_there_is_nothing_to_adopt(
     monkeypatch.setattr(command, "_running", lambda: (Place(path), None, (2, 3, 3)))
     with pytest.raises(command.AdoptError, match=f"^no vrrp_instance in {path}: "):
         command.main([])
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("09-unknown-block", ":6: keepalived does not follow the file"), ("06a-extra-brace", "")],
+)
+def test_a_file_that_keepalived_does_not_follow_is_told(
+    name: str,
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = INPUTS / f"{name}.conf"
+    monkeypatch.setattr(command, "_running", lambda: (Place(path), None, (2, 3, 3)))
+    monkeypatch.setattr(command, "_host", lambda *_: HOST)
+    assert command.main([]) == 1
+    said = capsys.readouterr().err
+    assert (told in said) if told else said == ""
