@@ -64,7 +64,8 @@ def elsewhere(ours: int | None) -> list[str]:
 
 
 def _is_parent(pid: int) -> bool:
-    return _stat(pid)[0] == NAME and any(_stat(child.pid)[0] == NAME for child in children(pid))
+    family = _stat(pid)[0] == NAME and any(_stat(child.pid)[0] == NAME for child in children(pid))
+    return family and _stat(_parent_of(pid))[0] != NAME
 
 
 def _why_not(pid: int, ours: int | None) -> str:
@@ -84,7 +85,14 @@ def is_keepalived(pid: int) -> bool:
 
 
 def _has_children(pid: int) -> bool:
-    return any(is_keepalived(child.pid) for child in children(pid))
+    family = any(is_keepalived(child.pid) for child in children(pid))
+    return family and not is_keepalived(_parent_of(pid))
+
+
+def _parent_of(pid: int) -> int:
+    """The process that started it; 0 if none. keepalived's child has children of keepalived's name
+    as well: those that it forks for its scripts, until they execute them."""
+    return next(map(int, _status(pid, "PPid:")), 0)
 
 
 def is_contained(pid: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -156,6 +157,30 @@ def test_a_second_one_is_named(family: tuple[int, int], tmp_path: Path) -> None:
         other = number if ours == family[0] else family[0]
         (told,) = told_of(other, ours)
         assert told.endswith(f"is a second one beside process {ours}; netvip leaves it alone")
+
+
+def test_a_child_that_forks_for_a_script_is_no_second_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until the fork executes the script it has keepalived's name, as its parent has."""
+    monkeypatch.setattr(process, "PID_FILES", (str(tmp_path / "none.pid"),))
+    shell = named_keepalived(tmp_path / "keepalived", "bash")
+    os.mkfifo(tmp_path / "never")
+    forks = f"(: <{tmp_path}/never) & wait"  # to open a pipe that nobody writes to takes for ever
+    family = [str(shell), "-c", f"{shell} -c {shlex.quote(forks)} & echo $!; wait"]
+    with subprocess.Popen(family, stdout=subprocess.PIPE, text=True, process_group=0) as started:
+        try:
+            assert started.stdout is not None
+            child = int(started.stdout.readline())
+            while not process.children(child):
+                pass  # it is being started
+            (forked,) = process.children(child)
+            assert process.is_keepalived(forked.pid)
+            assert told_of(child, ours=started.pid) == []
+            monkeypatch.setattr(process, "running", lambda: [child, started.pid])
+            assert process.parent() == started.pid, "numbers begin again at the highest one"
+        finally:
+            os.killpg(started.pid, signal.SIGKILL)
 
 
 def test_what_another_user_calls_keepalived_is_not_ours() -> None:
