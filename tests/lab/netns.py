@@ -61,6 +61,14 @@ class Switch(Namespace):
         self.run("ip", "link", "set", port, "up")
         self._tag(port, tagged)
 
+    def tap(self) -> str:
+        """A port for a machine that is no namespace (tuntap); its name."""
+        self._ports += 1
+        port = f"port{self._ports}"
+        self.run("ip", "tuntap", "add", "dev", port, "mode", "tap")
+        self.run("ip", "link", "set", port, "master", "br0", "up")
+        return port
+
     def bundle(self, other: Namespace, interfaces: Sequence[str], tagged: Sequence[int]) -> None:
         """Lay cables that are one for the switch, by 802.3ad."""
         self._ports += 1

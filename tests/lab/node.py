@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -211,12 +212,24 @@ class Node:
         shutil.copy(package, self.root / "root" / package.name)
         self.run("apt-get", "-qq", "install", "-y", f"/root/{package.name}")
 
-    def close(self) -> None:
-        """Kill PID 1 and all it started, unmount, and remove what was made."""
+    def cut_power(self) -> None:
+        """Kill PID 1 and all it started. The node's files stay as they are; its namespace has no
+        link and no address any more."""
+        self._kill_all()
+        for link in json.loads(self.net.run("ip", "-j", "link", "show", "up")):
+            self.net.run("ip", "link", "set", link["ifname"], "down")
+            self.net.run("ip", "address", "flush", "dev", link["ifname"])
+
+    def _kill_all(self) -> None:
         if self._launcher is not None:
             self._launcher.kill()
             self._launcher.wait()
+            self._launcher = None
         self._empty_cgroup()
+
+    def close(self) -> None:
+        """Kill PID 1 and all it started, unmount, and remove what was made."""
+        self._kill_all()
         subprocess.run(["umount", "-l", str(self.root)], capture_output=True)
         shutil.rmtree(self._scratch, ignore_errors=True)
 
