@@ -26,7 +26,8 @@ export NETVIP_LAB_CACHE := $(CACHE)
 SHELL_SCRIPTS = $(shell git ls-files -z | \
     xargs -0 awk 'FNR == 1 && /^#!.*sh( |$$)/ { print FILENAME } { nextfile }')
 
-.PHONY: demo upgrades differential never-worse record test unit lab kernels matrix bench deb lint ruff mypy shellcheck docs clean \
+.PHONY: demo upgrades differential never-worse record test unit lab kernels boot matrix bench deb lint ruff mypy \
+        shellcheck docs clean \
         packages venv
 
 # With KERNEL=6.1 on that kernel of Debian's.
@@ -46,7 +47,7 @@ upgrades: packages deb
 	$(VENV)/bin/python -m tests.lab.upgrade_table $(SUITES)
 
 test: lint packages deb build/probe
-	$(PYTEST) tests -n $(WORKERS) -m 'not idle and not hosts and not kernels'
+	$(PYTEST) tests -n $(WORKERS) -m 'not idle and not hosts and not kernels and not boot'
 	$(PYTEST) tests -m idle
 	$(PYTEST) tests/kernels -m kernels
 
@@ -63,6 +64,11 @@ kernels: packages deb build/probe
 	    NETVIP_LAB_RUNS=$(RUNS) $(VENV)/bin/python -m tests.kernels $$kernel \
 	        $(VENV)/bin/python -m pytest -s -p no:cacheprovider -m hosts tests/lab || exit 1; \
 	done
+	$(MAKE) boot
+
+# Whole machines on the same kernels, each with the root file system of its suite.
+boot: packages deb
+	NETVIP_LAB_KERNELS="$(KERNELS)" $(PYTEST) -s -m boot tests/kernels
 
 build/probe: tests/lab/tools/probe.c build/.packages
 	gcc -O2 -Wall -Wextra -o $@ $<

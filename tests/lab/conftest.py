@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.measure import ACTIONS, Cost, measure
-from tests.lab.pair import VIPS3, Pair, made, tag
+from tests.lab.pair import SCRATCH, VIPS3, Pair, made, tag
 from tests.lab.shell import run
 from tests.suites import SUITES
 
@@ -55,7 +55,7 @@ def _ours(trace: str) -> bool:
 def _traces() -> Iterator[str]:
     yield from (line.split()[0] for line in run("ip", "netns", "list").splitlines() if line)
     yield from (line.split()[1] for line in Path("/proc/mounts").read_text().splitlines())
-    yield from map(str, Path("/var/tmp").glob("netvip-lab-*"))
+    yield from map(str, Path(SCRATCH).glob("netvip-*"))
 
 
 @pytest.fixture(scope="session")
