@@ -91,7 +91,7 @@ def _has_children(pid: int) -> bool:
 
 def _parent_of(pid: int) -> int:
     """The process that started it; 0 if none. keepalived's child has children of keepalived's name
-    as well: those that it forks for its scripts, until they execute them."""
+    as well: those that it forks for its scripts (fact fork-keeps-the-name)."""
     return next(map(int, _status(pid, "PPid:")), 0)
 
 

@@ -40,6 +40,9 @@ class Boot:
     moved: tuple[dict[str, Any], ...]
     #: The names of all nodes that are MASTER at the end.
     masters: tuple[str, ...]
+    #: Seconds that the node which was not booted took for what Report.yardstick tells of a machine;
+    #: infinite if there was none.
+    yardstick: float
 
 
 def boot(kernel: Kernel, pair: Pair, *booting: Node, waits: bool = True) -> Boot:
@@ -68,7 +71,8 @@ def boot(kernel: Kernel, pair: Pair, *booting: Node, waits: bool = True) -> Boot
         reports = tuple(machine.report() for machine in machines)
         moved = tuple(event for event in watch.stop()["events"] if event["address"] == VIP)
         booted = (report.name for report in reports if report.role == "MASTER")
-        return Boot(reports, probe.stop()["lost"], moved, (*others, *booted))
+        masters = (*others, *booted)
+        return Boot(reports, probe.stop()["lost"], moved, masters, _yardstick(pair, booting))
 
 
 def _has_had(machines: Machine | list[Machine], address: str) -> Callable[[], bool]:
@@ -76,6 +80,7 @@ def _has_had(machines: Machine | list[Machine], address: str) -> Callable[[], bo
     return lambda: any(machine.has_had(address) for machine in asked)
 
 
-def yardstick(node: Node) -> float:
-    """Seconds that a node in a namespace takes for what Report.yardstick tells of a machine."""
-    return float(node.run("sh", "-c", (FILES / "yardstick.sh").read_text()))
+def _yardstick(pair: Pair, booting: tuple[Node, ...]) -> float:
+    if pair.b in booting:
+        return float("inf")
+    return float(pair.b.run("sh", "-c", (FILES / "yardstick.sh").read_text()))

@@ -6,14 +6,14 @@ Each boot without netvip is the control of the same boot with it.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.kernels.boots import Boot, boot, yardstick
+from tests.kernels.boots import Boot, boot
 from tests.kernels.fetch import Kernel, kernel
 from tests.kernels.report import Report
 from tests.lab.hosts import BRIDGE, PLAIN, QUIET, Host
@@ -40,7 +40,7 @@ LATE_BY = 30.0
 #: other one for a moment.
 CLOSE = 0.5
 #: Seconds by which netvip may delay a boot on a machine as quick as the one that the test runs on,
-#: and those that wait-source may wait while the machine boots.
+#: and those that scripts/wait-source waits while the machine boots.
 DELAY_MOST, WAIT_MOST = 1.0, 10.0
 MISSING = "netvip: keepalived starts although its source address is still missing on br0"
 
@@ -90,15 +90,8 @@ def one(booted: Kernel, quick: dict[str, Pair]) -> Boots:
 
 
 @pytest.fixture(scope="module")
-def factor(one: Boots, quick: dict[str, Pair]) -> float:
-    """How many times slower a machine is than the one that the test runs on."""
-    sticks = [report.yardstick for boots in one.values() for b in boots for report in b.reports]
-    return min(sticks) / yardstick(quick[MODES[-1]].b)
-
-
-@pytest.fixture(scope="module")
-def both(booted: Kernel, quick: dict[str, Pair], factor: float) -> Boots:
-    """Both nodes boot at the same time; `factor` needs the second one before that."""
+def both(booted: Kernel, quick: dict[str, Pair], one: Boots) -> Boots:
+    """Both nodes boot at the same time; `one` needs the second one before that."""
     for pair in quick.values():
         pair.b.cut_power()
     return {mode: [boot(booted, pair, *pair.nodes)] for mode, pair in quick.items()}
@@ -194,18 +187,27 @@ def test_a_node_that_boots_beside_a_master_is_backup(
 
 
 @pytest.mark.parametrize("mode", MODES[1:])
-def test_netvip_delays_no_boot(one: Boots, factor: float, mode: str, figures: list[str]) -> None:
+def test_netvip_delays_no_boot(one: Boots, mode: str, figures: list[str]) -> None:
     """By more than a second, on a machine as quick as the one that the test runs on, and beyond
     what the control's own boots differ by: other work on that machine delays them."""
+    factor = slowness(made for boots in one.values() for made in boots)
     pace = min(sysinit(report) for made in one[WITHOUT] for report in made.reports)
     for what, moment in (("keepalived's start", started), ("the boot", finished)):
         control, protected = (at_pace(one[m], moment, pace) for m in (WITHOUT, mode))
         delay, noise = min(protected) - min(control), max(control) - min(control)
         figures.append(
             f"{mode}: {what} {delay:+.1f} s against the control, whose boots differ by "
-            f"{noise:.1f} s, on a machine {factor:.1f} times slower than this one"
+            f"{noise:.1f} s, on a machine {factor:.1f} times slower than this one: "
+            f"{delay / factor:+.1f} s"
         )
         assert delay <= DELAY_MOST * factor + noise
+
+
+def slowness(boots: Iterable[Boot]) -> float:
+    """How many times slower a machine is than the one that the test runs on."""
+    made = list(boots)
+    quickest = min(report.yardstick for b in made for report in b.reports)
+    return quickest / min(b.yardstick for b in made)
 
 
 def at_pace(boots: list[Boot], moment: Callable[[Report], float], pace: float) -> list[float]:
@@ -253,10 +255,10 @@ def test_a_boot_that_waits_for_a_late_network_starts_keepalived_then(
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_boot_that_does_not_wait_starts_keepalived_without_its_address(
-    late: dict[str, Pair], booted: Kernel, mode: str, factor: float, figures: list[str]
+    late: dict[str, Pair], booted: Kernel, mode: str, figures: list[str]
 ) -> None:
     """netvip waits for the source address, 10 s at most, and says so; keepalived is in FAULT until
-    the address is there."""
+    the address is there. A wait that the drop-in's time-out ended (12 s) would say nothing."""
     made = boot(booted, late[mode], late[mode].a, waits=False)
     figures.append(row("network 30 s late, not waited for", mode, made, booted))
     (report,) = made.reports
@@ -267,5 +269,4 @@ def test_a_boot_that_does_not_wait_starts_keepalived_without_its_address(
     if mode == WITHOUT:
         assert MISSING not in said
     else:
-        assert WAIT_MOST <= waited <= WAIT_MOST + DELAY_MOST * factor
-        assert MISSING in said
+        assert waited >= WAIT_MOST and MISSING in said
