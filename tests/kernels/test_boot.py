@@ -142,6 +142,7 @@ def assert_in_order(report: Report, mode: str) -> None:
     assert report.is_ordered_after(NETVIP, "dbus.socket")
     waiting = {u for u, unit in report.units.items() if NETVIP in unit.get("After", "").split()}
     assert waiting <= {"multi-user.target", "shutdown.target"}
+    assert KEEPALIVED in report.chain and NETVIP not in report.chain
 
 
 def assert_backup(report: Report, mode: str) -> None:
