@@ -27,8 +27,7 @@ SHELL_SCRIPTS = $(shell git ls-files -z | \
     xargs -0 awk 'FNR == 1 && /^#!.*sh( |$$)/ { print FILENAME } { nextfile }')
 
 .PHONY: demo upgrades differential never-worse record test unit lab kernels boot matrix bench deb lint ruff mypy \
-        shellcheck docs clean \
-        packages venv
+        shellcheck docs clean packages venv
 
 # With KERNEL=6.1 on that kernel of Debian's.
 demo: packages deb $(if $(KERNEL),build/probe)
