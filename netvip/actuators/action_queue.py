@@ -1,68 +1,90 @@
-"""Carries out actions in their order, and gives the event loop its turn while there are many."""
+"""Carries out actions in their order, and gives the event loop its turn while there are many.
+
+There are two ways. What protects, restores and releases is done at once, as far as it takes no
+long time. What only prepares waits behind that; of what is the same, the newest is done.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections import deque
+from collections.abc import Hashable
 
 from netvip.actuators.parts import Parts, finish
 
-#: Seconds. What takes longer goes on after the loop's other work, the watchdog's above all: a
-#: thousand VIPs take tens of milliseconds.
+#: Seconds of processor time. What takes longer goes on after the loop's other work, the watchdog's
+#: above all: a thousand VIPs take tens of milliseconds.
 TURN = 0.005
 
 
 class ActionQueue:
-    """What is put first is done first, and is done at once where nothing is left over."""
+    """Of each way, what is put first is done first."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._waiting: deque[Parts] = deque()
+        self._later: dict[Hashable, Parts] = {}
         self._spent = 0.0
-        self._empty_at = loop.time()
         self._is_running = self._has_turn = False
+        self._advanced_at = loop.time()
 
     @property
-    def empty_at(self) -> float:
-        """When all was done the last time, by the loop's clock."""
-        return self._empty_at if self._waiting else self._loop.time()
+    def advanced_at(self) -> float:
+        """When work was done the last time, by the loop's clock; now, where none is waiting."""
+        return self._advanced_at if self._waiting or self._later else self._loop.time()
 
     def put(self, work: Parts) -> None:
-        """Have work done after what was put before."""
+        """Have work done after what was put before, and before what is done later."""
         self._waiting.append(work)
+        # Its first part is not put off by what this turn has been spent on.
+        self._run(at_least_one=len(self._waiting) == 1)
 
-    def run(self) -> None:
-        """Do what is waiting, as far as this turn of the loop allows; the rest follows."""
+    def put_later(self, what: Hashable, work: Parts) -> None:
+        """Have work done when nothing else is waiting; it takes the place of the same."""
+        self._later.pop(what, None)
+        self._later[what] = work
+        self._run()
+
+    def take_later(self, what: Hashable) -> Parts:
+        """What put_later() was given and is not done yet, to be done now."""
+        return self._later.pop(what, iter(()))
+
+    def _run(self, at_least_one: bool = False) -> None:
         if self._is_running:
             return  # an action led to an event, and that to this
         self._is_running = True
         try:
-            self._run()
+            while (self._waiting or self._later) and (at_least_one or self._spent < TURN):
+                at_least_one = False
+                self._step()
         finally:
             self._is_running = False
-        if not self._waiting:
-            self._empty_at = self._loop.time()
-        if self._waiting or self._spent:
-            self._ask_for_turn()
+            if (self._waiting or self._later or self._spent) and not self._has_turn:
+                self._has_turn = True
+                self._loop.call_soon(self._turn)
 
-    def _run(self) -> None:
-        while self._waiting and self._spent < TURN:
-            begun = time.monotonic()
-            if next(self._waiting[0], finish) is finish:
-                self._waiting.popleft()
-            self._spent += time.monotonic() - begun
-
-    def _ask_for_turn(self) -> None:
-        if not self._has_turn:
-            self._has_turn = True
-            self._loop.call_soon(self._turn)
+    def _step(self) -> None:
+        begun = time.thread_time()
+        try:
+            if self._waiting:
+                if next(self._waiting[0], finish) is finish:
+                    self._waiting.popleft()
+            else:
+                what, work = next(iter(self._later.items()))
+                # It may have been replaced or taken meanwhile.
+                if next(work, finish) is finish and self._later.get(what) is work:
+                    del self._later[what]
+        finally:
+            self._spent += time.thread_time() - begun
+            self._advanced_at = self._loop.time()
 
     def _turn(self) -> None:
         self._has_turn, self._spent = False, 0.0
-        self.run()
+        self._run()
 
     def finish(self) -> None:
-        """Do all that is waiting, whatever time it takes."""
+        """Do all that is waiting, whatever time it takes; what only prepares is dropped."""
+        self._later.clear()
         while self._waiting:
             finish(self._waiting.popleft())

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -23,14 +23,16 @@ from netvip.const import RUN, STATE_DIRECTORY
 from netvip.core.coverage import too_many, why_not_on
 from netvip.core.mirror import Mirror
 from netvip.core.model import AF_INET, AF_INET6
-from netvip.errors import DaemonUnreachable, DumpError, NetvipError
-from netvip.keepalived import adoption, script_files
+from netvip.errors import ConfigError, DaemonUnreachable, DumpError, NetvipError
+from netvip.keepalived import adoption, adoption_lines, files, script_files, unadoption
 from netvip.keepalived.backup import Backup, Saved
 from netvip.keepalived.configuration import Configuration
 from netvip.keepalived.edits import diff
+from netvip.keepalived.files import AdoptError
 from netvip.keepalived.place import Place, place
 from netvip.keepalived.process import configuration_id, parent
 from netvip.keepalived.reader import read
+from netvip.keepalived.reverted import Reverted, reverted
 from netvip.keepalived.scripts import default_user
 
 BACKUP = Path(STATE_DIRECTORY) / "adopt"
@@ -48,12 +50,9 @@ PLACE = re.compile(r"^\([^()\n]*Line \d+\) ?", re.MULTILINE)
 NO_SECURITY = "SECURITY VIOLATION - "
 
 
-class AdoptError(NetvipError):
-    """The configuration was not changed, or was restored; the text says why."""
-
-
 def main(arguments: list[str]) -> int:
-    """Print the diff; with --apply or --revert, change the files and reload keepalived."""
+    """Print the diff; with --apply or --revert, change the files and reload keepalived; with
+    --check, only exit with 0 if every instance is adopted; with --print, show the lines."""
     parser = argparse.ArgumentParser(prog="netvip adopt", description=__doc__)
     either = parser.add_mutually_exclusive_group()
     either.add_argument(
@@ -61,6 +60,22 @@ def main(arguments: list[str]) -> int:
     )
     either.add_argument(
         "--revert", action="store_true", help="restore the files as they were before"
+    )
+    either.add_argument(
+        "--check", action="store_true", help="exit with 0 if nothing is left to adopt, else with 1"
+    )
+    either.add_argument(
+        "--print",
+        action="store_true",
+        dest="show",
+        help="print the lines of an adopted configuration, for the template that makes it",
+    )
+    parser.add_argument(
+        "--instance",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="with --print, the lines of this VRRP instance",
     )
     parser.add_argument(
         "--source",
@@ -75,9 +90,18 @@ def main(arguments: list[str]) -> int:
         help="make your own vrrp_scripts keep their last result during a window",
     )
     options = parser.parse_args(arguments)
+    sources = _sources(options.source)
     if options.revert:
         return _revert()
-    return _adopt(options.apply, _sources(options.source), options.wrap_checks)
+    if options.check:
+        return _check(sources, options.wrap_checks)
+    if options.show:
+        return _print(sources, options.instance)
+    return _adopt(options.apply, sources, options.wrap_checks)
+
+
+#: The source addresses that the operator names, by instance.
+Sources = Mapping[str, IPv4Address | IPv6Address]
 
 
 def _sources(words: list[str]) -> dict[str, IPv4Address | IPv6Address]:
@@ -93,15 +117,40 @@ def _sources(words: list[str]) -> dict[str, IPv4Address | IPv6Address]:
     return found
 
 
-def _adopt(apply: bool, sources: Mapping[str, IPv4Address | IPv6Address], wrap_checks: bool) -> int:
+def _found(sources: Sources) -> tuple[Place, Configuration, adoption.Host]:
+    """Where the files are, what they say, and what the host tells."""
     where, node, version = _running()
-    main_file = where.main_file
-    configuration = read(main_file, node=node, version=version, root=where.root)
+    configuration = read(where.main_file, node=node, version=version, root=where.root)
     if not configuration.instances:
         raise AdoptError(
-            f"no vrrp_instance in {main_file}: keepalived runs no VRRP; netvip doctor tells why"
+            f"no vrrp_instance in {where.main_file}: keepalived runs no VRRP; netvip doctor tells "
+            "why"
         )
-    host = _host(configuration, sources, where, node, version)
+    return where, configuration, _host(configuration, sources, where, node, version)
+
+
+def _check(sources: Sources, wrap_checks: bool) -> int:
+    _, configuration, host = _found(sources)
+    changed = adoption.adopted(configuration, host, wrap_checks)
+    return 1 if changed or adoption.unprotectable_ones(configuration, host) else 0
+
+
+def _print(sources: Sources, names: Sequence[str]) -> int:
+    where, node, version = _running()
+    main_file = where.main_file
+    now = read(main_file, node=node, version=version, root=where.root)
+    if unknown := sorted(set(names) - now.instances.keys()):
+        raise AdoptError(f"no vrrp_instance {', '.join(unknown)} in {main_file}")
+    given = unadoption.bare(now)
+    bare = read(main_file, node=node, version=version, root=where.root, given=given)
+    host = _host(bare, sources, where, node, version)
+    for line in adoption_lines.lines(bare, host, names):
+        print(line)
+    return 1 if _report_left(bare, host) else 0
+
+
+def _adopt(apply: bool, sources: Sources, wrap_checks: bool) -> int:
+    where, configuration, host = _found(sources)
     _report_astray(configuration)
     changed = adoption.adopted(configuration, host, wrap_checks)
     left = _report_left(configuration, host)
@@ -120,11 +169,13 @@ def _adopt(apply: bool, sources: Mapping[str, IPv4Address | IPv6Address], wrap_c
             "keepalived runs in a container: make this change where its configuration comes from "
             "(a volume, an image, a template), and reload keepalived; see netvip(8), Containers"
         )
-    before: dict[Path, bytes | None] = {path: _bytes(configuration.texts[path]) for path in changed}
-    after = {path: _bytes(text) for path, text in changed.items()}
+    before: dict[Path, bytes | None] = {
+        path: files.encoded(configuration.texts[path]) for path in changed
+    }
+    after = {path: files.encoded(text) for path, text in changed.items()}
     if wrap_checks:
         _with_tmpfiles(before, after, adoption.wrapped_users(configuration, host))
-    _apply(main_file, before, after)
+    _apply(where.main_file, before, after)
     print("applied; netvip adopt --revert restores the files")
     return 1 if left else 0
 
@@ -267,7 +318,7 @@ def _apply(
         try:
             complaints = _complaints(main_file)
             backup.save(_with(earlier, before, after))
-            _write(after)
+            files.write(after)
             _make_directories()
             _validate(main_file, complaints)
             is_reloading = True
@@ -290,7 +341,7 @@ def _undo(
     left = []
     for path, content in before.items():
         try:
-            _write({path: content})
+            files.write({path: content})
         except (NetvipError, OSError) as problem:
             left.append(f"{path}: {getattr(problem, 'strerror', '') or problem}")
     if left:  # the backup stays
@@ -349,14 +400,13 @@ def _revert() -> int:
     saved = backup.load()
     if not saved:
         raise AdoptError("nothing to revert: no adoption is in effect")
-    for path, texts in saved.items():
-        if _read(path) not in (texts.after, texts.before):  # before: a revert was interrupted
-            raise AdoptError(
-                f"{path} was edited since the adoption; undo that edit first, or remove by hand "
-                f"what netvip added, and remove {BACKUP}"
-            )
     try:
-        _write({path: texts.before for path, texts in saved.items()})
+        found = reverted(saved, _read_as_it_runs)
+    except ConfigError as problem:
+        raise AdoptError(f"{problem}; then run netvip adopt --revert again") from problem
+    _report_edited(found)
+    try:
+        files.write(found.contents)
         backup.remove()
     except OSError as problem:
         raise AdoptError(f"{problem.filename}: {problem.strerror}; are you root?") from problem
@@ -368,42 +418,22 @@ def _revert() -> int:
     return 0
 
 
-def _bytes(text: str) -> bytes:
-    return text.encode(errors="surrogateescape")
-
-
-def _read(path: Path) -> bytes | None:
+def _read_as_it_runs(given: Mapping[Path, str]) -> Configuration:
+    """The configuration, for a revert; keepalived may be gone."""
     try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as problem:
-        raise AdoptError(f"cannot read {path}: {problem.strerror}") from problem
+        where, node, version = _running()
+    except (AdoptError, DumpError):
+        where, node, version = Place(config.load().keepalived_conf), None, ()
+    return read(where.main_file, node=node, version=version, root=where.root, given=given)
 
 
-def _write(contents: Mapping[Path, bytes | None]) -> None:
-    for path, content in contents.items():
-        if content is None:
-            path.unlink(missing_ok=True)
-        elif _read(path) != content:
-            _replace(path, content)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    target = path.resolve()  # a symbolic link stays one
-    draft = target.with_name(f".{target.name}.netvip")
-    draft.unlink(missing_ok=True)
-    mode = 0o644
-    with open(draft, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-        file.write(content)
-        if target.exists():
-            status = target.stat()
-            mode = status.st_mode & 0o7777
-            os.fchown(file.fileno(), status.st_uid, status.st_gid)
-        os.fchmod(file.fileno(), mode)  # only now: it may hold keepalived's auth_pass
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(draft, target)
+def _report_edited(found: Reverted) -> None:
+    for path in found.edited:
+        words = "edited since the adoption: netvip's lines are taken out, the rest stays as it is"
+        print(f"{path}: {words}", file=sys.stderr)
+    for where in found.left:
+        words = "a definition makes this line of netvip's; take it out by hand"
+        print(f"{where}: {words}", file=sys.stderr)
 
 
 def _make_directories() -> None:

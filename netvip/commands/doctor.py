@@ -92,4 +92,5 @@ def _here() -> Facts:
         gather.missing_directories(configuration),
         gather.waits(),
         running,
+        gather.adopted(),
     )

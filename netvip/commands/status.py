@@ -45,6 +45,8 @@ def lines(document: Status, outdated: Sequence[str] = ()) -> Iterator[str]:
             yield f"  not protected: {instance['unprotected']}; keepalived alone looks after it"
             if instance["mode"] == "guarded":
                 yield "  guarded although not protected; run netvip adopt --revert"
+        if instance["lapsed"]:
+            yield f"  no longer guarded: {instance['lapsed']}; see netvip adopt"
         if instance["managed"] == "no":
             where = {vip["interface"] for vip in instance["vips"]} or {instance["interface"]}
             place = ", ".join(sorted(where))

@@ -81,6 +81,7 @@ def _instance(machine: Machine, instance: Instance, now: float) -> status.Instan
         "state": instance.role(now).name,
         "mode": spec.mode,
         "unprotected": instance.unprotected,
+        "lapsed": instance.lapsed,
         "managed": machine.windows.managed(instance.home).value,
         "track_file": spec.track_file is Tri.YES,
         "phase": instance.phase.value,

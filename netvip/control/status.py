@@ -70,6 +70,8 @@ class Instance(TypedDict):
     mode: str
     #: Why netvip cannot protect it; empty if it can.
     unprotected: str
+    #: Why it is no longer guarded; empty if it is, or never was since the daemon runs.
+    lapsed: str
     #: Whether systemd-networkd manages the VIPs' interface: yes, no or unknown.
     managed: str
     track_file: bool

@@ -296,6 +296,15 @@ class InstanceSpec:
         return "guarded" if self.guarded else "assisted"
 
     @property
+    def why_assisted(self) -> str:
+        """What a guarded instance has and this one lacks; empty where it lacks nothing."""
+        tracked = [f"{vip.ip}/{vip.prefixlen}" for vip in self.vips if vip.tracked]
+        reasons = [f"no_track is missing at {in_words(tracked)}"] if tracked else []
+        if self.source_configured is not Tri.YES:
+            reasons.append("no source address of its adverts is configured")
+        return "; ".join(reasons)
+
+    @property
     def words(self) -> str:
         """The VIPs, for the journal."""
         return in_words([f"{vip.ip}/{vip.prefixlen}" for vip in self.vips])

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from pathlib import Path
 
-from netvip.const import HOLD_SCRIPT
+from netvip.const import HOLD_SCRIPT, STATE_DIRECTORY
 from netvip.core.model import InstanceSpec, Tri
 from netvip.doctor.shell import SHELLS, WRAPPERS
 from netvip.keepalived import script_files
+from netvip.keepalived.backup import Backup
 from netvip.keepalived.configuration import IP, Configuration, SyncGroup, VrrpInstance
 from netvip.keepalived.scripts import DEFAULT_USER, opens_file
 
@@ -72,6 +73,16 @@ class Facts:
     waits: tuple[tuple[str, str], ...] = ()
     #: The instances as the running keepalived reports them.
     running: tuple[InstanceSpec, ...] | None = None
+    #: Whether an adoption is in effect, as far as its backup tells.
+    adopted: bool = False
+
+
+def adopted(directory: Path = Path(STATE_DIRECTORY) / "adopt") -> bool:
+    """Whether there is the backup of an adoption; False where this user may not see it."""
+    try:
+        return Backup(directory).exists
+    except OSError:
+        return False
 
 
 def holders(configuration: Configuration) -> tuple[VrrpInstance | SyncGroup, ...]:

@@ -59,6 +59,19 @@ def untracked_object(facts: Facts) -> Iterator[Finding]:
                 )
 
 
+def overwritten(facts: Facts) -> Iterator[Finding]:
+    """An adoption that was written over, by a template perhaps."""
+    for instance in _protectable(facts) if facts.adopted else ():
+        guarded = instance.source is not Tri.NO and not any(a.tracked for a in instance.addresses)
+        if instance.addresses and not guarded:
+            yield warning(
+                "NV106",
+                instance.statement,
+                f"this was written again since netvip adopt: {instance.name} is no longer guarded",
+                "netvip adopt --apply   # or the lines of netvip adopt --print in its template",
+            )
+
+
 def source(facts: Facts) -> Iterator[Finding]:
     """No configured source of the adverts."""
     for instance in _protectable(facts) if _watches(facts) else ():
@@ -316,6 +329,7 @@ def unicast_trap(facts: Facts) -> Iterator[Finding]:
 RULES = (
     tracked,
     untracked_object,
+    overwritten,
     source,
     track_file,
     dead_man,

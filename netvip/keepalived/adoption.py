@@ -81,7 +81,7 @@ def adopted(configuration: Configuration, host: Host, wrap_checks: bool = False)
     left = unprotectable_ones(configuration, host)
     protectable = [i for i in configuration.instances.values() if i.name not in left]
     insertions = list(_globally(configuration, host)) if protectable else []
-    shared = any(CONDITION.search(text) for text in configuration.texts.values())
+    shared = is_shared(configuration)
     for instance in protectable:
         _refuse(instance, host)
         insertions += _instance(configuration, instance, host, shared)
@@ -90,6 +90,11 @@ def adopted(configuration: Configuration, host: Host, wrap_checks: bool = False)
             insertions += _wrap(configuration, script, host)
     changed = insert(configuration.texts, insertions)
     return {path: text for path, text in changed.items() if text != configuration.texts[path]}
+
+
+def is_shared(configuration: Configuration) -> bool:
+    """Whether several nodes share it: some lines are one node's alone."""
+    return any(CONDITION.search(text) for text in configuration.texts.values())
 
 
 def unprotectable(instance: VrrpInstance, host: Host | None = None) -> str:
@@ -142,7 +147,7 @@ def _refuse(instance: VrrpInstance, host: Host) -> None:
 
 
 def _globally(configuration: Configuration, host: Host) -> Iterator[Insertion]:
-    lines = list(_global_lines(configuration, host))
+    lines = list(global_lines(configuration, host))
     if not lines or not configuration.instances:
         return
     opener = next(
@@ -158,7 +163,7 @@ def _globally(configuration: Configuration, host: Host) -> Iterator[Insertion]:
     yield line_before(configuration.texts[first.path], first, block)
 
 
-def _global_lines(configuration: Configuration, host: Host) -> Iterator[str]:
+def global_lines(configuration: Configuration, host: Host) -> Iterator[str]:
     fifos = [configuration.globals(word) for word in ("vrrp_notify_fifo", "notify_fifo")]
     if not any(line is not None and FIFO in line.texts() for line in fifos):
         # The operator's own fifo stays: keepalived writes to both. Without a fifo netvip uses
@@ -210,14 +215,14 @@ def _instance(
 ) -> Iterator[Insertion]:
     if host.version >= TRACKS:
         yield from _untrack(instance)
-    lines = list(_source(instance, host, shared))
-    lines += _notify_lines(instance, host)
-    name = _own_name(instance)
+    lines = list(source_lines(instance, host, shared))
+    lines += notify_lines(instance, host)
+    name = own_name(instance)
     if not _has_check(configuration, instance):
-        yield _defined(configuration, instance, _check_block(instance))
+        yield _defined(configuration, instance, check_block(instance))
         lines += yield from _tracked(configuration, instance, "track_script", name)
     if host.version >= TRACKS and not tracks(configuration, instance):
-        yield _defined(configuration, instance, _track_block(instance, host))
+        yield _defined(configuration, instance, track_block(instance, host))
         lines += yield from _tracked(configuration, instance, "track_file", name)
     if lines:
         yield _into(configuration, instance, lines)
@@ -225,7 +230,7 @@ def _instance(
         yield from _chain(configuration, instance, host)
 
 
-def _own_name(instance: VrrpInstance) -> str:
+def own_name(instance: VrrpInstance) -> str:
     """What netvip's check and track file of the instance are called: one word without quotes, as a
     name with a blank would be two."""
     return f"netvip_{file_name(instance.name)}"
@@ -257,7 +262,7 @@ def _untrack(instance: VrrpInstance) -> Iterator[Insertion]:
         yield Insertion(statement.path, statement.words[-1].end, f" {NO_TRACK}")
 
 
-def _source(instance: VrrpInstance, host: Host, shared: bool) -> Iterator[str]:
+def source_lines(instance: VrrpInstance, host: Host, shared: bool) -> Iterator[str]:
     if instance.source is not Tri.NO:
         return  # also where a condition (@id) decides about it
     family = instance.addresses[0].ip.version if instance.addresses else 4
@@ -285,9 +290,9 @@ def _has_check(configuration: Configuration, instance: VrrpInstance) -> bool:
     return any(script is not None and script.command == wanted for script in scripts)
 
 
-def _check_block(instance: VrrpInstance) -> list[str]:
+def check_block(instance: VrrpInstance) -> list[str]:
     return [
-        f"vrrp_script {_own_name(instance)} {{",
+        f"vrrp_script {own_name(instance)} {{",
         f'    script "{CHECK_SCRIPT} {file_name(instance.name)}"',
         "    interval 1",
         "    timeout 10",
@@ -299,10 +304,10 @@ def _check_block(instance: VrrpInstance) -> list[str]:
     ]
 
 
-def _track_block(instance: VrrpInstance, host: Host) -> list[str]:
+def track_block(instance: VrrpInstance, host: Host) -> list[str]:
     keyword = "track_file" if host.version >= TRACK_FILE else "vrrp_track_file"
     return [
-        f"{keyword} {_own_name(instance)} {{",
+        f"{keyword} {own_name(instance)} {{",
         f'    file "{track_path(instance.name)}"',
         "    weight 0",
         "}",
@@ -343,7 +348,7 @@ def _free_notify(instance: VrrpInstance, host: Host) -> list[str]:
     return [] if taken & set(STATE_NOTIFIES) else list(STATE_NOTIFIES)
 
 
-def _notify_lines(instance: VrrpInstance, host: Host) -> list[str]:
+def notify_lines(instance: VrrpInstance, host: Host) -> list[str]:
     if notifies(instance):
         return []
     name = file_name(instance.name)
@@ -372,14 +377,18 @@ def _chain(configuration: Configuration, instance: VrrpInstance, host: Host) -> 
             f"{notify.statement.where}: a definition generates this notify; let it begin with "
             f"{NOTIFY_SCRIPT} {file_name(instance.name)} --then, and run netvip adopt again"
         )
-    user = _user(notify, host)
-    chain = f"{NOTIFY_SCRIPT} {file_name(instance.name)} --as {user} --then "
+    chain = chained(instance, notify, host)
     yield from _prefixed(notify.statement, text, chain)
     if notify.user is None:
         yield Insertion(notify.statement.path, words[-1].end, " root")
 
 
-def _user(notify: Notify, host: Host) -> str:
+def chained(instance: VrrpInstance, notify: Notify, host: Host) -> str:
+    """What stands before a notify script of the operator's that netvip's runs."""
+    return f"{NOTIFY_SCRIPT} {file_name(instance.name)} --as {user_of(notify, host)} --then "
+
+
+def user_of(notify: Notify, host: Host) -> str:
     if notify.user is None:
         return host.script_user
     return notify.user if notify.group is None else f"{notify.user}:{notify.group}"

@@ -4,10 +4,11 @@ mean, in whatever form they stand, so that the edit stays."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from netvip.const import CHECK_SCRIPT, FIFO, HOLD_SCRIPT, NOTIFY_SCRIPT, TRACK_DIRECTORY
-from netvip.keepalived.adoption import NO_TRACK
+from netvip.keepalived.adoption import GARP_REFRESH, GARP_REPEAT, NO_TRACK
 from netvip.keepalived.configuration import Configuration, Statement, VrrpInstance
 from netvip.keepalived.edits import Change, block, change, line
 
@@ -15,6 +16,14 @@ from netvip.keepalived.edits import Change, block, change, line
 ADDED = frozenset(
     {"mcast_src_ip", "unicast_src_ip", "enable_script_security", "script_user"}
     | {"vrrp_garp_master_refresh", "vrrp_garp_master_repeat"}
+)
+#: Those that have a fixed form.
+SWITCHES = frozenset(
+    {
+        ("enable_script_security",),
+        ("vrrp_garp_master_refresh", str(GARP_REFRESH)),
+        ("vrrp_garp_master_repeat", str(GARP_REPEAT)),
+    }
 )
 FIFOS = frozenset({"vrrp_notify_fifo", "notify_fifo"})
 DEFINITIONS = frozenset({"vrrp_script", "track_file", "vrrp_track_file"})
@@ -30,6 +39,14 @@ def unadopted(now: Configuration, before: Configuration, after: Configuration) -
     """The files of `now` that change, with their new text. `before` and `after` are the
     configuration as the last adoption found and left it."""
     return change(now.texts, _Unadoption(now, before, after).changes())
+
+
+def bare(now: Configuration) -> dict[Path, str]:
+    """The files that change, without what netvip would add, whoever wrote it: for what is to be
+    shown, not written."""
+    nothing = replace(now, instances={}, statements=())
+    switches = tuple(s for s in now.statements if s.texts() in SWITCHES)
+    return unadopted(now, nothing, replace(nothing, statements=switches))
 
 
 def leftovers(now: Configuration) -> list[str]:

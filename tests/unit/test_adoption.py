@@ -14,12 +14,16 @@ from pathlib import Path
 
 import pytest
 
+from netvip import config
 from netvip.commands import adopt as command
+from netvip.config import Config
 from netvip.errors import ConfigError
-from netvip.keepalived.adoption import Host, adopted, unprotectable, unprotectable_ones
+from netvip.keepalived import files
+from netvip.keepalived.adoption import NO_TRACK, Host, adopted, unprotectable, unprotectable_ones
 from netvip.keepalived.backup import Backup
 from netvip.keepalived.configuration import Configuration
 from netvip.keepalived.edits import diff
+from netvip.keepalived.files import AdoptError
 from netvip.keepalived.reader import read
 from tests.unit.helpers import command as netvip
 from tests.unit.helpers import run
@@ -478,7 +482,7 @@ def test_what_keepalived_does_not_accept_changes_nothing(
     elif broken == "not executable":
         (conf.parent / "bin/keepalived").chmod(0o644)
     conf.write_bytes(AWKWARD)
-    with pytest.raises(command.AdoptError, match=r"^nothing was changed: ") as told:
+    with pytest.raises(AdoptError, match=r"^nothing was changed: ") as told:
         apply(conf)
     assert broken != "refuses" or "(line 7) unknown keyword" in str(told.value)
     assert conf.read_bytes() == AWKWARD
@@ -520,18 +524,75 @@ def test_a_link_stays_a_link_and_the_mode_stays(conf: Path) -> None:
     assert stat.S_IMODE(real.stat().st_mode) == 0o640
 
 
-def test_revert_refuses_where_somebody_edited_since(conf: Path, programs: Programs) -> None:
+@pytest.fixture
+def running(conf: Path, programs: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """netvip.conf names this configuration, and the host is HOST."""
+    monkeypatch.setattr(config, "load", lambda: Config(keepalived_conf=conf))
+    monkeypatch.setattr(command, "parent", lambda: None)
+    monkeypatch.setattr(command, "_host", lambda *_: HOST)
+
+
+@pytest.mark.usefixtures("running")
+def test_revert_takes_its_lines_out_where_somebody_edited_since(
+    conf: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     apply(conf)
-    programs.calls()
     conf.write_text(f"{AFTER}# mine\n")
-    with pytest.raises(command.AdoptError, match=f"{re.escape(str(conf))} was edited since"):
+    assert command.main(["--revert"]) == 0
+    assert conf.read_text() == f"{BEFORE}# mine\n" and not command.BACKUP.exists()
+    assert f"{conf}: edited since the adoption" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("running")
+def test_revert_changes_nothing_where_what_was_edited_cannot_be_read(conf: Path) -> None:
+    apply(conf)
+    conf.write_text(f"{AFTER}include {conf}\n")
+    with pytest.raises(AdoptError, match=r"includes itself.*; then run netvip adopt"):
         command.main(["--revert"])
-    assert conf.read_text() == f"{AFTER}# mine\n"
-    assert command.BACKUP.exists() and not programs.calls()
+    assert conf.read_text() == f"{AFTER}include {conf}\n" and command.BACKUP.exists()
+
+
+@pytest.mark.usefixtures("running")
+def test_revert_of_an_edit_needs_no_keepalived(conf: Path, programs: Programs) -> None:
+    apply(conf)
+    conf.write_text(f"{AFTER}# mine\n")
+    programs.make("keepalived", "exit 127")
+    assert command.main(["--revert"]) == 0
+    assert conf.read_text() == f"{BEFORE}# mine\n"
+
+
+@pytest.mark.usefixtures("running")
+def test_check_tells_by_its_status_alone(conf: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["--check"]) == 1
+    apply(conf)
+    capsys.readouterr()
+    assert command.main(["--check"]) == 0
+    conf.write_text(ADDED)
+    assert command.main(["--check"]) == 1
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.usefixtures("running")
+def test_what_print_shows_makes_an_adopted_configuration(
+    conf: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main(["--print"]) == 0
+    shown = capsys.readouterr().out
+    conf.write_text(AFTER)
+    assert command.main(["--print", "--instance", "VI_1"]) == 0
+    again = capsys.readouterr().out
+    for text in (shown, again):
+        lines = {line.strip() for line in text.splitlines() if not line.startswith("#")}
+        before, after = ({line.strip() for line in t.splitlines()} for t in (BEFORE, AFTER))
+        missing = after - before - lines - {"global_defs {"}
+        assert not [line for line in missing if NO_TRACK not in line and "_src_ip" not in line]
+        assert {"10.77.0.10/24 dev ens160 no_track", "10.77.0.12/24 no_track"} <= lines
+    with pytest.raises(AdoptError, match="no vrrp_instance VI_9 in"):
+        command.main(["--print", "--instance", "VI_9"])
 
 
 def test_without_a_backup_there_is_nothing_to_revert(conf: Path, programs: Programs) -> None:
-    with pytest.raises(command.AdoptError, match="nothing to revert"):
+    with pytest.raises(AdoptError, match="nothing to revert"):
         command.main(["--revert"])
     assert (conf.read_text(), programs.calls()) == (BEFORE, [])
 
@@ -547,7 +608,7 @@ def test_a_second_adoption_that_is_refused_leaves_the_first_revertible(
     apply(conf)
     conf.write_text(ADDED)
     programs.make("keepalived", REFUSES)
-    with pytest.raises(command.AdoptError):
+    with pytest.raises(AdoptError):
         apply(conf)
     conf.write_text(AFTER)
     assert command.main(["--revert"]) == 0
@@ -565,7 +626,7 @@ def test_revert_of_a_second_adoption_loses_no_vip_that_was_added_between(conf: P
 
 def test_a_failed_reload_puts_everything_back(conf: Path, programs: Programs) -> None:
     programs.make("systemctl", 'case $1 in reload) echo "Job failed" >&2; exit 1;; esac')
-    with pytest.raises(command.AdoptError, match="cannot reload keepalived: Job failed"):
+    with pytest.raises(AdoptError, match="cannot reload keepalived: Job failed"):
         apply(conf)
     assert conf.read_text() == BEFORE and not command.BACKUP.exists()
 
@@ -576,7 +637,7 @@ def test_a_keepalived_that_does_not_run_it_gets_its_own_back(
     monkeypatch.setattr(command, "_unguarded", lambda: "VI_1 not guarded")
     monkeypatch.setattr(command, "CONFIRM_LIMIT", 0.0)
     with pytest.raises(
-        command.AdoptError,
+        AdoptError,
         match="restored: keepalived does not run the new configuration: VI_1 not",
     ):
         apply(conf)
@@ -598,7 +659,7 @@ def test_a_signal_leaves_everything_as_it_was(
     programs.make(program, KILLED.replace("{signal}", ending))
     (conf.parent / "bin/sleep").symlink_to("/bin/sleep")
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(command.AdoptError, match=f"interrupted by SIG{ending}"):
+    with pytest.raises(AdoptError, match=f"interrupted by SIG{ending}"):
         apply(conf)
     assert conf.read_text() == BEFORE and not command.BACKUP.exists()
     assert not list(conf.parent.glob(".*"))
@@ -617,7 +678,7 @@ def test_two_signals_at_the_same_time_interrupt_no_undoing(
         return ""
 
     monkeypatch.setattr(command, "_unguarded", interrupt)
-    with pytest.raises(command.AdoptError, match="restored: interrupted by SIG"):
+    with pytest.raises(AdoptError, match="restored: interrupted by SIG"):
         apply(conf)
     assert conf.read_text() == BEFORE and not command.BACKUP.exists()
 
@@ -645,12 +706,12 @@ def test_what_cannot_be_restored_can_be_reverted_later(
             raise OSError(errno.ENOSPC, "No space left on device", str(path))
         write(path, content)
 
-    write = command._replace
-    monkeypatch.setattr(command, "_replace", full)
+    write = files.replace
+    monkeypatch.setattr(files, "replace", full)
     programs.make("systemctl", 'case $1 in reload) echo "Job failed" >&2; exit 1;; esac')
-    with pytest.raises(command.AdoptError, match=r"--revert: .*: No space left on device"):
+    with pytest.raises(AdoptError, match=r"--revert: .*: No space left on device"):
         apply(conf)
-    monkeypatch.setattr(command, "_replace", write)
+    monkeypatch.setattr(files, "replace", write)
     programs.make("systemctl", "exit 3")
     assert command.main(["--revert"]) == 0
     assert conf.read_text() == BEFORE and not command.BACKUP.exists()

@@ -12,6 +12,7 @@ from netvip.commands import adopt as command
 from netvip.errors import ConfigError
 from netvip.keepalived import script_files
 from netvip.keepalived.adoption import Host, adopted
+from netvip.keepalived.files import AdoptError
 from netvip.keepalived.place import Place
 from netvip.keepalived.reader import read
 from netvip.keepalived.scripts import default_user
@@ -259,7 +260,7 @@ def test_without_an_instance_there_is_nothing_to_adopt(
 ) -> None:
     path = INPUTS / f"{name}.conf"
     monkeypatch.setattr(command, "_running", lambda: (Place(path), None, (2, 3, 3)))
-    with pytest.raises(command.AdoptError, match=f"^no vrrp_instance in {path}: "):
+    with pytest.raises(AdoptError, match=f"^no vrrp_instance in {path}: "):
         command.main([])
 
 

@@ -33,6 +33,7 @@ STATUS: dict[str, Any] = {
             "state": "MASTER",
             "mode": "guarded",
             "unprotected": "",
+            "lapsed": "",
             "managed": "yes",
             "phase": "calm",
             "verdict": "good",

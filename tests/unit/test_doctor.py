@@ -163,6 +163,19 @@ def test_of_an_adopted_configuration_there_is_nothing_to_say(conf: Path) -> None
 
 
 @pytest.mark.parametrize(
+    ("before", "after"),
+    [("10.77.0.10/24 no_track", "10.77.0.10/24"), ("    mcast_src_ip 10.77.0.1\n", ""), ("", "")],
+)
+@pytest.mark.parametrize("adopted", [False, True])
+def test_an_adoption_that_was_written_over_is_told(
+    conf: Path, before: str, after: str, adopted: bool
+) -> None:
+    conf.write_text(conf.read_text().replace(before, after))
+    told = {f.code for f in apply_rules(facts(conf, here=False, adopted=adopted))}
+    assert ("NV106" in told) is (adopted and bool(before))
+
+
+@pytest.mark.parametrize(
     ("before", "after", "code"),
     [
         ("10.77.0.10/24 no_track", "10.77.0.10/24", "NV101"),

@@ -70,7 +70,7 @@ class Instance:
         self._out, self._born = outbox, born
         self._phase, self._moved_at = Phase.WATCHING, float("-inf")
         self._prepared: Plan | None = None
-        self._unprotected = ""
+        self._unprotected = self._lapsed = ""
         self.presence = Presence(spec, mirror)
         self.mastership, self.foreign = Mastership(), ForeignAdverts()
         self.conflict, self._refresh = Conflict(), Refresh()
@@ -155,6 +155,11 @@ class Instance:
         """Why netvip cannot protect it and leaves it to keepalived alone; empty if it can."""
         return self._unprotected
 
+    @property
+    def lapsed(self) -> str:
+        """Why it is no longer guarded, though it was since this daemon runs; empty else."""
+        return self._lapsed
+
     def cover(self, now: float, why_not: str) -> None:
         """Why netvip cannot protect it from now on; empty if it can."""
         if why_not == self._unprotected:
@@ -208,7 +213,14 @@ class Instance:
 
     def reconfigure(self, spec: InstanceSpec) -> None:
         """keepalived runs another configuration."""
+        was_guarded = self.spec.guarded
         self.presence.reconfigure(spec)
+        if spec.guarded:
+            self._lapsed = ""
+        elif was_guarded:  # its file was written again, by a template perhaps
+            self._lapsed = spec.why_assisted
+            until = "assisted until netvip adopt --apply runs again"
+            self.log(Level.WARNING, f"no longer guarded: {self._lapsed}; {until}")
         self._log_dropped(self.restore.reconfigured())
 
     # --- the kernel's news ----------------------------------------------------------------------
