@@ -9,8 +9,8 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Coroutine, Hashable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial, singledispatchmethod
 from typing import Any
 
@@ -56,6 +56,15 @@ LATE = 2.0
 FOLLOW_EVERY = 1.0
 
 
+#: These only prepare: what protects, restores and releases does not wait for them.
+LATER = (actions.Prepare, actions.SaveSnapshot)
+
+
+def _what(action: actions.Action) -> Hashable:
+    """What one of LATER prepares: of several the newest counts."""
+    return type(action), getattr(action, "instance", "")
+
+
 def log(level: int, text: str) -> None:
     """Write one line to the journal, with its severity (sd-daemon(3))."""
     print(f"<{level}>{text}", file=sys.stderr, flush=True)
@@ -78,7 +87,7 @@ class Daemon:
         self._tasks: list[asyncio.Task[None]] = []
         self._chores: set[asyncio.Task[None]] = set()
         self._no_room: set[str | None] = set()
-        self._unwritten = Unwritten()
+        self._unwritten, self._is_writing_again = Unwritten(), False
         self._actions = ActionQueue(loop)
         self._sender = NetlinkSender(self._refused)
         self._protection = Protector(self._sender)
@@ -113,7 +122,6 @@ class Daemon:
             self._consume()
             if self._hook_reply.is_waiting and not self._machine.yielding:
                 self._actions.put(self._answer_waiting())
-                self._actions.run()
         finally:
             self._consuming = False
         self._schedule()
@@ -125,9 +133,10 @@ class Daemon:
             for action in self._machine.handle(event):
                 if isinstance(action, actions.Log):
                     words.append(action)
+                elif isinstance(action, LATER):
+                    self._actions.put_later(_what(action), self._do(action))
                 else:
                     self._actions.put(self._do(action))
-                    self._actions.run()
             if isinstance(event, events.CheckFinished):
                 self._examined.set()
         for word in words:  # last: a line to the journal takes longer than a shield
@@ -161,9 +170,20 @@ class Daemon:
 
     def _write_again(self) -> None:
         """Carry out what could not be written before."""
+        if self._unwritten and not self._is_writing_again:
+            self._is_writing_again = True
+            self._actions.put(self._again())
+
+    def _again(self) -> Parts:
+        """What was not written, FAULT first, until there is no room for one: a newer one may have
+        been written meanwhile."""
+        self._is_writing_again = False
         for action in self._unwritten.again():
-            self._actions.put(self._do(action))
-        self._actions.run()
+            if not self._unwritten.lacks(action):
+                continue
+            yield from self._do(action)
+            if self._unwritten.lacks(action):
+                return
         if self._no_room and not self._unwritten:
             self._no_room.clear()
             log(actions.Level.NOTICE, "there is room on the disk again; every file is written")
@@ -195,7 +215,9 @@ class Daemon:
 
     @_act.register
     def _(self, action: actions.Protect) -> Parts:
-        return self._protection.protect(action.instance)
+        # By its newest plan: one that is not encoded yet is encoded now.
+        yield from self._actions.take_later((actions.Prepare, action.instance))
+        yield from self._protection.protect(action.instance)
 
     @_act.register
     def _(self, action: actions.Renew) -> Parts:
@@ -208,7 +230,9 @@ class Daemon:
 
     @_act.register
     def _(self, action: actions.PutBack) -> Parts:
-        return objects.put_back(self._sender, action.addresses)
+        return objects.put_back(
+            self._sender, action.addresses, lambda: self._keeps_vips(action.instance)
+        )
 
     @_act.register
     def _(self, action: actions.Remove) -> Parts:
@@ -240,7 +264,11 @@ class Daemon:
 
     @_act.register
     def _(self, action: actions.Announce) -> Parts:
-        return announce.announce(action.addresses, partial(log, actions.Level.WARNING))
+        return announce.announce(
+            action.addresses,
+            partial(log, actions.Level.WARNING),
+            lambda: self._keeps_vips(action.instance),
+        )
 
     @_act.register
     def _(self, action: actions.RequestDump) -> None:
@@ -276,10 +304,15 @@ class Daemon:
     def _(self, action: actions.SaveHolds) -> None:
         holds_file.save(action.holds)
 
+    def _keeps_vips(self, instance: str) -> bool:
+        """Whether keepalived still has the VIPs here: many of them take more than one turn of the
+        loop, in which another node may have become MASTER (Law 1)."""
+        known = self._machine.instances.get(instance)
+        return known is not None and known.keeps_vips(time.monotonic())
+
     def _answer(self, token: str, kind: RequestKind) -> None:
         """Answer a hook when its request has been carried out."""
         self._actions.put(self._reply(token, kind))
-        self._actions.run()
 
     def _reply(self, token: str, kind: RequestKind) -> Parts:
         busy = self._machine.yielding and kind in HANDING_OVER
@@ -373,17 +406,16 @@ class Daemon:
         for task in ending:
             task.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
-        self._actions.finish()
-        self._protection.unprotect_all()
-        self._sender.read_answers()
-        self._published.dead()
-        self._track_files.clear()
-        self._fifo.close()
-        self._hooks.close()
-        self._adverts.close()
-        self._runner.close()
-        self._kernel.close(self._loop)
-        self._sender.close(self._loop)
+        with ExitStack() as steps:  # each is taken, whatever the others do; the last one first
+            steps.callback(self._sender.close, self._loop)
+            steps.callback(self._kernel.close, self._loop)
+            for source in (self._runner, self._adverts, self._hooks, self._fifo):
+                steps.callback(source.close)
+            steps.callback(self._track_files.clear)
+            steps.callback(self._published.dead)
+            steps.callback(self._sender.read_answers)
+            steps.callback(self._protection.unprotect_all)
+            steps.callback(self._actions.finish)
         await self._control.close()
 
     async def _pulse(self) -> None:
@@ -407,7 +439,7 @@ class Daemon:
         """Whether what is due is done, and what was decided is carried out: a loop that merely
         turns proves neither."""
         on_time = self._machine.deadline() >= now - LATE
-        return on_time and self._actions.empty_at >= now - LATE
+        return on_time and self._actions.advanced_at >= now - LATE
 
     def _follow(self) -> None:
         """Open pipes again that were replaced."""

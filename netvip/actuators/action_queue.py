@@ -84,7 +84,8 @@ class ActionQueue:
         self._run()
 
     def finish(self) -> None:
-        """Do all that is waiting, whatever time it takes; what only prepares is dropped."""
-        self._later.clear()
+        """Do all that is waiting, whatever time it takes."""
         while self._waiting:
             finish(self._waiting.popleft())
+        while self._later:
+            finish(self._later.pop(next(iter(self._later))))

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from ipaddress import IPv4Address
-from itertools import groupby
+from itertools import groupby, takewhile
 from operator import attrgetter
 
 from netvip.actuators.netlink import PART
@@ -17,9 +17,11 @@ from netvip.wire import arp, ndp
 ARPHRD_ETHER = 1
 
 
-def announce(addresses: Iterable[Address], failed: Callable[[str], None]) -> Parts:
-    """Announce each address on its interface; pass a sentence to `failed` for each one that cannot
-    be announced.
+def announce(
+    addresses: Iterable[Address], failed: Callable[[str], None], wanted: Callable[[], bool]
+) -> Parts:
+    """Announce each address on its interface, as long as that is wanted; pass a sentence to
+    `failed` for each one that cannot be announced.
 
     One socket for each interface: to close a packet socket takes the kernel 13 ms.
     """
@@ -28,7 +30,7 @@ def announce(addresses: Iterable[Address], failed: Callable[[str], None]) -> Par
         several = list(here)
         try:
             with _opened(ifindex) as sock:
-                yield from _announce(sock, several, failed)
+                yield from _announce(sock, takewhile(lambda _: wanted(), several), failed)
         except OSError as problem:
             for address in several:
                 failed(f"cannot announce {address}: {problem}")

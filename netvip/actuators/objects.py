@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from itertools import takewhile
 
 from netvip.actuators.netlink import NetlinkRequest, NetlinkSender
 from netvip.actuators.parts import Parts
@@ -11,11 +12,14 @@ from netvip.core.model import Address
 from netvip.linux import rtnl
 
 
-def put_back(sender: NetlinkSender, addresses: Iterable[Address]) -> Parts:
-    """Add addresses in this order, with netvip's tag. An address that exists is not changed."""
+def put_back(
+    sender: NetlinkSender, addresses: Iterable[Address], wanted: Callable[[], bool]
+) -> Parts:
+    """Add addresses in this order, with netvip's tag, as long as they are wanted. An address that
+    exists is not changed."""
     return sender.do(
         NetlinkRequest(rtnl.set_address(address.tagged(TAG), rtnl.ADD), f"to put back {address}")
-        for address in addresses
+        for address in takewhile(lambda _: wanted(), addresses)
     )
 
 

@@ -39,14 +39,19 @@ class Protector:
 
     def prepare(self, instance: str, plan: Plan) -> Parts:
         """Encode an instance's shield and bridge, and record what a sweep has to delete."""
+        known = self._bridges.get(instance)
+        if known is None or known.plan is not plan:  # else the record had no room on the disk
+            yield from self._encode(instance, plan)
+        every = [*self._bridges.values(), *self._active.values()]
+        write_atomically(Path(BRIDGE_FILE), json.dumps(bridge.record(every)))
+
+    def _encode(self, instance: str, plan: Plan) -> Parts:
         shields, routes, built = Batch(), Batch(), Bridge.of(plan)
         yield
         yield from self._sender.prepare(shield.up((*plan.vips, *plan.own), self._lo), shields)
         yield from self._sender.prepare(built.up(), routes)
         self._bridges[instance] = built
         self._shield[instance], self._bridge[instance] = shields, routes
-        every = [*self._bridges.values(), *self._active.values()]
-        write_atomically(Path(BRIDGE_FILE), json.dumps(bridge.record(every)))
 
     def protect(self, instance: str) -> Parts:
         """Add the shield, then the bridge."""

@@ -22,6 +22,10 @@ class Unwritten:
         """Whether something is left to be written."""
         return bool(self._actions)
 
+    def lacks(self, action: Action) -> bool:
+        """Whether this action is still to be carried out."""
+        return self._actions.get(_key(type(action), action)) is action
+
     def keep(self, action: Action) -> None:
         """It could not be written."""
         self.written(action)

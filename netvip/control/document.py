@@ -16,9 +16,10 @@ from netvip.core.mirror import Mirror
 from netvip.core.model import AddressKey, Tri, Vip, family_of
 from netvip.core.publish import verdict
 
-#: Of an instance's check so many steps are listed: a thousand VIPs have four thousand, which nobody
-#: reads, and which take longer to write than the event loop may be held.
-MOST_STEPS = 400
+#: So many steps of checks are listed, of all instances together, and at least so many of each: a
+#: thousand VIPs have four thousand, which no operator reads, and which take longer to write than
+#: the event loop may be held.
+MOST_STEPS, LEAST_STEPS = 400, 20
 
 
 def document(
@@ -72,7 +73,7 @@ def problem(machine: Machine) -> str:
 
 
 def _instance(machine: Machine, instance: Instance, now: float) -> status.Instance:
-    spec = instance.spec
+    spec, most = instance.spec, max(LEAST_STEPS, MOST_STEPS // len(machine.instances))
     return {
         "name": spec.name,
         "interface": spec.interface,
@@ -94,7 +95,7 @@ def _instance(machine: Machine, instance: Instance, now: float) -> status.Instan
             {"sender": sender, "why": why, "count": count}
             for sender, (why, count) in instance.foreign.discarded().items()
         ],
-        "check": _check(machine.checks.history(spec.name), now),
+        "check": _check(machine.checks.history(spec.name), now, most),
     }
 
 
@@ -103,21 +104,21 @@ def _failback(machine: Machine, home: str) -> status.Failback:
     return {"home": home, "here": checks.at_home.value, "answers": checks.home_answers().value}
 
 
-def _check(history: History, now: float) -> status.Check:
+def _check(history: History, now: float, most: int) -> status.Check:
     return {
         "at": None if history.at == float("-inf") else time.time() - now + history.at,
         "asked": None if history.at == float("-inf") else time.time() - now + history.asked,
         "faults": [problem.value for problem, belief in history.beliefs.items() if belief.bad],
-        "steps": [_step(step) for step in shown(history.steps)],
-        "unlisted": max(0, len(history.steps) - MOST_STEPS),
+        "steps": [_step(step) for step in shown(history.steps, most)],
+        "unlisted": max(0, len(history.steps) - most),
     }
 
 
-def shown(steps: Sequence[Step]) -> Sequence[Step]:
+def shown(steps: Sequence[Step], most: int) -> Sequence[Step]:
     """The steps that are listed: of very many first those that are not good."""
-    if len(steps) <= MOST_STEPS:
+    if len(steps) <= most:
         return steps
-    return sorted(steps, key=lambda step: step.finding is Tri.YES)[:MOST_STEPS]
+    return sorted(steps, key=lambda step: step.finding is Tri.YES)[:most]
 
 
 def _step(step: Step) -> status.Step:
@@ -141,7 +142,7 @@ def _vips(machine: Machine, instance: Instance) -> list[status.Vip]:
     on_lo = mirror.addresses(mirror.index("lo"))
     # Bytes, because ipaddress makes a text of an address to hash it.
     shields = {address.ip.packed for address in on_lo if address.dynamic}
-    return [_vip(mirror, key, vip, shields) for key, vip in instance.presence.vips.items()]
+    return [_vip(mirror, instance.key(vip), vip, shields) for vip in instance.spec.vips]
 
 
 def _vip(mirror: Mirror, key: AddressKey, vip: Vip, shields: set[bytes]) -> status.Vip:

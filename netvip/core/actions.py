@@ -103,8 +103,10 @@ class Unprotect(Action):
 
 @dataclass(frozen=True, slots=True)
 class PutBack(Action):
-    """Add addresses, exactly as they were but for netvip's tag, in this order."""
+    """Add an instance's addresses, exactly as they were but for netvip's tag, in this order, while
+    keepalived keeps its VIPs here."""
 
+    instance: str
     addresses: tuple[Address, ...]
 
 
@@ -117,8 +119,10 @@ class Remove(Action):
 
 @dataclass(frozen=True, slots=True)
 class Announce(Action):
-    """Send gratuitous ARP (RFC 5227) and unsolicited NA (RFC 4861 7.2.6) for addresses."""
+    """Send gratuitous ARP (RFC 5227) and unsolicited NA (RFC 4861 7.2.6) for an instance's
+    addresses, while keepalived keeps its VIPs here."""
 
+    instance: str
     addresses: tuple[Address, ...]
 
 

@@ -61,9 +61,10 @@ def too_many(number: int, before: int = 0) -> str:
     this host; empty if it can."""
     if before + number <= VIPS_MOST:
         return ""
-    with_others = f" besides {before} of other instances" if before else ""
+    # Without the others' number, which changes: status says it once.
+    others = ", and other instances here have VIPs as well" if before else ""
     tested = f"netvip was not tested with more than {VIPS_MOST} on a host"
-    return f"it has {number} VIPs{with_others}, and {tested}"
+    return f"it has {number} VIPs{others}; {tested}"
 
 
 def _masters(mirror: Mirror, ifindex: int) -> Iterator[Link]:
@@ -89,11 +90,12 @@ def why_not(spec: InstanceSpec, mirror: Mirror, before: int = 0) -> str:
     return found or too_many(len(spec.vips), before)
 
 
-def each_why_not(specs: Iterable[InstanceSpec], mirror: Mirror) -> Iterator[str]:
-    """The same for each of keepalived's instances, in its order: where all of them have too many
-    VIPs for a host, the last ones are not protected."""
-    before = 0
-    for spec in specs:
-        why = why_not(spec, mirror, before)
+def each_why_not(specs: Iterable[InstanceSpec], mirror: Mirror) -> dict[str, str]:
+    """The same for each instance, by name. Where all of them have too many VIPs for a host, those
+    that are guarded come first, as keepalived alone no longer looks after them; then keepalived's
+    own order decides."""
+    found, before = dict[str, str](), 0
+    for spec in sorted(specs, key=lambda spec: not spec.guarded):
+        why = found[spec.name] = why_not(spec, mirror, before)
         before += 0 if why else len(spec.vips)
-        yield why
+    return found

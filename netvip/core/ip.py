@@ -26,6 +26,9 @@ class _Kept4(IPv4Address):
     def __format__(self, spec: str) -> str:
         return super().__format__(spec) if spec else self._text
 
+    def __repr__(self) -> str:
+        return f"IPv4Address({self._text!r})"
+
 
 class _Kept6(IPv6Address):
     __slots__ = ("_hash", "_text")
@@ -42,6 +45,9 @@ class _Kept6(IPv6Address):
 
     def __format__(self, spec: str) -> str:
         return super().__format__(spec) if spec else self._text
+
+    def __repr__(self) -> str:
+        return f"IPv6Address({self._text!r})"
 
 
 @lru_cache(KEPT)

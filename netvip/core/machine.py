@@ -456,10 +456,9 @@ class Machine:
                 instance.threaten(now)
 
     def _cover(self, now: float) -> None:
-        instances = list(self.instances.values())
-        specs = (instance.spec for instance in instances)
-        for instance, why in zip(instances, coverage.each_why_not(specs, self.mirror), strict=True):
-            instance.cover(now, why)
+        specs = [instance.spec for instance in self.instances.values()]
+        for name, why in coverage.each_why_not(specs, self.mirror).items():
+            self.instances[name].cover(now, why)
 
     def _became_master(self, now: float, instance: Instance) -> None:
         if instance.unprotected:

@@ -113,15 +113,20 @@ def unprotectable(instance: VrrpInstance, host: Host | None = None) -> str:
 
 def unprotectable_ones(configuration: Configuration, host: Host) -> dict[str, str]:
     """By name, why instances are left as they are: also those whose VIPs are too many for a host
-    besides those of the instances before."""
+    besides those of the instances before. Those that are guarded come first."""
     found, before = dict[str, str](), 0
-    for instance in configuration.instances.values():
+    for instance in sorted(configuration.instances.values(), key=_is_unguarded):
         number = len(instance.addresses)
         if why := unprotectable(instance, host) or host.too_many(number, before):
             found[instance.name] = why
         else:
             before += number
     return found
+
+
+def _is_unguarded(instance: VrrpInstance) -> bool:
+    tracked = any(address.tracked for address in instance.addresses)
+    return tracked or instance.source is not Tri.YES
 
 
 def _refuse_what_ends(configuration: Configuration) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import math
 import socket
 import time
 from collections.abc import Callable, Iterable
@@ -24,10 +25,11 @@ ETH_P_ALL = 0x0003
 PACKET_OUTGOING = 4
 #: 255 IPv6 addresses, where jumbo frames hold them, and what is before them.
 LARGEST_ADVERT = 4200
-#: Seconds. Whoever floods the network with adverts does not keep the event loop from its other
-#: work; before a deletion is reported, all has to be read that a socket's buffer holds, which is
-#: some 250 adverts.
-TURN, DRAIN_LIMIT = 0.005, 0.02
+#: Seconds: a host that floods the network with adverts does not keep the event loop from its other
+#: work.
+TURN = 0.005
+#: Before a deletion is reported, all has to be read that a socket's buffer holds: some 250 adverts.
+DRAIN_MOST = 512
 
 #: The ethertype is read from the ancillary area (linux/filter.h, SKF_AD_PROTOCOL): there a VLAN tag
 #: does not move it. Offsets count from the network header.
@@ -90,7 +92,7 @@ class AdvertSource:
     def drain(self) -> None:
         """Read what has arrived. The meaning of a deletion depends on the adverts before it."""
         for ifindex in list(self._sockets):
-            self._read(ifindex, DRAIN_LIMIT)
+            self._read(ifindex, math.inf, DRAIN_MOST)
 
     def close(self) -> None:
         """Close all sockets."""
@@ -113,12 +115,16 @@ class AdvertSource:
         sock.close()
 
     def _readable(self, ifindex: int) -> None:
-        self._read(ifindex, TURN)
+        self._read(ifindex, TURN, DRAIN_MOST)
 
-    def _read(self, ifindex: int, limit: float) -> None:
-        """Report what has arrived, for so many seconds at most."""
-        sock, end = self._sockets.get(ifindex), time.monotonic() + limit
-        while sock is not None and ifindex not in self._waiting and time.monotonic() < end:
+    def _read(self, ifindex: int, limit: float, most: int) -> None:
+        """Report what has arrived, for so many seconds and so many packets at most."""
+        end = time.monotonic() + limit
+        # What is reported may lead to the end of the socket.
+        while (sock := self._sockets.get(ifindex)) is not None and ifindex not in self._waiting:
+            most -= 1
+            if most < 0 or time.monotonic() > end:
+                return
             try:
                 packet, sender = sock.recvfrom(LARGEST_ADVERT)
             except BlockingIOError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
 import time
 from collections import deque
@@ -54,9 +55,9 @@ class KernelSource:
         self._emit, self._own_port, self._before_loss = emit, own_port, before_loss
         self._socket = open_socket(RECEIVE_BUFFER, rtnl.GROUPS)
         self._rules_changed = self._is_losing = False
-        # Read by report_after(), and not taken yet; and what is to be reported after it.
-        self._waiting: deque[Message] = deque()
-        self._reports: deque[Report] = deque()
+        # Read by report_after(), and not taken yet; what is to be reported stands behind what came
+        # before it.
+        self._waiting: deque[Message | Report] = deque()
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Report what there is, then every change."""
@@ -88,36 +89,45 @@ class KernelSource:
                 self._emit(events.RulesSeen(now, family, rules))
 
     def report_after(self, report: Report) -> None:
-        """Call `report`, which reports keepalived's word, after what has arrived was reported, up
-        to a deletion that may be keepalived's own. keepalived learns of networkd's deletion as
+        """Call `report`, which tells what keepalived reports, after what has arrived was reported,
+        up to a deletion that may be keepalived's own. keepalived learns of networkd's deletion as
         netvip does, and leaves MASTER because of it within a millisecond: what made it leave has
         arrived."""
-        self._reports.append(report)
         if self._is_losing:
-            self._report()  # what came before this deletion is reported
+            self._report_early()
+            report()  # what came before this deletion is reported
             return
+        is_idle = not self._waiting
         receive(self._socket, self._waiting.append, self._overflowed)
-        self._take_waiting(time.monotonic() + TURN)
+        self._waiting.append(report)
+        if is_idle:  # else it has its turn when what is before it has had its own
+            self._take_waiting(time.monotonic() + TURN)
 
     def _take_waiting(self, end: float) -> bool:
         """Report what is waiting, until `end`; whether that was all. The rest follows."""
         while self._waiting:
-            if self._may_be_keepalived_s(self._waiting[0]):
-                self._report()
-            self._take(self._waiting.popleft(), now := time.monotonic())
-            if now >= end and self._waiting:
+            first = self._waiting.popleft()
+            if not isinstance(first, Message):
+                first()
+            else:
+                if self._may_be_keepalived_s(first):
+                    self._report_early()
+                self._take(first, time.monotonic())
+            if self._waiting and time.monotonic() >= end:
                 asyncio.get_running_loop().call_soon(self._readable)
                 return False
-        self._report()
         return True
 
-    def _report(self) -> None:
-        while self._reports:
-            self._reports.popleft()()
+    def _report_early(self) -> None:
+        """Tell what keepalived reported before it deletes (Law 6)."""
+        reports = [one for one in self._waiting if not isinstance(one, Message)]
+        if reports:
+            self._waiting = deque(one for one in self._waiting if isinstance(one, Message))
+        for report in reports:
+            report()
 
     def _overflowed(self) -> None:
-        while self._waiting:
-            self._take(self._waiting.popleft(), time.monotonic())
+        self._take_waiting(math.inf)
         self.resync()
 
     def _may_be_keepalived_s(self, message: Message) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -72,7 +73,7 @@ def everything() -> str:
     )
 
 
-def test_shield_and_bridge_are_added_in_one_send_and_removed(lan: int, kernel: Kernel) -> None:
+def test_shield_and_bridge_are_added_and_removed(lan: int, kernel: Kernel) -> None:
     before = everything()
     finish(kernel.protection.prepare("VI_1", planned(lan)))
     assert everything() == before
@@ -299,7 +300,7 @@ def test_an_address_is_put_back_exactly_as_it_was(lan: int, kernel: Kernel) -> N
     )
     [before] = vips(mirrored(), lan)
     ip("address", "delete", "10.77.0.10/24", "dev", "ens160")
-    finish(objects.put_back(kernel.sender, [before]))
+    finish(objects.put_back(kernel.sender, [before], lambda: True))
     [after] = vips(mirrored(), lan)
     assert after.tagged(before.proto) == before
     assert after.proto in (0, TAG)  # a kernel before 5.18 keeps none
@@ -308,9 +309,25 @@ def test_an_address_is_put_back_exactly_as_it_was(lan: int, kernel: Kernel) -> N
 
 
 def test_a_refused_request_is_described(lan: int, kernel: Kernel) -> None:
-    finish(objects.put_back(kernel.sender, [Address(lan, mirrored().addresses(lan)[0].ip, 33)]))
+    finish(
+        objects.put_back(
+            kernel.sender, [Address(lan, mirrored().addresses(lan)[0].ip, 33)], lambda: True
+        )
+    )
     kernel.close()
     assert kernel.refused == [("to put back 10.77.0.1/33", "Invalid argument (EINVAL)")]
+
+
+def test_what_is_no_longer_wanted_is_not_put_back(lan: int, kernel: Kernel) -> None:
+    """keepalived has left MASTER meanwhile (Law 1)."""
+    many = [Address(lan, ip_address(f"10.77.9.{n}"), 32) for n in range(1, 201)]
+    asked = iter([True] * 100)
+    steps = sum(1 for _ in objects.put_back(kernel.sender, many, lambda: next(asked, False)))
+    there = {address.ip for address in mirrored().addresses(lan)}
+    assert [address.ip in there for address in many] == [True] * 100 + [False] * 100
+    assert steps > 1
+    kernel.close()
+    assert kernel.refused == []
 
 
 def test_so_many_unanswered_requests_can_be_named(
@@ -318,7 +335,11 @@ def test_so_many_unanswered_requests_can_be_named(
 ) -> None:
     monkeypatch.setattr("netvip.actuators.netlink.REMEMBERED", 2)
     own = mirrored().addresses(lan)[0].ip
-    finish(objects.put_back(kernel.sender, [Address(lan, own, length) for length in (33, 34, 35)]))
+    finish(
+        objects.put_back(
+            kernel.sender, [Address(lan, own, length) for length in (33, 34, 35)], lambda: True
+        )
+    )
     kernel.close()
     named = ["a request", "to put back 10.77.0.1/34", "to put back 10.77.0.1/35"]
     assert [what for what, _ in kernel.refused] == named

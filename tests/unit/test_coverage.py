@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from ipaddress import ip_address
 
-from netvip.core import coverage
+from netvip.core import coverage, events
+from netvip.core.machine import Machine
 from netvip.core.mirror import Mirror
-from netvip.core.model import InstanceSpec, Kernel, Link, Rules, Vip
+from netvip.core.model import InstanceSpec, Kernel, Link, Role, Rules, Tri, Vip
 from netvip.keepalived import dump
 
 
@@ -80,10 +81,22 @@ def test_more_vips_than_were_tested_are_left_alone() -> None:
     links = mirror(Link(2, "ens160"))
     assert coverage.why_not(with_vips(coverage.VIPS_MOST), links) == ""
     assert "1025 VIPs" in coverage.why_not(with_vips(coverage.VIPS_MOST + 1), links)
-    half, few = with_vips(coverage.VIPS_MOST // 2), with_vips(2)
-    first, second, third, fourth = coverage.each_why_not((half, few, half, few), links)
-    assert (first, second, fourth) == ("", "", "")
-    assert "512 VIPs besides 514 of other instances" in third, "only those that are protected count"
+    half = replace(with_vips(coverage.VIPS_MOST // 2), name="half")
+    few, again = replace(with_vips(2), name="few"), replace(half, name="again")
+    found = coverage.each_why_not((half, few, again, replace(few, name="last")), links)
+    assert (found["half"], found["few"], found["last"]) == ("", "", ""), (
+        "what is left out counts not"
+    )
+    assert "it has 512 VIPs, and other instances" in found["again"]
+
+
+def test_what_is_guarded_is_protected_first() -> None:
+    many = tuple(Vip(ip_address(f"10.80.{n // 250}.{n % 250}"), 32, "ens160") for n in range(600))
+    new = replace(spec(), name="new", vips=many)
+    untracked = tuple(replace(vip, tracked=False) for vip in many)
+    old = replace(new, name="old", vips=untracked, source_configured=Tri.YES)
+    found = coverage.each_why_not((new, old), mirror(Link(2, "ens160")))
+    assert found["old"] == "" and found["new"]
 
 
 def test_a_port_of_a_bridge_without_a_vrf_is_protected() -> None:
@@ -94,3 +107,24 @@ def test_a_port_of_a_bridge_without_a_vrf_is_protected() -> None:
 def test_the_dump_of_a_vmac_names_its_interface_before_the_at() -> None:
     vip = dump.vip("10.77.0.10/24 dev vrrp.51@ens160 scope global set", "ens160")
     assert (vip.interface, str(vip.ip)) == ("vrrp.51", "10.77.0.10")
+
+
+def test_the_daemon_counts_the_vips_of_the_host() -> None:
+    machine = Machine()
+    specs = [
+        replace(
+            spec(),
+            name=f"VI_{n}",
+            vrid=n,
+            vips=tuple(
+                Vip(ip_address(f"10.{80 + n}.{i // 250}.{i % 250}"), 32, "ens160")
+                for i in range(600)
+            ),
+        )
+        for n in (1, 2)
+    ]
+    list(machine.handle(events.Resync(1.0, Kernel(links=(Link(2, "ens160"),)))))
+    told = tuple((one, Role.BACKUP) for one in specs)
+    list(machine.handle(events.DumpReceived(2.0, 1.5, told)))
+    assert machine.instances["VI_1"].unprotected == ""
+    assert "600 VIPs" in machine.instances["VI_2"].unprotected

@@ -18,8 +18,8 @@ STEP = {"kind": "presence", "subject": "10.77.0.10/24", "finding": "yes", "words
 
 
 def instance(**changes: Any) -> dict[str, Any]:
-    steps = changes.pop("steps", [STEP])
-    check = {"at": 7.5, "asked": 7.2, "faults": [], "steps": steps, "unlisted": 0}
+    steps, unlisted = changes.pop("steps", [STEP]), changes.pop("unlisted", 0)
+    check = {"at": 7.5, "asked": 7.2, "faults": [], "steps": steps, "unlisted": unlisted}
     known = {"name": "VI_1", "state": "MASTER", "conflict": {"with": "", "confirmed": False}}
     return known | {"check": check} | changes
 
@@ -51,6 +51,14 @@ def test_each_step_has_a_line_with_its_finding_and_time(
         "  presence   good            -  10.77.0.10/24: x",
         "  reach      BAD       12.3 ms  10.77.0.10/24: elsewhere",
     ]
+
+
+def test_how_many_steps_are_not_listed_is_told(
+    says: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    says.append(document(instance(unlisted=77)))
+    assert verify.main([]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "  and 77 more steps"
 
 
 @pytest.mark.parametrize(("finding", "code"), [("yes", 0), ("unknown", 0), ("no", 1)])

@@ -111,7 +111,7 @@ class Damping:
 
     @property
     def is_new(self) -> bool:
-        """Whether nothing tells it from one that has counted nothing."""
+        """Whether it is as one that has counted nothing."""
         return not self.bad and not self._row
 
     def take(self, bad: bool, fall: int, rise: int) -> bool:

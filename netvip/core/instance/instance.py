@@ -476,7 +476,7 @@ class Instance:
         master = master and not self.mastership.takes_its_word(now, self.spec)
         present = self.presence.present()
         if present and master and not self.conflict.suspected:
-            self._out.append(Announce(present))
+            self._out.append(Announce(self.name, present))
 
     def hand_over(self, now: float, why: str = "hand-over requested") -> bool:
         """Let the peer take over, if there is something to hand over and a way to; whether there
@@ -619,7 +619,7 @@ class Instance:
     def _begin_confirmation(self, now: float) -> None:
         self.restore.expect_confirmation(now)
         if not self.conflict.suspected:
-            self._out.append(Announce(tuple(self.restore.put_back.values())))
+            self._out.append(Announce(self.name, tuple(self.restore.put_back.values())))
             self._refresh.begin(now)
         self._out.append(RequestDump())
 

@@ -161,7 +161,7 @@ class Restore:
         self._sent_at = now
         addresses = [self._presence.memory[key] for key in keys]
         self._put_back.update({address.key: address for address in addresses})
-        self._out.append(PutBack(tuple(addresses)))
+        self._out.append(PutBack(self._presence.spec.name, tuple(addresses)))
 
     def expect_confirmation(self, now: float) -> None:
         """The VIPs are present again: evidence of MASTER has to follow."""
@@ -204,10 +204,12 @@ class Restore:
         return self._remove(self._put_back)
 
     def _remove(self, keys: Iterable[AddressKey]) -> tuple[Address, ...]:
-        left = tuple(self._put_back[key] for key in keys if self._presence.has(key))
-        if left:
-            self._out.append(Remove(left))
-        return left
+        """Remove them, also those of which the kernel has not reported yet that they are there; of
+        many the last are added when the first are long seen. Return those that are seen."""
+        put_back = tuple(self._put_back[key] for key in keys)
+        if put_back:
+            self._out.append(Remove(put_back))
+        return tuple(address for address in put_back if self._presence.has(address.key))
 
     # --- across daemons and configurations ------------------------------------------------------
 
