@@ -18,7 +18,7 @@ LAB_PACKAGES := mmdebstrap debian-archive-keyring iproute2 procps util-linux nft
                 iptables dpkg-dev kmod gcc libc6-dev
 DEB_PACKAGES := build-essential debhelper dh-python python3-all python3-setuptools \
                 pybuild-plugin-pyproject lintian fakeroot python3-venv python3-dbus-next \
-                python3-hypothesis python3-pyroute2 python3-pytest python3-pytest-asyncio
+                python3-hypothesis python3-jinja2 python3-pyroute2 python3-pytest python3-pytest-asyncio
 
 export NETVIP_LAB_CACHE := $(CACHE)
 
