@@ -15,6 +15,7 @@ from netvip.core.model import Tri
 from netvip.doctor import facts as gather
 from netvip.doctor.facts import Facts
 from netvip.doctor.findings import Finding, Severity
+from netvip.doctor.judgement import judge
 from netvip.doctor.rules import apply_rules
 from netvip.errors import DumpError
 from netvip.keepalived.place import Place, place
@@ -93,4 +94,5 @@ def _here() -> Facts:
         gather.waits(),
         running,
         gather.adopted(),
+        None if where.is_contained else judge(main_file),
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from netvip.const import HOLD_SCRIPT, STATE_DIRECTORY
 from netvip.core.model import InstanceSpec, Tri
+from netvip.doctor.judgement import Judgement
 from netvip.doctor.shell import SHELLS, WRAPPERS
 from netvip.keepalived import script_files
 from netvip.keepalived.backup import Backup
@@ -75,6 +76,8 @@ class Facts:
     running: tuple[InstanceSpec, ...] | None = None
     #: Whether an adoption is in effect, as far as its backup tells.
     adopted: bool = False
+    #: What keepalived -t says; None where it cannot be asked.
+    judgement: Judgement | None = None
 
 
 def adopted(directory: Path = Path(STATE_DIRECTORY) / "adopt") -> bool:

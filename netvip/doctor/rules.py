@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from netvip.doctor import (
+    judgement,
     rules_checks,
     rules_host,
     rules_instances,
@@ -34,13 +35,15 @@ GRAVE = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
 
 
 def apply_rules(facts: Facts) -> list[Finding]:
-    """The findings, the grave first, each kind in the order of files and lines, and those about
-    the host behind them; what is the same in many places is one."""
+    """The findings: what keepalived itself says; then the grave first, each kind in the order of
+    files and lines, and those about the host behind them; what is the same in many places is one.
+    """
     found = sorted((finding for rule in RULES for finding in rule(facts)), key=_order)
     alike: dict[tuple[str, Severity, str], list[Finding]] = {}
     for finding in found:
         alike.setdefault((finding.code, finding.severity, finding.text), []).append(finding)
-    return sorted((one for same in alike.values() for one in _together(same)), key=_order)
+    mine = sorted((one for same in alike.values() for one in _together(same)), key=_order)
+    return [*judgement.finding(facts.judgement), *mine]
 
 
 def _together(alike: list[Finding]) -> list[Finding]:
