@@ -25,8 +25,8 @@ ETH_P_ALL = 0x0003
 PACKET_OUTGOING = 4
 #: 255 IPv6 addresses, where jumbo frames hold them, and what is before them.
 LARGEST_ADVERT = 4200
-#: Seconds: a host that floods the network with adverts does not keep the event loop from its other
-#: work.
+#: Seconds: another host that floods the network with adverts does not keep the event loop from its
+#: other work.
 TURN = 0.005
 #: Before a deletion is reported, all has to be read that a socket's buffer holds: some 250 adverts.
 DRAIN_MOST = 512

@@ -1,4 +1,4 @@
-"""Values of the core that are worked out cleverly, compared with the plain way."""
+"""Values of the core that are worked out by a quick way, compared with the plain one."""
 
 from __future__ import annotations
 
