@@ -27,6 +27,7 @@ ROOMS = {
     "netvip/control": "the control socket",
     "netvip/commands": "one file a verb",
     "netvip/keepalived": "keepalived's configuration, its dump, its processes",
+    "netvip/networkd": "systemd-networkd's files and state, and what it deletes",
     "netvip/doctor": "what `netvip doctor` looks for",
     "netvip/linux": "adapters of the operating system",
     "netvip/wire": "packets: bytes to values and back",

@@ -21,3 +21,7 @@ class Refused(NetvipError):
 
 class DumpError(NetvipError):
     """keepalived's state dump cannot be read; the text says why."""
+
+
+class NetworkdUnreachable(NetvipError):
+    """systemd-networkd does not answer on D-Bus; the text says why."""

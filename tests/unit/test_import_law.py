@@ -110,6 +110,7 @@ ROOMS = {
     "core": {"const"},
     "wire": set[str](),
     "linux": {"core.ip", "core.model"},
+    "networkd": {"const", "errors", "core.model", "linux"},
     "keepalived": {"const", "errors", "core.ip", "core.model", "linux"},
     "sources": {
         *("const", "errors", "keepalived", "linux", "wire"),
@@ -124,11 +125,11 @@ ROOMS = {
         *("core.actions", "core.check", "core.events", "core.model"),
     },
     "control": {"const", "errors", "core", "__version__"},
-    "doctor": {"const", "errors", "core.model", "keepalived", "linux", "sources"},
+    "doctor": {"const", "errors", "core.model", "keepalived", "linux", "networkd", "sources"},
     "commands": {
         *("config", "const", "errors", "core.coverage", "core.mirror", "core.model"),
         *("control", "daemon", "doctor"),
-        *("keepalived", "linux", "sources"),
+        *("keepalived", "linux", "networkd", "sources"),
     },
 }
 

@@ -1,0 +1,1 @@
+"""systemd-networkd: its files, what it reports of its links, and what it deletes."""
