@@ -9,6 +9,7 @@ VERBS = {
     "daemon": ("daemon", "run the daemon (netvip.service does this)"),
     "status": ("status", "show instances, VIPs, windows and holds [--json]"),
     "doctor": ("doctor", "find mistakes in keepalived's configuration, scripts and host [--json]"),
+    "preview": ("preview", "show what systemd-networkd deletes next [--json] [--action ACTION]"),
     "check": ("check", "check the VIPs for keepalived [INSTANCE | --hold COMMAND...]"),
     "notify": (
         "notify",
