@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from netvip import config
+from netvip.commands.preview import gather as look
 from netvip.core.model import Tri
 from netvip.doctor import facts as gather
 from netvip.doctor.facts import Facts
 from netvip.doctor.findings import Finding, Severity
 from netvip.doctor.judgement import judge
+from netvip.doctor.networkd_facts import Networkd, hooks, networkd
 from netvip.doctor.rules import apply_rules
-from netvip.errors import DumpError
+from netvip.errors import DumpError, NetworkdUnreachable
 from netvip.keepalived.place import Place, place
 from netvip.keepalived.process import configuration_id, parent
 from netvip.keepalived.reader import read
@@ -93,6 +95,15 @@ def _here() -> Facts:
         gather.missing_directories(configuration),
         gather.waits(),
         running,
+        _networkd(),
+        hooks(),
         gather.adopted(),
         None if where.is_contained else judge(main_file),
     )
+
+
+def _networkd() -> Networkd:
+    try:
+        return networkd(look())
+    except (NetworkdUnreachable, OSError):
+        return Networkd()  # it does not run: nothing is known of what it would do

@@ -1,4 +1,4 @@
-"""All input of the rules, gathered once; the only file of doctor that reads the host."""
+"""All input of the rules, gathered once. With networkd_facts.py it alone reads the host."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from netvip.const import HOLD_SCRIPT, STATE_DIRECTORY
 from netvip.core.model import InstanceSpec, Tri
 from netvip.doctor.judgement import Judgement
+from netvip.doctor.networkd_facts import Hooks, Networkd
 from netvip.doctor.shell import SHELLS, WRAPPERS
 from netvip.keepalived import script_files
 from netvip.keepalived.backup import Backup
@@ -74,6 +75,8 @@ class Facts:
     waits: tuple[tuple[str, str], ...] = ()
     #: The instances as the running keepalived reports them.
     running: tuple[InstanceSpec, ...] | None = None
+    networkd: Networkd = field(default_factory=Networkd)
+    hooks: Hooks = field(default_factory=Hooks)
     #: Whether an adoption is in effect, as far as its backup tells.
     adopted: bool = False
     #: What keepalived -t says; None where it cannot be asked.

@@ -9,6 +9,7 @@ from netvip.doctor import (
     rules_checks,
     rules_host,
     rules_instances,
+    rules_networkd,
     rules_reading,
     rules_scripts,
     rules_weights,
@@ -23,6 +24,7 @@ RULES = (
     *rules_weights.RULES,
     *rules_scripts.RULES,
     *rules_host.RULES,
+    *rules_networkd.RULES,
 )
 #: A cure in one place for all instances.
 EVERYWHERE = "# in global_defs"

@@ -340,6 +340,45 @@ def test_what_comes_back_is_what_preview_says(pair: Pair, figures: list[str]) ->
         remove_foreign(node.net)
 
 
+def findings(node: Node) -> dict[str, dict[str, Any]]:
+    """What netvip doctor finds, by code."""
+    shown = json.loads(node.run("netvip", "doctor", "--json", check=False))
+    return {finding["code"]: finding for finding in shown}
+
+
+def test_doctor_names_the_line_that_does_harm(pair: Pair) -> None:
+    node, etc = pair.a, "/etc/systemd/network"
+    assert not {code for code in findings(node) if code.startswith("NV4")} - {"NV407"}
+    node.net.run("ip", "link", "add", "vrrp.51", "link", "ens161", "type", "macvlan")
+    try:
+        node.write(f"{etc}/99-any.network", f"# all\n[Match]\nName=*\n[Network]\n{QUIET}")
+        node.write(
+            f"{etc}/10-lan.network.d/own.conf",
+            f"[Network]\nKeepConfiguration=static\nAddress={pair.vips[0]}/24\n",
+        )
+        restart(node)
+        settle(node)
+        node.net.run("ip", "link", "set", "vrrp.51", "up")
+        node.net.run("ip", "address", "add", "10.79.0.99/32", "dev", "vrrp.51")
+        node.net.run("ip", "rule", "add", "fwmark", "0x200/0xf00", "table", "2004", "pref", "9")
+        told = findings(node)
+        assert told["NV405"]["where"] == f"{etc}/10-lan.network.d/own.conf:3"
+        assert told["NV404"]["where"] == f"{etc}/99-any.network:3"
+        assert "Cilium" in told["NV403"]["text"]
+        assert ("NV401" in told) is (pair.suite in ("bookworm", "backports"))
+        restart(node)
+        settle(node)
+        assert "address 10.79.0.99/32 vrrp.51" not in present(node.net), "NV404 has no ground"
+        assert "rule 9" not in present(node.net), "NV403 has no ground"
+    finally:
+        node.net.run("ip", "link", "delete", "vrrp.51")
+        for file in ("99-any.network", "10-lan.network.d/own.conf"):
+            (node.root / etc.lstrip("/") / file).unlink()
+        node.net.run("ip", "rule", "delete", "pref", "9", check=False)
+        restart(node)
+        settle(node)
+
+
 def test_a_link_that_networkd_does_not_manage_is_refused(pair: Pair) -> None:
     shown = pair.a.run(
         "sh", "-c", "netvip preview --action reconfigure docker0 2>&1; echo $?", check=False
