@@ -17,7 +17,7 @@ from netvip.networkd.takes import KEEPS_MORE, Keep
 #: Values of KeepConfiguration= that systemd knows besides booleans.
 KEEP_WORDS = frozenset({"static", "dhcp", "dhcp-on-stop"})
 #: Which actions delete the host's own address on a networkd that keeps the VIP (fact
-#: keep-configuration).
+#: own-addresses-go).
 DELETES_OWN = {Keep.STATIC: "a reconfigure", Keep.YES: "a reload and a reconfigure"}
 #: keepalived's names for interfaces of its own (vmac_ifname may choose another).
 VMAC = re.compile(r"vrrp6?\.\d+")

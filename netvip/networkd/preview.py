@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from ipaddress import ip_interface
 
 from netvip.core.model import IP, Address, Tri
 from netvip.errors import NetvipError
@@ -12,7 +13,7 @@ from netvip.networkd import owners
 from netvip.networkd.fates import Fate, Protected, fate
 from netvip.networkd.files import Settings
 from netvip.networkd.owners import Owner
-from netvip.networkd.state import ManagedLink, State
+from netvip.networkd.state import AddressKey, ManagedLink, State
 from netvip.networkd.takes import Action, Keep, Manages, Plan, Taken, measured, taken
 
 #: rtm_type of linux/rtnetlink.h, as ip(8) writes them.
@@ -91,9 +92,14 @@ def preview(host: Host, action: Action, interface: str = "") -> Preview:
         host.conf.is_true("Network", "ManageForeignRoutingPolicyRules", True),
         host.conf.is_true("Network", "ManageForeignNextHops", True),
     )
-    plan = Plan(action, {governed.link.ifindex: governed.keep for governed in links}, manages)
     names = {link.ifindex: link.name for link in host.objects.links}
-    items = [_item(one, host, names) for one in taken(host.objects, host.state, plan)]
+    keeps = {governed.link.ifindex: governed.keep for governed in links}
+    plan = Plan(action, keeps, manages, _on_lo(host, names))
+    # What a file names stays, although networkd does not know yet that it is its own: it reports a
+    # tentative IPv6 address as foreign for some seconds after a restart.
+    named = frozenset(key for governed in links for key in _named(governed))
+    state = replace(host.state, addresses=host.state.addresses | named)
+    items = [_item(one, host, names) for one in taken(host.objects, state, plan)]
     touched = {governed.link.name for governed in links}
     return Preview(
         action,
@@ -105,6 +111,15 @@ def preview(host: Host, action: Action, interface: str = "") -> Preview:
         tuple(item for item in items if item.owner.kind != owners.NETVIP),
         tuple(_remarks(host, action, links)),
     )
+
+
+def _on_lo(host: Host, names: Mapping[int, str]) -> frozenset[IP]:
+    """What is on lo until it is back on its interface: the VIPs of guarded instances, and
+    networkd's own addresses beside them. What does not come back leaves lo with the shield."""
+    protected = host.protected
+    own = host.state.addresses
+    beside = {ip for index, ip, _ in own if names.get(index) in protected.interfaces}
+    return frozenset(beside | {ip for (_, ip), guarded in protected.vips.items() if guarded})
 
 
 def _affected(host: Host, action: Action, interface: str) -> tuple[Governed, ...]:
@@ -143,17 +158,26 @@ def _remarks(host: Host, action: Action, links: tuple[Governed, ...]) -> list[st
     return found
 
 
+def _named(governed: Governed) -> Iterator[AddressKey]:
+    """The addresses that the link's files name."""
+    lines = governed.settings.all("Network", "Address")
+    for line in (*lines, *governed.settings.all("Address", "Address")):
+        try:
+            found = ip_interface(line.value)
+        except ValueError:
+            continue  # systemd passes over it, too
+        yield governed.link.ifindex, found.ip, found.network.prefixlen
+
+
 def _forgotten(host: Host, governed: Governed) -> list[str]:
     """The link's own addresses that its file no longer names."""
     if governed.changed is Tri.NO:
         return []
-    lines = governed.settings.all("Network", "Address")
-    lines += governed.settings.all("Address", "Address")
-    named = {line.value.partition("/")[0] for line in lines}
+    named = {ip for _, ip, _ in _named(governed)}
     dynamic = any(governed.settings.last("Network", key) for key in ("DHCP", "LinkLocalAddressing"))
     index = governed.link.ifindex
     own = [ip for number, ip, _ in host.state.addresses if number == index]
-    gone = [str(ip) for ip in own if str(ip) not in named and not ip.is_link_local]
+    gone = [str(ip) for ip in own if ip not in named and not ip.is_link_local]
     if not gone or dynamic:
         return []
     return [

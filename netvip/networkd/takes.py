@@ -63,16 +63,6 @@ class Action(Enum):
     RECONFIGURE = "reconfigure"
 
 
-#: Under which KeepConfiguration= networkd before 257 deletes its own addresses as well, for some
-#: milliseconds: where no other IPv4 address stays, the kernel then deletes all IPv4 routes of the
-#: interface (fact nexthops-survive).
-OWN_GOES = {
-    Action.RESTART: {Keep.NO, Keep.DHCP},
-    Action.RELOAD: {Keep.NO, Keep.DHCP, Keep.YES},
-    Action.RECONFIGURE: set(Keep),
-}
-
-
 @dataclass(frozen=True, slots=True)
 class Manages:
     """The switches of networkd.conf(5)."""
@@ -89,6 +79,8 @@ class Plan:
     action: Action
     links: Mapping[int, Keep]
     manages: Manages = field(default_factory=Manages)
+    #: What netvip's shield has on lo meanwhile: a route with such a source stays.
+    on_lo: frozenset[IP] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +113,8 @@ class _Decision:
         self._names = {link.ifindex: link.name for link in objects.links}
         self._addresses = [a for a in objects.addresses if self._address_goes(a)]
         self._nexthops = [n for n in objects.nexthops if self._nexthop_goes(n)]
-        self._gone = {(a.ifindex, a.ip) for a in self._addresses}
+        away = [*self._addresses, *filter(self._own_goes, objects.addresses)]
+        self._gone = {(a.ifindex, a.ip) for a in away}
         self._numbers = {nexthop.number for nexthop in self._nexthops}
         self._prefixes = {
             (a.ifindex, ip_network(f"{a.ip}/{a.prefixlen}", strict=False))
@@ -178,13 +171,24 @@ class _Decision:
             return self._keeps(keep, protocol)
         return keep.static if self._new else keep is Keep.YES
 
+    def _own_goes(self, address: Address) -> bool:
+        """Whether networkd deletes this address of its own for a moment (fact own-addresses-go)."""
+        keep, action = self._plan.links.get(address.ifindex), self._plan.action
+        key = address.ifindex, address.ip, address.prefixlen
+        if keep is None or key not in self._state.addresses:
+            return False
+        leased = address.preferred != FOREVER
+        kept = keep.dynamic if leased else keep.static
+        if self._new:
+            return leased and action is Action.RECONFIGURE and not kept
+        if action is Action.RECONFIGURE or (action is Action.RELOAD and keep is Keep.YES):
+            return True
+        return not kept
+
     def _is_emptied(self, index: int) -> bool:
         """Whether the interface has no IPv4 address for a moment."""
         found = [a for a in self._objects.addresses if a.ifindex == index and a.ip.version == 4]
-        stays = [a for a in found if (a.ifindex, a.ip) not in self._gone]
-        own = [a for a in stays if (index, a.ip, a.prefixlen) in self._state.addresses]
-        goes = not self._new and self._plan.links[index] in OWN_GOES[self._plan.action]
-        return bool(found) and (not stays or (goes and len(own) == len(stays)))
+        return bool(found) and all((index, a.ip) in self._gone for a in found)
 
     def _routes(self) -> Iterator[Taken]:
         for route in self._objects.routes:
@@ -194,7 +198,7 @@ class _Decision:
                 yield Taken(route, f"with nexthop {route.nexthop}")
             elif self._route_goes(route):
                 yield Taken(route)
-            elif any((i, route.source) in self._gone for i in route.ifindexes):
+            elif self._loses_its_source(route):
                 yield Taken(route, f"with its source {route.source}")
             elif self._flushed(route):
                 names = ", ".join(sorted({self._names.get(i, str(i)) for i in route.ifindexes}))
@@ -235,6 +239,12 @@ class _Decision:
         if self._new and protocol in (PROTOCOL_RA, PROTOCOL_REDIRECT):
             return keep.dynamic
         return keep is Keep.YES
+
+    def _loses_its_source(self, route: Route) -> bool:
+        """IPv4 alone: an IPv6 route loses its source and stays."""
+        if route.source is None or route.source.version != 4 or route.source in self._plan.on_lo:
+            return False
+        return any((index, route.source) in self._gone for index in route.ifindexes)
 
     def _flushed(self, route: Route) -> bool:
         if route.destination.version != 4 or route.nexthop or not route.ifindexes:

@@ -75,6 +75,7 @@ ROUTES = (
     "10.103.0.0/24 dev other0 proto static",
     "10.103.1.0/24 dev docker0 proto boot",
     "10.104.0.0/24 via 10.77.0.100 proto kernel src 10.77.0.20",
+    f"10.104.1.0/24 via 10.77.0.100 proto kernel src {OWN['a']}",
     "10.105.0.0/24 via 10.79.0.100 proto static",
     "10.105.1.0/24 via 10.79.0.100 proto boot",
     "local 10.106.0.0/24 dev ens160 proto static table local",
@@ -125,6 +126,9 @@ def add_foreign(net: Namespace, addresses: bool) -> None:
         rule = ("table", "100", "pref", str(2000 + number), "protocol", protocol)
         net.run("ip", "rule", "add", "from", f"10.110.{number}.0/24", *rule)
         net.run("ip", "-6", "rule", "add", "from", f"fd11:{number}::/64", *rule)
+    if addresses:
+        source = ("src", "fd00:77::11", "proto", "kernel")
+        net.run("ip", "-6", "route", "add", "fd98::/64", "via", "fd00:77::100", *source)
     net.run("ip", "rule", "add", "fwmark", "0x200/0xf00", "table", "2004", "pref", "9")
 
 
@@ -164,39 +168,44 @@ def identity(item: dict[str, Any]) -> str:
     return f"nexthop {words[1]}"
 
 
-def preview(node: Node, action: str) -> dict[str, Any]:
+def preview(node: Node, action: str, interface: str = "ens160") -> dict[str, Any]:
     """What netvip preview prints."""
-    words = (action, "ens160") if action == "reconfigure" else (action,)
+    words = (action, interface) if action == "reconfigure" else (action,)
     shown = node.run("netvip", "preview", "--json", "--action", *words, check=False)
     found: dict[str, Any] = json.loads(shown)
     return found
 
 
-def act(node: Node, action: str) -> None:
-    """The action; a reload reads the touched file of ens160."""
+def act(node: Node, action: str, interface: str = "ens160") -> None:
+    """The action; a reload reads the files that were touched."""
     if action == "restart":
         restart(node)
     elif action == "reload":
         node.run("networkctl", "reload")
     else:
-        node.run("networkctl", "reconfigure", "ens160")
+        node.run("networkctl", "reconfigure", interface)
     time.sleep(0.3)  # networkd begins some 30 ms after the call (fact lead-time)
-    settle(node)
 
 
-def settle(node: Node, limit: float = 20.0 * PATIENCE) -> None:
-    """Wait until networkd has put its own configuration back, and nothing has changed for 0.5 s."""
-    own = {"route 0.0.0.0/0", "route 10.50.0.0/16", "rule 1500", f"address {OWN['a']}/24 ens160"}
-    own |= {"address fd00:77::1/64 ens160", "address 10.79.0.1/24 ens161"}
+def settle(node: Node, limit: float = 20.0 * PATIENCE, own: str = "") -> None:
+    """Wait until networkd has put its own configuration back, and nothing has changed for 0.5 s.
+    own is the address of ens161, where it is a lease."""
+    expected = {
+        "route 0.0.0.0/0",
+        "route 10.50.0.0/16",
+        "rule 1500",
+        "address fd00:77::1/64 ens160",
+    }
+    expected |= {f"address {OWN['a']}/24 ens160", own or "address 10.79.0.1/24 ens161"}
     deadline, last, since = time.monotonic() + limit, set[str](), time.monotonic()
     while time.monotonic() < deadline:
         found = present(node.net)
         if found != last:
             last, since = found, time.monotonic()
-        if own <= found and time.monotonic() - since > 0.5:
+        if expected <= found and time.monotonic() - since > 0.5:
             return
         time.sleep(0.05)  # the end has no signal (fact no-signal-for-the-end)
-    raise LabError(f"networkd did not finish: {sorted(own - last)}")
+    raise LabError(f"networkd did not finish: {sorted(expected - last)}")
 
 
 def begin(node: Node, keep: str, second: str, switch: str, addresses: bool) -> None:
@@ -238,8 +247,9 @@ def remove_foreign(net: Namespace) -> None:
         for family, where in (("-4", f"10.99.{number}.0/24"), ("-6", f"fd99:{number}::/64")):
             net.run("ip", family, "route", "delete", where, check=False)
             net.run("ip", family, "rule", "delete", "pref", str(2000 + number), check=False)
-    for route in (*ROUTES, *OVER_NEXTHOPS):
+    for route in (*ROUTES, *OVER_NEXTHOPS, "10.104.2.0/24"):
         net.run("ip", "route", "delete", *route.split(), check=False)
+    net.run("ip", "-6", "route", "delete", "fd98::/64", check=False)
     for nexthop in NEXTHOPS:
         net.run("ip", "nexthop", "delete", "id", nexthop.split()[0], check=False)
     net.run("ip", "rule", "delete", "pref", "9", check=False)
@@ -282,6 +292,7 @@ def test_preview_names_exactly_what_networkd_deletes(alone: Node, figures: list[
         told = preview(alone, action)
         took.append(time.monotonic() - begun)
         act(alone, action)
+        settle(alone)
         gone, named = before - present(alone.net), {identity(item) for item in told["taken"]}
         most = max(most, len(gone))
         if gone != named:
@@ -300,7 +311,38 @@ def test_a_reload_without_a_changed_file_takes_nothing(alone: Node) -> None:
     before = present(alone.net)
     assert preview(alone, "reload")["taken"] == []
     act(alone, "reload")
+    settle(alone)
     assert before <= present(alone.net)
+
+
+def test_a_leased_address_is_away_for_a_moment(pair: Pair, alone: Node) -> None:
+    """And the kernel deletes the routes of an interface without an address."""
+    server = f"[Match]\nName=ens161\n\n[Network]\n{QUIET}Address=10.79.0.1/28\nDHCPServer=yes\n"
+    pool = "[DHCPServer]\nPoolOffset=5\nPoolSize=1\nEmitRouter=no\n"
+    pair.b.write("/etc/systemd/network/20-second.network", server + pool)
+    pair.b.run("systemctl", "restart", "systemd-networkd.service")
+    client = f"[Match]\nName=ens161\n\n[Network]\n{QUIET}DHCP=ipv4\n{{keep}}"
+    over, seen = ("10.109.0.0/24", "via", "10.79.0.1", "proto", "kernel"), set()
+    for keep in ("", "static", "dhcp"):
+        begin(alone, "", "", "", addresses=False)
+        file = client.format(keep=f"KeepConfiguration={keep}\n" if keep else "")
+        alone.write("/etc/systemd/network/20-second.network", file)
+        restart(alone)
+        lease = "address 10.79.0.5/28 ens161"
+        settle(alone, own=lease)
+        for action in ("restart", "reconfigure"):
+            alone.net.run("ip", "route", "replace", *over)
+            settle(alone, own=lease)
+            before, told = present(alone.net), preview(alone, action, "ens161")
+            act(alone, action, "ens161")
+            settle(alone, own=lease)
+            gone, named = before - present(alone.net), {identity(i) for i in told["taken"]}
+            assert gone == named, (keep, action, gone ^ named)
+            seen |= {(keep, action)} if "route 10.109.0.0/24" in gone else set()
+    second = SECOND.replace("@", "2").format(keep="")
+    pair.b.write("/etc/systemd/network/20-second.network", second)
+    pair.b.run("systemctl", "restart", "systemd-networkd.service")
+    assert ("", "reconfigure") in seen, "the control shows no damage"
 
 
 def test_an_assisted_vip_is_carried_until_keepalived_has_it_again(pair: Pair) -> None:
@@ -320,16 +362,21 @@ def test_what_comes_back_is_what_preview_says(pair: Pair, figures: list[str]) ->
     for action in ACTIONS:
         pair.make_master()
         add_foreign(node.net, addresses=True)
+        vip = ("proto", "kernel", "src", pair.vips[0])
+        node.net.run("ip", "route", "add", "10.104.2.0/24", "via", GATEWAY, *vip)
         pair.wait_status(node, lambda status: not status["windows"])
         if action == "reload":
             os.utime(node.root / "etc/systemd/network/10-lan.network")
-        told = preview(node, action)
+        before, told = present(node.net), preview(node, action)
         act(node, action)
+        settle(node)
         pair.wait_status(node, lambda status: not status["windows"])
         after = present(node.net)
         for item in told["taken"]:
             back = identity(item) in after
             assert back is item["comes_back"], (action, item)
+        named = {identity(item) for item in told["taken"]}
+        assert before - after <= named, (action, before - after - named)
         vips = [item for item in told["taken"] if item["fate"] == "put_back"]
         assert vips and all("VI_1" in item["told"] for item in vips), told["taken"]
         figures.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
 import pytest
@@ -167,6 +168,7 @@ def test_what_networkd_configured_itself_stays() -> None:
         (OLD, Keep.YES, Action.RECONFIGURE, True),
         (NEW, Keep.NO, Action.RESTART, False),
         (NEW, Keep.YES, Action.RECONFIGURE, False),
+        (NEW, Keep.NO, Action.RECONFIGURE, False),
     ],
 )
 def test_the_kernel_deletes_the_routes_of_an_interface_without_an_address(
@@ -175,6 +177,53 @@ def test_the_kernel_deletes_the_routes_of_an_interface_without_an_address(
     four, six = route(KERNEL, 4), route(KERNEL)
     found = taken(Objects(LINKS, (OWN,), (four, six)), state(version), only(keep, action))
     assert found == ([Taken(four, "with the last IPv4 address of ens160")] if emptied else [])
+
+
+@pytest.mark.parametrize(
+    ("version", "keep", "action", "emptied"),
+    [
+        (OLD, Keep.NO, Action.RESTART, True),
+        (OLD, Keep.STATIC, Action.RESTART, True),
+        (OLD, Keep.STATIC, Action.RELOAD, True),
+        (OLD, Keep.DHCP, Action.RESTART, False),
+        (OLD, Keep.DHCP, Action.RELOAD, False),
+        (OLD, Keep.DHCP, Action.RECONFIGURE, True),
+        (OLD, Keep.YES, Action.RELOAD, True),
+        (NEW, Keep.NO, Action.RESTART, False),
+        (NEW, Keep.NO, Action.RELOAD, False),
+        (NEW, Keep.NO, Action.RECONFIGURE, True),
+        (NEW, Keep.STATIC, Action.RECONFIGURE, True),
+        (NEW, Keep.DHCP, Action.RECONFIGURE, False),
+        (NEW, Keep.YES, Action.RECONFIGURE, False),
+    ],
+)
+def test_the_same_where_the_own_address_is_a_lease(
+    version: int, keep: Keep, action: Action, emptied: bool
+) -> None:
+    leased = replace(OWN, valid=3600, preferred=3600)
+    four = route(KERNEL, 4)
+    gone = goes(Objects(LINKS, (leased,), (four,)), version, only(keep, action))
+    assert gone == ([four] if emptied else [])
+
+
+def test_a_route_goes_with_an_own_address_that_is_away_for_a_moment() -> None:
+    by_own = Route(ip_network("10.104.0.0/24"), 254, KERNEL, (LAN,), GATEWAY, OWN.ip)
+    objects = Objects(LINKS, (OWN, VIP), (by_own,))
+    assert goes(objects, OLD, only(Keep.STATIC, Action.RECONFIGURE)) == [by_own]
+    assert goes(objects, OLD, only(Keep.STATIC)) == []
+
+
+def test_a_shield_keeps_the_routes_of_its_addresses() -> None:
+    by_source = Route(ip_network("10.104.0.0/24"), 254, KERNEL, (LAN,), GATEWAY, VIP.ip)
+    objects = Objects(LINKS, (OWN, VIP), (by_source,))
+    plan = Plan(Action.RESTART, {LAN: Keep.NO}, on_lo=frozenset({VIP.ip}))
+    assert goes(objects, NEW, plan) == [VIP]
+    assert goes(objects, NEW, only(Keep.NO)) == [VIP, by_source]
+
+
+def test_an_ipv6_route_stays_without_its_source() -> None:
+    six = replace(route(KERNEL), source=VIP6.ip)
+    assert goes(Objects(LINKS, (OWN, VIP6), (six,)), NEW, only(Keep.NO)) == [VIP6]
 
 
 def test_an_address_that_stays_saves_the_routes() -> None:

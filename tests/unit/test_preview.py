@@ -26,6 +26,7 @@ from netvip.networkd.takes import Action
 
 FILE = Path("/etc/systemd/network/10-lan.network")
 VIP = Address(2, ip_address("10.77.0.10"), 24)
+OWN = Address(2, ip_address("10.77.0.1"), 24)
 GATEWAY = ip_address("10.77.0.100")
 BY_HAND = Route(ip_network("10.99.0.0/24"), 254, 4, (2,), GATEWAY)
 LINKS = (Link(1, "lo"), Link(2, "ens160"), Link(3, "docker0"))
@@ -156,6 +157,29 @@ def test_an_own_address_that_the_changed_file_no_longer_has_is_named() -> None:
     line = (Line("Network", "Address", "10.77.0.1/24", FILE, 7),)
     found = preview(host(governed(changed=Tri.YES, more=line), state=own), Action.RESTART)
     assert found.remarks == ()
+
+
+def test_an_address_that_the_file_names_stays() -> None:
+    """Although networkd reports it as foreign for some seconds after its restart."""
+    line = (Line("Network", "Address", str(VIP), FILE, 7),)
+    found = preview(host(governed(more=line)), Action.RESTART)
+    assert [item.kind for item in found.items] == ["route", "rule"]
+
+
+@pytest.mark.parametrize(
+    ("protected", "stays"),
+    [
+        (Protected(), False),
+        (Protected({("ens160", VIP.ip): True}), True),
+        (Protected({("ens160", VIP.ip): False}), False),
+    ],
+)
+def test_a_route_from_a_vip_stays_if_the_vip_is_put_back(protected: Protected, stays: bool) -> None:
+    source = Route(ip_network("10.104.0.0/24"), 254, 2, (2,), GATEWAY, VIP.ip)
+    objects = Objects(LINKS, (VIP, OWN), (source,))
+    state = State(257, addresses=frozenset({(2, OWN.ip, 24)}))
+    found = preview(host(objects=objects, state=state, protected=protected), Action.RESTART)
+    assert [item.kind for item in found.items] == ["address"] + ([] if stays else ["route"])
 
 
 def test_networkd_conf_has_its_say() -> None:
