@@ -16,7 +16,7 @@ from typing import Any
 
 from netvip import config
 from netvip.actuators import announce, holds_file, objects, run_directory, snapshot
-from netvip.actuators.action_queue import ActionQueue
+from netvip.actuators.action_queue import URGENT, ActionQueue
 from netvip.actuators.hook_reply import HookReply
 from netvip.actuators.netlink import NetlinkSender
 from netvip.actuators.parts import Parts
@@ -80,7 +80,7 @@ class Daemon:
         self._loop, self._machine = loop, Machine()
         self._machine.configure(settings.check, AptPolicy(settings.apt), settings.restart)
         self._queue: deque[events.Event] = deque()
-        self._consuming = False
+        self._consuming = self._has_ended = False
         self._timer: asyncio.TimerHandle | None = None
         self._stopped = asyncio.Event()
         self._failure: asyncio.Future[None] = loop.create_future()
@@ -115,7 +115,7 @@ class Daemon:
         """Take an event. The events are handled in the order of arrival, before this returns. So
         are their actions, unless they take long."""
         self._queue.append(event)
-        if self._consuming:
+        if self._consuming or self._has_ended:
             return
         self._consuming = True
         try:
@@ -136,7 +136,8 @@ class Daemon:
                 elif isinstance(action, LATER):
                     self._actions.put_later(_what(action), self._do(action))
                 else:
-                    self._actions.put(self._do(action))
+                    at_least = URGENT if isinstance(action, actions.Protect) else 0.0
+                    self._actions.put(self._do(action), at_least)
             if isinstance(event, events.CheckFinished):
                 self._examined.set()
         for word in words:  # last: a line to the journal takes longer than a shield
@@ -308,7 +309,7 @@ class Daemon:
         """Whether keepalived still has the VIPs here: many of them take more than one turn of the
         loop, in which another node may have become MASTER (Law 1)."""
         known = self._machine.instances.get(instance)
-        return known is not None and known.keeps_vips(time.monotonic())
+        return known is not None and known.may_serve(time.monotonic())
 
     def _answer(self, token: str, kind: RequestKind) -> None:
         """Answer a hook when its request has been carried out."""
@@ -402,6 +403,9 @@ class Daemon:
         self.feed(events.Stop(time.monotonic()))
 
     async def _end(self) -> None:
+        self._has_ended = True
+        if self._timer is not None:
+            self._timer.cancel()
         ending = [*self._tasks, *self._chores]
         for task in ending:
             task.cancel()

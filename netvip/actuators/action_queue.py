@@ -10,9 +10,13 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Hashable
+from contextlib import ExitStack
 
 from netvip.actuators.parts import Parts, finish
 
+#: Seconds of processor time: what protects has so much, whatever the turn was spent on; for one VIP
+#: that is all it takes.
+URGENT = 0.002
 #: Seconds of processor time. What takes longer goes on after the loop's other work, the watchdog's
 #: above all: a thousand VIPs take tens of milliseconds.
 TURN = 0.005
@@ -34,11 +38,12 @@ class ActionQueue:
         """When work was done the last time, by the loop's clock; now, where none is waiting."""
         return self._advanced_at if self._waiting or self._later else self._loop.time()
 
-    def put(self, work: Parts) -> None:
-        """Have work done after what was put before, and before what is done later."""
+    def put(self, work: Parts, at_least: float = 0.0) -> None:
+        """Have work done after what was put before, and before what is done later. A first part is
+        not put off by what this turn has been spent on, and so many seconds are not either."""
         self._waiting.append(work)
-        # Its first part is not put off by what this turn has been spent on.
-        self._run(at_least_one=len(self._waiting) == 1)
+        is_first = len(self._waiting) == 1
+        self._run(is_first, self._spent + at_least if is_first else 0.0)
 
     def put_later(self, what: Hashable, work: Parts) -> None:
         """Have work done when nothing else is waiting; it takes the place of the same."""
@@ -50,12 +55,14 @@ class ActionQueue:
         """What put_later() was given and is not done yet, to be done now."""
         return self._later.pop(what, iter(()))
 
-    def _run(self, at_least_one: bool = False) -> None:
+    def _run(self, at_least_one: bool = False, until: float = 0.0) -> None:
         if self._is_running:
             return  # an action led to an event, and that to this
         self._is_running = True
         try:
-            while (self._waiting or self._later) and (at_least_one or self._spent < TURN):
+            while (self._waiting or self._later) and (
+                at_least_one or self._spent < TURN or (self._waiting and self._spent < until)
+            ):
                 at_least_one = False
                 self._step()
         finally:
@@ -84,8 +91,9 @@ class ActionQueue:
         self._run()
 
     def finish(self) -> None:
-        """Do all that is waiting, whatever time it takes."""
-        while self._waiting:
-            finish(self._waiting.popleft())
-        while self._later:
-            finish(self._later.pop(next(iter(self._later))))
+        """Do all that is waiting, whatever time it takes, and what raises last of all."""
+        with ExitStack() as works:
+            for work in reversed([*self._waiting, *self._later.values()]):
+                works.callback(finish, work)
+        self._waiting.clear()
+        self._later.clear()

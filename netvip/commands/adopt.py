@@ -143,7 +143,7 @@ def _print(sources: Sources, names: Sequence[str]) -> int:
         raise AdoptError(f"no vrrp_instance {', '.join(unknown)} in {main_file}")
     given = unadoption.bare(now)
     bare = read(main_file, node=node, version=version, root=where.root, given=given)
-    host = _host(bare, sources, where, node, version)
+    host = _host(now, sources, where, node, version)
     for line in adoption_lines.lines(bare, host, names):
         print(line)
     return 1 if _report_left(bare, host) else 0
@@ -407,7 +407,8 @@ def _revert() -> int:
     _report_edited(found)
     try:
         files.write(found.contents)
-        backup.remove()
+        if not found.left:  # else another revert can follow, when these are mended
+            backup.remove()
     except OSError as problem:
         raise AdoptError(f"{problem.filename}: {problem.strerror}; are you root?") from problem
     try:
@@ -415,7 +416,7 @@ def _revert() -> int:
     except AdoptError as problem:
         raise AdoptError(f"the files were restored, but {problem}") from problem
     print(f"reverted: {', '.join(map(str, saved))}")
-    return 0
+    return 1 if found.left else 0
 
 
 def _read_as_it_runs(given: Mapping[Path, str]) -> Configuration:
@@ -432,7 +433,7 @@ def _report_edited(found: Reverted) -> None:
         words = "edited since the adoption: netvip's lines are taken out, the rest stays as it is"
         print(f"{path}: {words}", file=sys.stderr)
     for where in found.left:
-        words = "a definition makes this line of netvip's; take it out by hand"
+        words = "this of netvip's stays; take it out by hand, then run netvip adopt --revert again"
         print(f"{where}: {words}", file=sys.stderr)
 
 

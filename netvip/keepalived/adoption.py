@@ -370,13 +370,7 @@ def _chain(configuration: Configuration, instance: VrrpInstance, host: Host) -> 
     notify = next(notify for notify in instance.notifies if notify.keyword == "notify")
     words = notify.statement.words
     text = configuration.texts[notify.statement.path]
-    if not host.runs(notify.command):
-        # As an argument of netvip's script it would run.
-        raise ConfigError(
-            f"{notify.statement.where}: keepalived does not run this script (it does not exist, "
-            "may not be executed, or users other than root may change it); mend or remove this "
-            "line, then run netvip adopt again"
-        )
+    refuse_to_chain(notify, host)
     if not _may_prefix(notify.statement, text):
         raise ConfigError(
             f"{notify.statement.where}: a definition generates this notify; let it begin with "
@@ -386,6 +380,17 @@ def _chain(configuration: Configuration, instance: VrrpInstance, host: Host) -> 
     yield from _prefixed(notify.statement, text, chain)
     if notify.user is None:
         yield Insertion(notify.statement.path, words[-1].end, " root")
+
+
+def refuse_to_chain(notify: Notify, host: Host) -> None:
+    """Raise ConfigError where keepalived does not run the script: as an argument of netvip's script
+    it would run."""
+    if not host.runs(notify.command):
+        raise ConfigError(
+            f"{notify.statement.where}: keepalived does not run this script (it does not exist, "
+            "may not be executed, or users other than root may change it); mend or remove this "
+            "line, then run netvip adopt again"
+        )
 
 
 def chained(instance: VrrpInstance, notify: Notify, host: Host) -> str:
@@ -407,9 +412,9 @@ def _may_prefix(statement: Statement, text: str) -> bool:
 
 
 def _prefixed(statement: Statement, text: str, prefix: str) -> Iterator[Insertion]:
-    """Put words before a command, inside its quotes; a command without quotes gets them."""
+    """Put words before a command, inside its quotes of either kind; one without gets them."""
     command = statement.words[1]
-    if text[command.start] == '"':
+    if text[command.start] in "\"'":
         yield Insertion(statement.path, command.start + 1, prefix)
         return
     yield Insertion(statement.path, command.start, f'"{prefix}')

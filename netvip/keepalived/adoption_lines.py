@@ -14,6 +14,7 @@ from netvip.keepalived.adoption import (
     is_shared,
     notify_lines,
     own_name,
+    refuse_to_chain,
     source_lines,
     track_block,
     unprotectable_ones,
@@ -50,8 +51,11 @@ def _instance(configuration: Configuration, instance: VrrpInstance, host: Host) 
     yield from notify_lines(instance, host)
     if not notifies(instance) and not notify_lines(instance, host):
         notify = next(notify for notify in instance.notifies if notify.keyword == "notify")
+        refuse_to_chain(notify, host)
+        users = " ".join(word for word in (notify.user or "root", notify.group) if word)
+        command = notify.command.replace('"', '\\"')
         yield f"# in vrrp_instance {instance.name}, in place of its notify"
-        yield f'notify "{chained(instance, notify, host)}{notify.command}" {notify.user or "root"}'
+        yield f'notify "{chained(instance, notify, host)}{command}" {users}'
     if tracks and any(address.tracked for address in instance.addresses):
         yield f"# {NO_TRACK} behind each address of vrrp_instance {instance.name}"
         for address in instance.addresses:

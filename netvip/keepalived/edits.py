@@ -11,6 +11,7 @@ from pathlib import Path
 from netvip.keepalived.configuration import Statement
 from netvip.keepalived.lexer import code
 
+_CONDITION = re.compile(r"[ \t]*@\S+[ \t]+")
 _BLANK = re.compile(r"[ \t]*\r?\n")
 _BRACE = re.compile(r'[{}]|"[^"]*"')
 
@@ -107,11 +108,12 @@ def indent(text: str, statement: Statement) -> str:
 def line_before(text: str, statement: Statement, lines: Iterable[str]) -> Insertion:
     """Lines of their own before the statement's, indented and ended like it."""
     start = text.rfind("\n", 0, statement.words[0].start) + 1
-    margin, ending = indent(text, statement), _ending(text)
-    if text[start : statement.words[0].start].strip():  # something else stands on this line
+    margin, ending, first = indent(text, statement), _ending(text), ""
+    before = text[start : statement.words[0].start]
+    if _CONDITION.fullmatch(before):  # it stays with its statement
+        margin = before[: len(before) - len(before.lstrip())]
+    elif before.strip():  # something else stands on this line
         start, first = statement.words[0].start, ending
-    else:
-        first = ""
     body = "".join(f"{margin if line else ''}{line}{ending}" for line in lines)
     return Insertion(statement.path, start, f"{first}{body}{margin if first else ''}")
 

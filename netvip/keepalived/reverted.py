@@ -20,7 +20,7 @@ Reader = Callable[[Mapping[Path, str]], Configuration]
 @dataclass(frozen=True, slots=True)
 class Reverted:
     """The bytes of each file (None: it did not exist), which of them were edited since, and the
-    places of netvip's lines that a definition makes, so that they stay."""
+    places of lines of netvip's that stay: a definition makes them, or nothing reads them now."""
 
     contents: dict[Path, bytes | None]
     edited: tuple[Path, ...] = ()
@@ -37,13 +37,17 @@ def reverted(saved: Mapping[Path, Saved], read: Reader) -> Reverted:
     if not edited:
         return Reverted(contents)
     configuration = read({})
-    before, after = (_as_saved(read, texts) for texts in _texts(saved))
+    before, after = _as_saved(read, *_texts(saved))
     for path, text in unadopted(configuration, before, after).items():
         contents.setdefault(path, encoded(text))
     for path in edited:  # what adopt wrote besides the configuration
         if path not in configuration.texts and saved[path].before is None:
             contents[path] = None
-    return Reverted(contents, tuple(edited), tuple(leftovers(configuration)))
+    texts = {path: decoded(data) for path in edited if (data := now[path]) is not None}
+    texts |= {path: text for path, text in configuration.texts.items() if path not in contents}
+    texts |= {path: decoded(data) for path, data in contents.items() if data is not None}
+    known = [decoded(one.before) for one in saved.values() if one.before is not None]
+    return Reverted(contents, tuple(edited), tuple(leftovers(texts, known)))
 
 
 def _texts(saved: Mapping[Path, Saved]) -> tuple[dict[Path, str], dict[Path, str]]:
@@ -51,8 +55,9 @@ def _texts(saved: Mapping[Path, Saved]) -> tuple[dict[Path, str], dict[Path, str
     return before, {path: decoded(one.after) for path, one in saved.items()}
 
 
-def _as_saved(read: Reader, texts: Mapping[Path, str]) -> Configuration:
+def _as_saved(read: Reader, *texts: Mapping[Path, str]) -> tuple[Configuration, Configuration]:
     try:
-        return read(texts)
-    except ConfigError:  # a file that it includes is gone: nothing is known to be the operator's
-        return Configuration(Path(), {}, (), ())
+        before, after = map(read, texts)
+    except ConfigError:  # a file that it includes is gone: nothing is known of either
+        before = after = Configuration(Path(), {}, (), ())
+    return before, after

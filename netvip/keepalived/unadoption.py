@@ -3,14 +3,16 @@ mean, in whatever form they stand, so that the edit stays."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from netvip.const import CHECK_SCRIPT, FIFO, HOLD_SCRIPT, NOTIFY_SCRIPT, TRACK_DIRECTORY
 from netvip.keepalived.adoption import GARP_REFRESH, GARP_REPEAT, NO_TRACK
-from netvip.keepalived.configuration import Configuration, Statement, VrrpInstance
+from netvip.keepalived.configuration import Configuration, Statement
 from netvip.keepalived.edits import Change, block, change, line
+from netvip.keepalived.lexer import code
 
 #: Lines that an adoption adds and that an operator may have as well: those go that it added.
 ADDED = frozenset(
@@ -31,6 +33,18 @@ REFERENCES = frozenset({"track_script", "track_file"})
 #: What a notify script of netvip's runs afterwards, and as which user.
 THEN, AS = "--then", "--as"
 
+#: Blocks that an adoption may have made.
+BLOCKS = frozenset({"global_defs", *REFERENCES})
+VIPS = frozenset({"virtual_ipaddress", "virtual_ipaddress_excluded"})
+#: What an adoption put before a command of the operator's.
+_PREFIX = re.compile(
+    rf"""(?P<quote>["']?)(?:{re.escape(HOLD_SCRIPT)}"""
+    rf"""|{re.escape(NOTIFY_SCRIPT)}[^"'\n]*?(?:{AS}[ \t]+(?P<as>\S+)[ \t]+)?{THEN})"""
+    r"""[ \t]+(?=[^\s"'])"""
+)
+#: What tells that a line is netvip's.
+_MARK = re.compile(r"\bno_track\b|/etc/netvip/|/run/netvip/|\bnetvip_\S")
+
 #: The blocks around a line, and its words.
 Key = tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]
 
@@ -49,10 +63,21 @@ def bare(now: Configuration) -> dict[Path, str]:
     return unadopted(now, nothing, replace(nothing, statements=switches))
 
 
-def leftovers(now: Configuration) -> list[str]:
-    """The places of netvip's lines, in files and definitions, that unadopted() cannot take out."""
-    found = _Unadoption(now, now, now)
-    return [s.where for s in now.statements if not s.stands and found.is_own(s)]
+def leftovers(texts: Mapping[Path, str], before: Iterable[str]) -> list[str]:
+    """The places (file:line) where something of netvip's is left in these texts that is not in
+    those of `before`: a definition makes it, or nothing reads it at present."""
+    known = {line for text in before for line in _lines(text)}
+    return [
+        f"{path}:{number}"
+        for path, text in texts.items()
+        for number, line in enumerate(_lines(text), 1)
+        if _MARK.search(line) and line not in known
+    ]
+
+
+def _lines(text: str) -> list[str]:
+    """Without comments, and the blanks around."""
+    return [line[: code(line).end].strip() for line in text.splitlines()]
 
 
 class _Unadoption:
@@ -60,29 +85,30 @@ class _Unadoption:
         self._now = now
         self._before = set(map(_key, before.statements))
         self._added = set(map(_key, after.statements)) - self._before
-        self._names = set(_own_names(now))
-        self._untracked = {
-            (instance.name, address.ip, address.prefixlen)
-            for instance in before.instances.values()
-            for address in instance.addresses
-            if not address.tracked
+        self._names = {*_own_names(now), *_own_names(after)}
+        self._known = {_instance(s) for s in before.statements}
+        self._untracked = {(_instance(s), _ip(s)) for s in before.statements if _is_untracked(s)}
+        self._adopted = {
+            _instance(s) for s in after.statements if _is_untracked(s) and _key(s) in self._added
         }
+        self._adopted |= {_instance(s) for s in now.statements if len(s.blocks) and self.is_own(s)}
 
     def changes(self) -> Iterator[Change]:
         """What to do with the text."""
-        gone = [s for s in self._now.statements if s.stands and self.is_own(s)]
-        emptied = self._emptied(gone)
-        for opener in emptied:
-            yield block(self._now.texts[opener.path], opener)
-        for statement in gone:
-            if statement not in emptied:
-                yield line(self._now.texts[statement.path], statement)
+        gone = {id(s): s for s in self._now.statements if s.stands and self.is_own(s)}
+        lines = {key: line(self._now.texts[s.path], s) for key, s in gone.items()}
         for statement in self._now.statements:
-            if statement.stands and statement not in gone:
+            if not statement.stands:
+                continue
+            if id(statement) in gone and not statement.blocks and statement.keyword in DEFINITIONS:
+                yield block(self._now.texts[statement.path], statement)
+            elif id(statement) in gone:
+                yield lines[id(statement)]
+            elif self._is_emptied(statement, lines.values()):
+                yield block(self._now.texts[statement.path], statement)
+            else:
                 yield from self._shortened(statement)
-        for instance in self._now.instances.values():
-            if self._is_adopted(instance):
-                yield from self._tracked_again(instance)
+                yield from self._tracked_again(statement)
 
     def is_own(self, statement: Statement) -> bool:
         """Whether the whole line is netvip's."""
@@ -100,55 +126,50 @@ class _Unadoption:
             return words[:1] == [NOTIFY_SCRIPT] and THEN not in words
         return statement.keyword in ADDED and _key(statement) in self._added
 
-    def _emptied(self, gone: list[Statement]) -> list[Statement]:
-        """The blocks of which nothing is left, and that the operator did not have: their first
-        lines."""
-        left = {(s.path, s.blocks) for s in self._now.statements if s not in gone}
-        touched = {(s.path, s.blocks) for s in gone}
-        found = []
-        for statement in self._now.statements:
-            place = (statement.path, (*statement.blocks, statement.texts()))
-            empty = place in touched and place not in left
-            if statement.stands and empty and _key(statement) not in self._before:
-                found.append(statement)
-        return found
+    def _is_emptied(self, opener: Statement, lines: Iterable[Change]) -> bool:
+        """Whether it opens a block of the adoption's of which nothing is left, no comment even."""
+        inside = (*opener.blocks, opener.texts())
+        if opener.keyword not in BLOCKS or _key(opener) in self._before:
+            return False
+        if not any(s.blocks == inside and self.is_own(s) for s in self._now.statements):
+            return False
+        text = self._now.texts[opener.path]
+        whole = block(text, opener)
+        start, end = text.index("{", opener.words[-1].end) + 1, text.rindex("}", 0, whole.end)
+        within = [c for c in lines if c.path == opener.path and start <= c.start and c.end <= end]
+        left = change({opener.path: text[:end]}, within).get(opener.path, text[:end])[start:]
+        return not left.strip()
 
     def _shortened(self, statement: Statement) -> Iterator[Change]:
         """A command of the operator's behind one of netvip's."""
         if len(statement.words) < 2 or _key(statement) in self._before:
             return
         command, text = statement.words[1], self._now.texts[statement.path]
-        words, written = command.text.split(), text[command.start : command.end]
-        if words[:1] == [NOTIFY_SCRIPT] and THEN in words:
-            at = written.index(f"{THEN} ") + len(f"{THEN} ")
-            yield _without_prefix(statement, written, at)
-            if len(statement.words) > 2 and self._had_no_user(statement, words):
-                yield Change(statement.path, command.end, statement.words[2].end)
-        elif words[:1] == [HOLD_SCRIPT]:
-            at = written.index(HOLD_SCRIPT) + len(f"{HOLD_SCRIPT} ")
-            yield _without_prefix(statement, written, at)
+        found = _PREFIX.match(text, command.start, command.end)
+        if found is None:
+            return
+        yield Change(statement.path, found.end("quote"), found.end())
+        user = statement.words[2:3]
+        if found["as"] and user and self._had_no_user(statement, command.text, found["as"]):
+            yield Change(statement.path, command.end, user[0].end)
 
-    def _had_no_user(self, statement: Statement, words: list[str]) -> bool:
+    def _had_no_user(self, statement: Statement, command: str, as_user: str) -> bool:
         """Whether the user behind a notify script is the adoption's."""
-        behind = " ".join(words[words.index(THEN) + 1 :])
+        behind = command.partition(f" {THEN} ")[2].strip()
         bare = (statement.blocks, (statement.keyword, behind))
-        other = words[words.index(AS) + 1] != "root" if AS in words else False
-        return statement.words[2].text == "root" and (bare in self._before or other)
+        return statement.words[2].text == "root" and (bare in self._before or as_user != "root")
 
-    def _is_adopted(self, instance: VrrpInstance) -> bool:
-        known = {track.name for track in (*instance.track_scripts, *instance.track_files)}
-        notified = any(NOTIFY_SCRIPT in notify.command.split() for notify in instance.notifies)
-        vips = {_key(address.statement) for address in instance.addresses}
-        return bool(known & self._names) or notified or bool(vips & self._added)
-
-    def _tracked_again(self, instance: VrrpInstance) -> Iterator[Change]:
-        for address in instance.addresses:
-            statement, known = address.statement, (instance.name, address.ip, address.prefixlen)
-            if address.tracked or known in self._untracked or not statement.stands:
-                continue
-            for before, word in zip(statement.words, statement.words[1:], strict=False):
-                if word.text == NO_TRACK:
-                    yield Change(statement.path, before.end, word.end)
+    def _tracked_again(self, statement: Statement) -> Iterator[Change]:
+        """netvip no longer looks after a VIP."""
+        name = _instance(statement)
+        if not _is_untracked(statement) or name not in self._adopted:
+            return
+        names = [name] if name in self._known else self._known  # it was renamed
+        if any((one, _ip(statement)) in self._untracked for one in names):
+            return
+        for before, word in zip(statement.words, statement.words[1:], strict=False):
+            if word.text == NO_TRACK:
+                yield Change(statement.path, before.end, word.end)
 
 
 def _own_names(configuration: Configuration) -> Iterator[str]:
@@ -161,9 +182,19 @@ def _own_names(configuration: Configuration) -> Iterator[str]:
             yield name
 
 
-def _without_prefix(statement: Statement, written: str, at: int) -> Change:
-    start = statement.words[1].start + (written[:1] == '"')
-    return Change(statement.path, start, statement.words[1].start + at)
+def _instance(statement: Statement) -> str:
+    """The name of the VRRP instance around a line; empty if there is none."""
+    first = statement.blocks[0] if statement.blocks else ()
+    return first[1] if first[:1] == ("vrrp_instance",) and len(first) > 1 else ""
+
+
+def _is_untracked(statement: Statement) -> bool:
+    within = bool(statement.blocks) and statement.blocks[-1][0] in VIPS
+    return within and NO_TRACK in statement.texts()[1:]
+
+
+def _ip(statement: Statement) -> str:
+    return statement.keyword.partition("/")[0]
 
 
 def _key(statement: Statement) -> Key:

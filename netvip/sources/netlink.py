@@ -54,7 +54,7 @@ class KernelSource:
     ) -> None:
         self._emit, self._own_port, self._before_loss = emit, own_port, before_loss
         self._socket = open_socket(RECEIVE_BUFFER, rtnl.GROUPS)
-        self._rules_changed = self._is_losing = False
+        self._rules_changed = self._is_losing = self._has_turn = False
         # Read by report_after(), and not taken yet; what is to be reported stands behind what came
         # before it.
         self._waiting: deque[Message | Report] = deque()
@@ -77,13 +77,14 @@ class KernelSource:
         def take(message: Message) -> None:
             self._take(message, time.monotonic())
 
-        if self._socket.fileno() < 0:
-            return  # closed meanwhile
-        if not self._take_waiting(time.monotonic() + TURN):
-            return
-        if not receive(self._socket, take, self.resync, TURN):
-            asyncio.get_running_loop().call_soon(self._readable)
-        elif self._rules_changed:
+        if self._waiting:
+            return  # it has its own turn, and comes first
+        # Where something is left, the loop calls again.
+        if receive(self._socket, take, self.resync, TURN):
+            self._report_rules()
+
+    def _report_rules(self) -> None:
+        if self._rules_changed:
             self._rules_changed, now = False, time.monotonic()
             for family, rules in _rules().items():
                 self._emit(events.RulesSeen(now, family, rules))
@@ -98,13 +99,13 @@ class KernelSource:
             report()  # what came before this deletion is reported
             return
         is_idle = not self._waiting
-        receive(self._socket, self._waiting.append, self._overflowed)
+        receive(self._socket, lambda message: self._waiting.append(message), self._overflowed)
         self._waiting.append(report)
         if is_idle:  # else it has its turn when what is before it has had its own
             self._take_waiting(time.monotonic() + TURN)
 
-    def _take_waiting(self, end: float) -> bool:
-        """Report what is waiting, until `end`; whether that was all. The rest follows."""
+    def _take_waiting(self, end: float) -> None:
+        """Report what is waiting, until `end`; the rest follows."""
         while self._waiting:
             first = self._waiting.popleft()
             if not isinstance(first, Message):
@@ -114,9 +115,19 @@ class KernelSource:
                     self._report_early()
                 self._take(first, time.monotonic())
             if self._waiting and time.monotonic() >= end:
-                asyncio.get_running_loop().call_soon(self._readable)
-                return False
-        return True
+                self._ask_for_turn()
+                return
+        self._report_rules()
+
+    def _ask_for_turn(self) -> None:
+        if not self._has_turn:
+            self._has_turn = True
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self._has_turn = False
+        if self._socket.fileno() >= 0:  # not closed meanwhile
+            self._take_waiting(time.monotonic() + TURN)
 
     def _report_early(self) -> None:
         """Tell what keepalived reported before it deletes (Law 6)."""

@@ -96,11 +96,10 @@ def test_an_edit_stays(conf: Path, before: str) -> None:
         lambda text: re.sub(r"^ +", "\t", text, flags=re.M),
         lambda text: re.sub(r"^ +", "", text, flags=re.M),
         lambda text: text.replace("\n", "\r\n"),
-        lambda text: text.replace("\n", " # a comment {\n"),
         lambda text: text.replace(" {\n", "\n{\n"),
         lambda text: text.replace("\n", "\n\n"),
     ],
-    ids=["tabs", "no indentation", "CRLF", "comments", "braces below", "blank lines"],
+    ids=["tabs", "no indentation", "CRLF", "braces below", "blank lines"],
 )
 @pytest.mark.parametrize("before", [WHOLE, BARE], ids=["whole", "bare"])
 def test_in_any_form_they_are_found(conf: Path, before: str, form: object) -> None:
@@ -108,7 +107,15 @@ def test_in_any_form_they_are_found(conf: Path, before: str, form: object) -> No
     now = form(adopt(conf, before))
     left = revert(conf, before, now)
     assert meaning(conf, left) == meaning(conf, before)
-    assert left.count("{") - left.count("# a comment {") == left.count("}")
+    assert left.count("{") == left.count("}")
+
+
+@pytest.mark.parametrize("before", [WHOLE, BARE], ids=["whole", "bare"])
+def test_comments_stay_and_hide_nothing(conf: Path, before: str) -> None:
+    left = revert(conf, before, adopt(conf, before).replace("\n", " # a comment {\n"))
+    read_again = meaning(conf, left)
+    assert [one for one in read_again if one in meaning(conf, before)] == meaning(conf, before)
+    assert "netvip" not in left and left_in(conf, before, left) == []
 
 
 @pytest.mark.parametrize("path", INPUTS, ids=lambda path: path.name)
@@ -155,7 +162,97 @@ def test_a_configuration_without_netvip_s_lines_stays_as_it_is(conf: Path) -> No
     assert revert(conf, WHOLE, f"# written again\n{WHOLE}") == f"# written again\n{WHOLE}"
 
 
+def left_in(conf: Path, before: str, now: str) -> list[str]:
+    return leftovers({conf: revert(conf, before, now)}, [before])
+
+
 def test_what_a_definition_makes_is_told(conf: Path) -> None:
-    text = "$F=vrrp_notify_fifo /run/netvip/fifo\nglobal_defs {\n    $F\n}\n" + BARE
-    assert leftovers(parsed(conf, text)) == [f"{conf}:3"]
-    assert leftovers(parsed(conf, adopt(conf, WHOLE))) == []
+    text = "$V=192.0.2.10/24 no_track\n" + BARE.replace("192.0.2.10/24", "$V")
+    now = adopt(conf, text) + "# edited\n"
+    assert left_in(conf, BARE, now) == [f"{conf}:1"]
+    assert left_in(conf, WHOLE, adopt(conf, WHOLE) + "# edited\n") == []
+
+
+@pytest.mark.parametrize(
+    ("block", "own"),
+    [
+        ("global_defs {", "    include g.conf"),
+        ("global_defs {", "    @other router_id o"),
+        ("global_defs {", "    # why"),
+        ("track_script {", "        @other chk_x"),
+        ("track_file {\n", "        ! mine"),
+    ],
+)
+def test_what_the_operator_put_into_a_block_of_netvip_s_stays(
+    conf: Path, block: str, own: str
+) -> None:
+    after = adopt(conf, BARE)
+    at = after.rindex(block.rstrip())
+    now = after[:at] + after[at:].replace("{\n", "{\n" + own + "\n", 1)
+    left = revert(conf, BARE, now)
+    assert own in left and left.count("{") == left.count("}")
+    assert "no_track" not in left and "netvip" not in left
+
+
+@pytest.mark.parametrize(
+    ("line", "left"),
+    [
+        ('notify "/etc/netvip/keepalived-notify WEB --as app --then\t/t a" app', '"/t a" app'),
+        ("notify '/etc/netvip/keepalived-notify WEB --as app --then /t a' root", "'/t a'"),
+        ('notify "/etc/netvip/keepalived-notify WEB --then  /t" root', '"/t" root'),
+    ],
+)
+def test_a_chain_in_any_form_is_taken_apart(conf: Path, line: str, left: str) -> None:
+    now = adopt(conf, BARE)
+    now = re.sub(r"notify .*", lambda _: line, now)
+    assert f"notify {left}\n" in revert(conf, BARE, now)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'notify "/etc/netvip/keepalived-notify WEB --then" root',
+        'notify "/etc/netvip/keepalived-notify WEB --as" root',
+        '$N="/etc/netvip/keepalived-notify WEB --then /x"\n    notify $N root',
+        'nopreempt\n}\nvrrp_script h {\n script "/etc/netvip/keepalived-hold"\n',
+    ],
+)
+def test_a_form_that_cannot_be_taken_apart_is_told(conf: Path, line: str) -> None:
+    now = re.sub(r"notify .*", lambda _: line, adopt(conf, BARE))
+    left = revert(conf, BARE, now)
+    assert "/etc/netvip/" not in left or left_in(conf, BARE, now)
+    assert left.count('"') % 2 == 0
+
+
+def test_a_vip_that_was_edited_is_tracked_again_whatever_else_is_gone(conf: Path) -> None:
+    now = adopt(conf, WHOLE)
+    for what in ("netvip_WEB\n", 'notify_stop "/etc', "vrrp_script netvip_WEB {"):
+        now = now.replace(what, f"# {what}") if what[0] != "v" else now
+    now = now.replace("192.0.2.10/24 no_track", "192.0.2.10/24 dev eth0 no_track")
+    assert "192.0.2.10/24 dev eth0\n" in revert(conf, WHOLE, now)
+
+
+def test_an_instance_that_lacks_a_line_at_the_moment_is_cleaned_as_well(conf: Path) -> None:
+    now = adopt(conf, WHOLE).replace("    interface eth0\n", "")
+    left = revert(conf, WHOLE, now)
+    assert "192.0.2.10/24\n" in left and "192.0.2.11/24 no_track\n" in left
+
+
+def test_an_instance_that_was_renamed_keeps_what_is_the_operator_s(conf: Path) -> None:
+    now = adopt(conf, WHOLE).replace("vrrp_instance WEB", "vrrp_instance NEW")
+    left = revert(conf, WHOLE, now)
+    assert "192.0.2.10/24\n" in left and "192.0.2.11/24 no_track\n" in left
+
+
+def test_a_condition_before_an_instance_stays_with_it(conf: Path) -> None:
+    before = BARE.replace("vrrp_instance", "@me vrrp_instance")
+    configuration = read(conf, given={conf: before}, node="me")
+    after = adopted(configuration, HOST)[conf]
+    assert "\n@me vrrp_instance WEB {\n" in after
+
+
+def test_a_command_in_single_quotes_stays_in_them(conf: Path) -> None:
+    before = BARE + "vrrp_script c {\n    script '/bin/sh -c \"exit 0\"'\n}\n"
+    after = adopt(conf, before)
+    assert """script '/etc/netvip/keepalived-hold /bin/sh -c "exit 0"'""" in after
+    assert revert(conf, before, after) == before

@@ -145,6 +145,11 @@ class Instance:
         holds = self.protected or self.master(now) is Tri.YES
         return holds and self._phase not in LEAVING
 
+    def may_serve(self, now: float) -> bool:
+        """Whether the VIPs may still be put back and announced here (Laws 1 and 4)."""
+        mine = self.keeps_vips(now) and self.master(now) is Tri.YES
+        return mine and not self.conflict.confirmed
+
     def is_shielded_by(self, ip: IP) -> bool:
         """Whether this address on lo is part of its shield."""
         plan = self._prepared if self.protected else None
