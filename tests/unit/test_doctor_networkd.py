@@ -144,6 +144,23 @@ def test_a_file_that_matches_keepalived_s_own_interface(conf: Path) -> None:
     assert finding.instead[1:] == ("Name=vrrp.* vrrp6.*", "[Link]", "Unmanaged=yes")
 
 
+@pytest.mark.parametrize(
+    ("vmac", "name", "expected"),
+    [
+        ("", "vrrp.51", True),  # of an instance that runs and is not in the file
+        ("", "vrrp.lan", False),
+        ("use_vmac own0\n    ", "own0", True),
+        ("use_vmac own0\n    ", "own1", False),
+    ],
+)
+def test_keepalived_s_own_interface_is_known_by_its_name(
+    conf: Path, vmac: str, name: str, expected: bool
+) -> None:
+    conf.write_text(KEEPALIVED.replace("virtual_router_id", f"{vmac}virtual_router_id"))
+    file = settings("[Match]\nName=*\n")
+    assert codes(conf, Networkd(257, {name: file})) == (["NV404"] if expected else [])
+
+
 @pytest.mark.parametrize("section", ["Network", "Address"])
 def test_a_vip_in_a_network_file(conf: Path, section: str) -> None:
     file = settings(f"[Network]\nAddress=10.77.0.1/24\n[{section}]\nAddress=10.77.0.10/24\n")

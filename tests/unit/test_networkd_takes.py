@@ -226,6 +226,11 @@ def test_an_ipv6_route_stays_without_its_source() -> None:
     assert goes(Objects(LINKS, (OWN, VIP6), (six,)), NEW, only(Keep.NO)) == [VIP6]
 
 
+def test_a_route_over_a_nexthop_object_outlives_the_last_address() -> None:
+    over = replace(route(KERNEL, 4), nexthop=802)
+    assert goes(Objects(LINKS, (OWN,), (over,)), OLD, only(Keep.NO)) == []
+
+
 def test_an_address_that_stays_saves_the_routes() -> None:
     four = route(KERNEL, 4)
     objects = Objects(LINKS, (OWN, VIP), (four,))

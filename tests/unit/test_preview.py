@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from netvip.commands import preview as command
+from netvip.const import TAG
 from netvip.core import model
 from netvip.core.model import Address, Link, Tri
 from netvip.errors import NetvipError, NetworkdUnreachable
@@ -180,6 +181,11 @@ def test_a_route_from_a_vip_stays_if_the_vip_is_put_back(protected: Protected, s
     state = State(257, addresses=frozenset({(2, OWN.ip, 24)}))
     found = preview(host(objects=objects, state=state, protected=protected), Action.RESTART)
     assert [item.kind for item in found.items] == ["address"] + ([] if stays else ["route"])
+
+
+def test_netvip_s_own_objects_are_left_out() -> None:
+    objects = Objects(LINKS, (replace(VIP, ip=ip_address("10.77.0.11"), proto=TAG),))
+    assert preview(host(objects=objects), Action.RESTART).items == ()
 
 
 def test_networkd_conf_has_its_say() -> None:
