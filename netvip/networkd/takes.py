@@ -117,7 +117,7 @@ class _Decision:
         self._gone = {(a.ifindex, a.ip) for a in away}
         self._numbers = {nexthop.number for nexthop in self._nexthops}
         self._prefixes = {
-            (a.ifindex, ip_network(f"{a.ip}/{a.prefixlen}", strict=False))
+            (a.ifindex, ip_network(f"{a.peer or a.ip}/{a.prefixlen}", strict=False))
             for a in objects.addresses
         }
         self._emptied = {index for index in plan.links if self._is_emptied(index)}

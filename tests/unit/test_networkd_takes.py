@@ -256,6 +256,13 @@ def test_the_kernel_s_own_routes_to_an_address_are_not_told() -> None:
     assert goes(objects, OLD, only(Keep.NO)) == [VIP]
 
 
+def test_the_route_to_a_peer_comes_and_goes_with_the_address() -> None:
+    own = replace(OWN, prefixlen=32, peer=GATEWAY)
+    to_peer = Route(ip_network("10.77.0.100/32"), 254, KERNEL, (LAN,), source=OWN.ip)
+    reported = State(OLD, addresses=frozenset({(LAN, OWN.ip, 32)}))
+    assert taken(Objects(LINKS, (own,), (to_peer,)), reported, only(Keep.NO)) == []
+
+
 def test_the_switches_of_networkd_conf() -> None:
     rule, six = Rule(10, 2000, 100, BOOT), route(BOOT)
     objects = Objects(LINKS, (OWN,), (six,), (rule,))
