@@ -20,6 +20,10 @@ from tests.lab.settings import PATIENCE
 from tests.lab.shell import LabError
 
 VIP6_HERE = "fd00:77::10/128"
+
+# That networkd has begun has no signal, and it begins later on a machine that does other work.
+pytestmark = pytest.mark.idle
+
 #: A second link that networkd manages; no action but a restart is for it.
 SECOND = f"[Match]\nName=ens161\n\n[Network]\n{QUIET}{{keep}}Address=10.79.0.@/24\n"
 LAN = f"""[Match]
