@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Hashable
-from contextlib import ExitStack
+from collections.abc import Hashable, Iterator
+from contextlib import ExitStack, contextmanager
 
 from netvip.actuators.parts import Parts, finish
 
@@ -46,10 +46,13 @@ class ActionQueue:
         self._run(is_first, self._spent + at_least if is_first else 0.0)
 
     def put_later(self, what: Hashable, work: Parts) -> None:
-        """Have work done when nothing else is waiting; it takes the place of the same."""
+        """Have work done in a later turn, when nothing else is waiting; it takes the place of the
+        same."""
+        if not self._later and not self._waiting:
+            self._advanced_at = self._loop.time()  # until now there was nothing to do
         self._later.pop(what, None)
         self._later[what] = work
-        self._run()
+        self._ask_for_turn()
 
     def take_later(self, what: Hashable) -> Parts:
         """What put_later() was given and is not done yet, to be done now."""
@@ -60,28 +63,36 @@ class ActionQueue:
             return  # an action led to an event, and that to this
         self._is_running = True
         try:
-            while (self._waiting or self._later) and (
-                at_least_one or self._spent < TURN or (self._waiting and self._spent < until)
-            ):
+            while self._waiting and (at_least_one or self._spent < max(TURN, until)):
                 at_least_one = False
                 self._step()
         finally:
             self._is_running = False
-            if (self._waiting or self._later or self._spent) and not self._has_turn:
-                self._has_turn = True
-                self._loop.call_soon(self._turn)
+            if self._waiting or self._later or self._spent:
+                self._ask_for_turn()
+
+    def _ask_for_turn(self) -> None:
+        if not self._has_turn:
+            self._has_turn = True
+            self._loop.call_soon(self._turn)
 
     def _step(self) -> None:
+        with self._counted():
+            if next(self._waiting[0], finish) is finish:
+                self._waiting.popleft()
+
+    def _step_later(self) -> None:
+        what, work = next(iter(self._later.items()))
+        with self._counted():
+            # It may have been replaced or taken meanwhile.
+            if next(work, finish) is finish and self._later.get(what) is work:
+                del self._later[what]
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
         begun = time.thread_time()
         try:
-            if self._waiting:
-                if next(self._waiting[0], finish) is finish:
-                    self._waiting.popleft()
-            else:
-                what, work = next(iter(self._later.items()))
-                # It may have been replaced or taken meanwhile.
-                if next(work, finish) is finish and self._later.get(what) is work:
-                    del self._later[what]
+            yield
         finally:
             self._spent += time.thread_time() - begun
             self._advanced_at = self._loop.time()
@@ -89,6 +100,10 @@ class ActionQueue:
     def _turn(self) -> None:
         self._has_turn, self._spent = False, 0.0
         self._run()
+        while self._later and not self._waiting and self._spent < TURN:
+            self._step_later()
+        if self._later:
+            self._ask_for_turn()
 
     def finish(self) -> None:
         """Do all that is waiting, whatever time it takes, and what raises last of all."""

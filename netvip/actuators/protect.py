@@ -42,6 +42,7 @@ class Protector:
         known = self._bridges.get(instance)
         if known is None or known.plan is not plan:  # else the record had no room on the disk
             yield from self._encode(instance, plan)
+            yield
         every = [*self._bridges.values(), *self._active.values()]
         write_atomically(Path(BRIDGE_FILE), json.dumps(bridge.record(every)))
 

@@ -21,13 +21,15 @@ _FIELDS = tuple(field.name for field in fields(Address) if field.init)
 
 def save(addresses: tuple[Address, ...], put_back: tuple[Address, ...]) -> Parts:
     """Write the snapshot. /run is a tmpfs, so it ends with the boot."""
-    document: dict[str, list[dict[str, Any]]] = {"addresses": [], "put_back": []}
+    texts: dict[str, list[str]] = {"addresses": [], "put_back": []}
     for kind, several in (("addresses", addresses), ("put_back", put_back)):
         for count, address in enumerate(several, 1):
-            document[kind].append(_plain(address))
+            texts[kind].append(json.dumps(_plain(address)))
             if not count % PART:
                 yield
-    write_atomically(Path(SNAPSHOT_FILE), json.dumps(document))
+    yield
+    lists = (f'"{kind}": [{", ".join(found)}]' for kind, found in texts.items())
+    write_atomically(Path(SNAPSHOT_FILE), f"{{{', '.join(lists)}}}")
 
 
 def load() -> tuple[tuple[Address, ...], tuple[Address, ...]]:
