@@ -99,11 +99,9 @@ class ActionQueue:
 
     def _turn(self) -> None:
         self._has_turn, self._spent = False, 0.0
-        self._run()
+        self._run()  # which asks for another turn, where something is left
         while self._later and not self._waiting and self._spent < TURN:
             self._step_later()
-        if self._later:
-            self._ask_for_turn()
 
     def finish(self) -> None:
         """Do all that is waiting, whatever time it takes, and what raises last of all."""

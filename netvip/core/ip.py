@@ -10,12 +10,12 @@ from ipaddress import IPv4Address, IPv6Address
 KEPT = 4096
 
 
-class _Kept4(IPv4Address):
-    __slots__ = ("_hash", "_text")
+class _Kept:
+    """An address whose hash and text are there already."""
 
-    def __init__(self, packed: bytes) -> None:
-        super().__init__(packed)
-        self._hash, self._text = super().__hash__(), super().__str__()
+    __slots__ = ()
+    _hash: int
+    _text: str
 
     def __hash__(self) -> int:
         return self._hash
@@ -25,26 +25,25 @@ class _Kept4(IPv4Address):
 
     def __format__(self, spec: str) -> str:
         return super().__format__(spec) if spec else self._text
+
+
+class _Kept4(_Kept, IPv4Address):
+    __slots__ = ("_hash", "_text")
+
+    def __init__(self, packed: bytes) -> None:
+        IPv4Address.__init__(self, packed)
+        self._hash, self._text = IPv4Address.__hash__(self), IPv4Address.__str__(self)
 
     def __repr__(self) -> str:
         return f"IPv4Address({self._text!r})"
 
 
-class _Kept6(IPv6Address):
+class _Kept6(_Kept, IPv6Address):
     __slots__ = ("_hash", "_text")
 
     def __init__(self, packed: bytes) -> None:
-        super().__init__(packed)
-        self._hash, self._text = super().__hash__(), super().__str__()
-
-    def __hash__(self) -> int:
-        return self._hash
-
-    def __str__(self) -> str:
-        return self._text
-
-    def __format__(self, spec: str) -> str:
-        return super().__format__(spec) if spec else self._text
+        IPv6Address.__init__(self, packed)
+        self._hash, self._text = IPv6Address.__hash__(self), IPv6Address.__str__(self)
 
     def __repr__(self) -> str:
         return f"IPv6Address({self._text!r})"

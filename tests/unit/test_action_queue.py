@@ -85,6 +85,23 @@ def test_a_turn_has_one_budget_however_often_it_is_asked(monkeypatch: pytest.Mon
     run(test)
 
 
+def test_what_a_turn_spent_on_preparing_does_not_count_in_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = iter(range(1000))
+    monkeypatch.setattr("time.thread_time", lambda: next(clock) * 0.001)
+
+    async def test(queue: ActionQueue, work: Work) -> None:
+        queue.put_later("x", work.parts("x1", "x2", "x3", "x4"))  # a turn's budget
+        await turns_until(work, 4)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        queue.put(work.parts("a", "b", "c"))
+        assert work.done[4:] == ["a", "b", "c"]
+
+    run(test)
+
+
 @pytest.mark.usefixtures("short_turns")
 def test_what_protects_does_not_wait_for_what_prepares() -> None:
     async def test(queue: ActionQueue, work: Work) -> None:
