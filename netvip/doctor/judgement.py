@@ -48,7 +48,7 @@ def finding(judgement: Judgement | None) -> Iterator[Finding]:
     if judgement is None or judgement.status == 0:
         return
     if judgement.status is None:
-        why = "it waits for a name server, and so does keepalived as it starts"
+        why = "a name server that does not answer makes it wait, and keepalived's start as well"
         text = f"keepalived -t has not ended within {LIMIT:.0f} s: {why}"
         instead = ("write addresses in place of names, or mend the resolver",)
         yield Finding("NV100", Severity.WARNING, "", text, instead)
