@@ -49,7 +49,11 @@ def test_where_it_cannot_be_asked_nothing_is_said(
     [
         (Judgement(2, ("a",)), Severity.ERROR, "keepalived -t exits with 2; it tells:"),
         (Judgement(4, ("a",)), Severity.WARNING, "keepalived -t exits with 4; it tells:"),
-        (Judgement(None), Severity.WARNING, "keepalived -t has not ended within 15 s: a name server"),
+        (
+            Judgement(None),
+            Severity.WARNING,
+            "keepalived -t has not ended within 15 s: a name server",
+        ),
     ],
 )
 def test_it_comes_first(tmp_path: Path, told: Judgement, severity: Severity, text: str) -> None:
