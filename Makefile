@@ -46,8 +46,8 @@ upgrades: packages deb
 	$(VENV)/bin/python -m tests.lab.upgrade_table $(SUITES)
 
 test: lint packages deb build/probe
-	$(PYTEST) tests -n $(WORKERS) -m 'not idle and not hosts and not kernels and not boot'
-	$(PYTEST) tests -m idle
+	$(PYTEST) --once tests -n $(WORKERS) -m 'not idle and not hosts and not kernels and not boot'
+	$(PYTEST) --once tests -m idle
 	$(PYTEST) tests/kernels -m kernels
 
 unit: venv

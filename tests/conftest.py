@@ -12,8 +12,29 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("any", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any")
 
+_ONCE = "--once"
 _FIGURE = "figure"
 _measured: list[str] = []
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """make test runs each scenario once, and make lab on each release."""
+    parser.addoption(_ONCE, action="store_true", help="with the marker once: on its release alone")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what runs on another release."""
+    if not config.getoption(_ONCE):
+        return
+    others = [item for item in items if _runs_on_another_release(item)]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if item not in others]
+
+
+def _runs_on_another_release(item: pytest.Item) -> bool:
+    marker = item.get_closest_marker("once")
+    parameters = item.callspec.params if isinstance(item, pytest.Function) else {}
+    return marker is not None and parameters.get("suite", marker.args[0]) != marker.args[0]
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ from tests.lab.measure import Tool, cpu_seconds, memory_kib, reconfigure, restar
 from tests.lab.node import Node
 from tests.lab.pair import INTERFACE, VIP, Pair, has_address, leftovers, netvip_status
 
+pytestmark = pytest.mark.once("trixie")
+
 IDLE_SECONDS = 20.0
 #: Of one core, and of memory: what a daemon may cost that does nothing. It uses 0.35 to 0.5 %; on a
 #: machine that shares its processors the same work was seen to take 1 %. A loop takes more.

@@ -16,6 +16,8 @@ from tests.lab.measure import SERVICE_PORT, Tool, measure, reconfigure, restart
 from tests.lab.node import Node
 from tests.lab.pair import GATEWAY, INTERFACE, OWN, VIP, Pair, has_address, netvip_status
 
+pytestmark = pytest.mark.once("trixie")
+
 #: [check] interval, s.
 INTERVAL = 2.0
 #: How long nobody may move once all is settled: the third bad check in a row comes after 6 s, and a

@@ -16,6 +16,8 @@ from tests.lab.measure import REELECTED, Cost, Tool, measure, reconfigure, resta
 from tests.lab.node import Node
 from tests.lab.pair import VIP, Pair, leftovers, netvip_status
 
+pytestmark = pytest.mark.once("bookworm")
+
 UNIT = """[Unit]
 ConditionFileNotEmpty=
 

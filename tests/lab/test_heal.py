@@ -12,6 +12,8 @@ from tests.lab.follow import shell, wait
 from tests.lab.node import Node
 from tests.lab.pair import INTERFACE, OWN, Pair, has_address, netvip_status
 
+pytestmark = pytest.mark.once("bookworm")
+
 OTHER = {"a": "b", "b": "a"}
 UNICAST = """    unicast_src_ip {own}
     unicast_peer {{

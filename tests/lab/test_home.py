@@ -13,6 +13,8 @@ from tests.lab.measure import Tool, probed
 from tests.lab.pair import INTERFACE, OWN, VIP, Pair
 from tests.lab.test_verdict import THEFT
 
+pytestmark = pytest.mark.once("trixie")
+
 #: How long nobody may move once all is settled: the third bad check in a row comes after 6 s, and a
 #: failover that follows it takes 1.6 s.
 WATCHED = 8.0

@@ -8,6 +8,8 @@ from tests.lab.measure import Cost, measure
 from tests.lab.node import Node
 from tests.lab.pair import GATEWAY, INTERFACE, OWN, Pair, leftovers
 
+pytestmark = pytest.mark.once("bookworm")
+
 NETPLAN = f"""network:
   version: 2
   renderer: networkd

@@ -22,7 +22,7 @@ from tests.lab.shell import LabError
 VIP6_HERE = "fd00:77::10/128"
 
 # That networkd has begun has no signal, and it begins later on a machine that does other work.
-pytestmark = pytest.mark.idle
+pytestmark = [pytest.mark.idle, pytest.mark.once("bookworm")]
 
 #: A second link that networkd manages; no action but a restart is for it.
 SECOND = f"[Match]\nName=ens161\n\n[Network]\n{QUIET}{{keep}}Address=10.79.0.@/24\n"

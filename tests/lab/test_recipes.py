@@ -13,6 +13,8 @@ from tests.lab.node import Node
 from tests.lab.pair import INTERFACE, VIP, Pair
 from tests.lab.test_verdict import CONFIGURATION, THEFT, WATCHED
 
+pytestmark = pytest.mark.once("trixie")
+
 #: As people paste them, mended as doctor says: the check is netvip's, and has no weight.
 COMMON = f"""
 vrrp_instance VI_1 {{

@@ -13,6 +13,8 @@ from tests.lab.measure import Cost, Tool, measure, restart
 from tests.lab.node import Node
 from tests.lab.pair import VIP, Pair, leftovers, netvip_status
 
+pytestmark = pytest.mark.once("bookworm")
+
 #: By the last byte of the sender's address: version, VRID, priority, password, interval, addresses.
 #: keepalived 2.3.3 complains of other addresses, and heeds the advert all the same: one with a
 #: higher priority would really take over.

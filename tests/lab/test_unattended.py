@@ -13,6 +13,8 @@ from tests.lab.pair import Pair, leftovers
 from tests.lab.repository import offer
 from tests.lab.upgrades import INSTALL, Outcome
 
+pytestmark = pytest.mark.once("bookworm")
+
 #: The node's own repository names no origin; Debian's security archive does.
 ORIGINS = """#clear Unattended-Upgrade::Origins-Pattern;
 Unattended-Upgrade::Origins-Pattern { "origin="; };

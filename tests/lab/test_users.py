@@ -10,10 +10,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from tests.lab.conftest import Damage
 from tests.lab.measure import cpu_seconds, measure, restart
 from tests.lab.node import Node
 from tests.lab.pair import Pair, leftovers, netvip_status
+
+pytestmark = pytest.mark.once("trixie")
 
 #: Calls Reload and Renew each 20 ms; networkd refuses them.
 CALLS = """

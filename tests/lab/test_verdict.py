@@ -13,6 +13,8 @@ from tests.lab.measure import Tool, probed, reconfigure, restart, touch_and_relo
 from tests.lab.node import Node
 from tests.lab.pair import GATEWAY, INTERFACE, OWN, VIP, Pair, has_address, netvip_status
 
+pytestmark = pytest.mark.once("bookworm")
+
 CONFIGURATION = "/etc/keepalived/keepalived.conf"
 #: Law 10: 4 s, in probes.
 DEAD_MAN = 4000

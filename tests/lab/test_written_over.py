@@ -13,6 +13,8 @@ from tests.lab.measure import REELECTED, measure, probed, reconfigure
 from tests.lab.node import Node
 from tests.lab.pair import VIP, Pair
 
+pytestmark = pytest.mark.once("trixie")
+
 CONFIGURATION = "/etc/keepalived/keepalived.conf"
 
 
