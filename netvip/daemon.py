@@ -17,6 +17,7 @@ from typing import Any
 from netvip import config
 from netvip.actuators import announce, holds_file, objects, run_directory, snapshot
 from netvip.actuators.action_queue import URGENT, ActionQueue
+from netvip.actuators.bridge import load_encoder
 from netvip.actuators.hook_reply import HookReply
 from netvip.actuators.netlink import NetlinkSender
 from netvip.actuators.parts import Parts
@@ -32,10 +33,12 @@ from netvip.control.status import Status
 from netvip.core import actions, events
 from netvip.core.events import RequestKind
 from netvip.core.machine import Machine
+from netvip.core.model import Tri
 from netvip.core.requests import parse
 from netvip.core.requests.handle import AptPolicy
 from netvip.linux.programs import output
 from netvip.linux.sd_notify import notify, watchdog_interval
+from netvip.linux.threads import in_thread
 from netvip.sources.adverts import AdvertSource
 from netvip.sources.fifo import FifoSource
 from netvip.sources.filters import FilterSource
@@ -88,6 +91,7 @@ class Daemon:
         self._chores: set[asyncio.Task[None]] = set()
         self._no_room: set[str | None] = set()
         self._unwritten, self._is_writing_again = Unwritten(), False
+        self._loads_encoder = False
         self._actions = ActionQueue(loop)
         self._sender = NetlinkSender(self._refused)
         self._protection = Protector(self._sender)
@@ -140,6 +144,8 @@ class Daemon:
                     self._actions.put(self._do(action), at_least)
             if isinstance(event, events.CheckFinished):
                 self._examined.set()
+            elif isinstance(event, events.KeepalivedRunning):
+                self._expect_plans(event.running)
         for word in words:  # last: a line to the journal takes longer than a shield
             log(word.level, word.text)
 
@@ -151,6 +157,13 @@ class Daemon:
             self._unwritten.keep(action)
         else:
             self._unwritten.written(action)
+
+    def _expect_plans(self, keepalived: Tri) -> None:
+        """Soon there is a plan to encode. Not earlier: while the machine boots, keepalived's start
+        would wait for the processor."""
+        if keepalived is Tri.YES and not self._loads_encoder:
+            self._loads_encoder = True
+            self._once(in_thread(load_encoder))
 
     @contextmanager
     def _as_far_as_there_is_room(self) -> Iterator[None]:

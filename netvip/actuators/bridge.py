@@ -19,6 +19,11 @@ from netvip.linux import rtnl
 NEXTHOPS_PER_FAMILY = 4
 
 
+def load_encoder() -> None:
+    """Import what encodes routes and nexthops, which takes 200 ms: else the first plan does."""
+    from netvip.linux import route_messages  # noqa: F401
+
+
 @dataclass(frozen=True, slots=True)
 class RuleKey:
     """A rule of netvip's: all that is needed to add it, and to delete it and no other."""
@@ -60,8 +65,10 @@ class Bridge:
     def up(self) -> Iterator[NetlinkRequest]:
         """Add it: nexthop objects, then the routes that use them, then the rules that look up these
         routes."""
+        from netvip.linux.route_messages import add_nexthop
+
         for (family, gateway), nexthop in self.nexthops.items():
-            data = rtnl.add_nexthop(nexthop, family, self.plan.ifindex, gateway)
+            data = add_nexthop(nexthop, family, self.plan.ifindex, gateway)
             yield NetlinkRequest(data, f"to add nexthop {nexthop}")
         for route in self.plan.routes:
             if (number := self._nexthop(route)) is not None:
@@ -152,8 +159,10 @@ def _routes(plan: Plan, route: Route, number: int) -> list[NetlinkRequest]:
 
 
 def _route(route: Route, table: int, number: int, source: IP | None) -> NetlinkRequest:
+    from netvip.linux.route_messages import add_route
+
     what = f"to add the bridge's route to {route.destination}"
-    return NetlinkRequest(rtnl.add_route(route, table, number, source), what)
+    return NetlinkRequest(add_route(route, table, number, source), what)
 
 
 def down_shared(bridges: Iterable[Bridge]) -> Iterator[NetlinkRequest]:

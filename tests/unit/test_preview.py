@@ -15,7 +15,7 @@ from netvip.const import TAG
 from netvip.core import model
 from netvip.core.model import Address, Link, Tri
 from netvip.errors import NetvipError, NetworkdUnreachable
-from netvip.linux import routing, rtnl
+from netvip.linux import route_messages, routing, rtnl
 from netvip.linux.netlink_messages import Message, split
 from netvip.linux.routing import Nexthop, Objects, Route, Rule
 from netvip.networkd import state
@@ -292,7 +292,7 @@ def test_an_address() -> None:
 
 
 def test_a_route_over_a_nexthop_object() -> None:
-    sent = rtnl.add_route(
+    sent = route_messages.add_route(
         model.Route(2, ip_network("10.99.0.0/24"), metric=5), 71000, 800, ip_address("10.77.0.1")
     )
     found = routing.route(message(sent))
@@ -320,7 +320,7 @@ def test_a_rule() -> None:
 
 
 def test_a_nexthop() -> None:
-    found = routing.nexthop(message(rtnl.add_nexthop(801, 2, 5, GATEWAY)))
+    found = routing.nexthop(message(route_messages.add_nexthop(801, 2, 5, GATEWAY)))
     assert found == Nexthop(801, 2, 5, GATEWAY)
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netvip.core.model import IP, Address, Link, Network, Route
-from netvip.linux import rtnl
+from netvip.linux import route_messages, rtnl
 from netvip.linux.netlink_messages import HEADER, Message, attributes, error_of, split
 
 OWN, VIP, VIP6 = (ip_address(t) for t in ("10.77.0.1", "10.77.0.10", "2001:db8::10"))
@@ -216,14 +216,14 @@ def test_a_route_of_the_bridge_is_encoded_as_linux_reads_it(
 ) -> None:
     ours = (attribute(15, 71000), attribute(30, 71001))
     body = struct.pack("=BBBBBBBBI", *fields)
-    encoded = rtnl.add_route(route, 71000, 71001, source)
+    encoded = route_messages.add_route(route, 71000, 71001, source)
     assert rtnl.number([encoded], 0) == netlink(24, REQUEST | 0x600, body, *attributes, *ours)
     assert rtnl.route(message(encoded)) is None
 
 
 def test_a_nexthop_is_encoded_as_linux_reads_it() -> None:
-    connected = rtnl.add_nexthop(71001, socket.AF_INET, 7, None)
-    via = rtnl.add_nexthop(71002, socket.AF_INET6, 7, VIP6)
+    connected = route_messages.add_nexthop(71001, socket.AF_INET, 7, None)
+    via = route_messages.add_nexthop(71002, socket.AF_INET6, 7, VIP6)
     assert rtnl.number([connected, via, rtnl.delete_nexthop(71001)], 0) == b"".join(
         [
             netlink(
