@@ -36,6 +36,7 @@ from netvip.core.machine import Machine
 from netvip.core.model import Tri
 from netvip.core.requests import parse
 from netvip.core.requests.handle import AptPolicy
+from netvip.linux import tasks
 from netvip.linux.programs import output
 from netvip.linux.sd_notify import notify, watchdog_interval
 from netvip.linux.threads import in_thread
@@ -382,9 +383,7 @@ class Daemon:
 
     def _once(self, work: Coroutine[Any, Any, None]) -> None:
         """Run work that ends; a task that _spawn() runs does not."""
-        task = self._loop.create_task(work)
-        self._chores.add(task)
-        task.add_done_callback(self._chores.discard)
+        tasks.start(work, self._chores)
 
     async def _until_stopped(self) -> None:
         waiting = self._loop.create_task(self._wait_for_stop())

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dbus_next._private.unmarshaller import MarshallerStreamEndError, Unmarshaller
 from dbus_next.aio.message_bus import MessageBus
 from dbus_next.constants import BusType, MessageFlag, MessageType
 from dbus_next.errors import AuthError, InvalidAddressError
@@ -16,6 +17,11 @@ from dbus_next.signature import Variant
 DAEMON = ("org.freedesktop.DBus", "/org/freedesktop/DBus")
 #: Seconds to wait for a reply. After this time the bus or the called process hangs.
 CALL_LIMIT = 5.0
+#: Bytes. What netvip receives from networkd, systemd and keepalived has some hundred. Any user may
+#: send more, to a monitor's knowledge as well, which takes 1 us a byte to decode.
+LARGEST_MESSAGE = 4096
+#: Bytes of a larger message that are read and dropped at a time.
+DROPPED = 1 << 16
 #: What a connection raises if there is no bus, the bus ends it, or the bus refuses it.
 FAILURES = (OSError, EOFError, AuthError, InvalidAddressError, TimeoutError)
 
@@ -50,6 +56,68 @@ class Answer:
     is_error: bool
 
 
+class _Bounded(Unmarshaller):  # type: ignore[misc]
+    """Reads one message, and drops one that is too large: no valid one for netvip is."""
+
+    _left = 0
+
+    def read(self, n: int, prefetch: bool = False) -> int:
+        """As the base class does, which reads the head of a message, and then all the rest."""
+        if prefetch and n > LARGEST_MESSAGE:
+            self._left = n - (len(self.buf) - self.offset)
+            raise MarshallerStreamEndError
+        return int(super().read(n, prefetch))
+
+    def unmarshall(self) -> Message | None:
+        """The message when it is complete, once; one that was dropped never is."""
+        return None if self._left else super().unmarshall()
+
+    def drop(self) -> bool:
+        """Read and drop what has arrived of a message that is too large; whether all of it has."""
+        while self._left:
+            data = self.stream.read(min(self._left, DROPPED))
+            if data is None:
+                return False
+            if not data:
+                raise EOFError
+            self._left -= len(data)
+        return True
+
+    @property
+    def drops(self) -> bool:
+        """Whether the message is too large."""
+        return bool(self._left)
+
+
+class _Fair(MessageBus):  # type: ignore[misc]
+    """A connection that handles one message a turn of the event loop: however many other processes
+    send, what protects a VIP has its turn between two of them."""
+
+    _unmarshaller: _Bounded
+
+    def _create_unmarshaller(self) -> _Bounded:
+        return _Bounded(self._stream)
+
+    def _message_reader(self) -> None:
+        try:
+            reader = self._unmarshaller
+            message = reader.unmarshall()
+            if message is None and not (reader.drops and reader.drop()):
+                return  # the rest has not arrived
+            self._unmarshaller = self._create_unmarshaller()
+            if message is not None:
+                self._on_message(message)
+        except Exception as problem:
+            self._finalize(problem)
+            return
+        # The stream may have read the next message already, which the loop then does not see.
+        self._loop.call_soon(self._read_more)
+
+    def _read_more(self) -> None:
+        if not self._disconnected:
+            self._message_reader()
+
+
 class Bus:
     """A connection that calls methods and receives signals."""
 
@@ -59,7 +127,7 @@ class Bus:
     @classmethod
     async def connect(cls) -> Bus:
         """Connect to the system bus; raises one of FAILURES."""
-        connection = MessageBus(bus_type=BusType.SYSTEM)
+        connection = _Fair(bus_type=BusType.SYSTEM)
         return cls(await asyncio.wait_for(connection.connect(), CALL_LIMIT))
 
     async def call(

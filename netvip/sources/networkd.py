@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from netvip.const import KEEPALIVED_UNIT, NETWORKD_UNIT
 from netvip.core import events
 from netvip.core.model import Tri
-from netvip.linux import bus
+from netvip.linux import bus, tasks
 from netvip.sources.link_files import LinkFiles
 from netvip.sources.network1 import NETWORK1, link_index, link_path
 from netvip.sources.networkd_calls import NetworkdCalls
@@ -61,7 +61,7 @@ class NetworkdSource:
         #: The owners of well-known names. Any process may send a signal; the bus sets the sender.
         self.owners: dict[str, str] = {}
         self._jobs: set[int] = set()
-        self._queries: set[asyncio.Task[None]] = set()
+        self._queries: set[tasks.Task] = set()
         self._signals: dict[int, int] = {}
 
     async def run(self) -> None:
@@ -188,9 +188,7 @@ class NetworkdSource:
             self._start(self._query(ifindex))
 
     def _start(self, query: Coroutine[None, None, None]) -> None:
-        task = asyncio.ensure_future(query)
-        self._queries.add(task)
-        task.add_done_callback(self._queries.discard)
+        tasks.start(query, self._queries)
 
     async def _ask_version(self, connection: bus.Bus) -> None:
         """Emit systemd's version, which an upgrade changes."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from netvip.core import events
-from netvip.linux import bus
+from netvip.linux import bus, tasks
 from netvip.sources.link_files import LinkFiles
 from netvip.sources.network1 import NETWORK1, link_index
 
@@ -29,6 +28,8 @@ RECONFIGURING = frozenset(
 READING = "Reload"
 #: More calls at a time without an answer are no work for networkd; the oldest is not waited for.
 CALLS_MOST = 64
+#: So many callers are remembered with their users, for one that calls in a loop.
+CALLERS_MOST = 64
 #: After a call of another user than root, no call opens a window before its caller is known to be
 #: root, for so long (seconds): any user may call networkd's methods, if only to be refused, and a
 #: window puts the coordinated check off. To ask for the caller takes a millisecond, on a slow and
@@ -107,7 +108,8 @@ class NetworkdCalls:
         # Those without an answer.
         self._calls: dict[str, Call] = {}
         self._doubt = Doubt()
-        self._asking: set[asyncio.Task[None]] = set()
+        self._asking: set[tasks.Task] = set()
+        self._uids: dict[str, int] = {}
 
     def ask_by(self, ask_uid: AskUid | None) -> None:
         """Ask for callers by this; None: they cannot be known now."""
@@ -124,6 +126,7 @@ class NetworkdCalls:
             for call in self._calls:  # their answers would not be seen
                 self._emit(events.CallAnswered(time.monotonic(), call, refused=False))
             self._calls.clear()
+            self._uids.clear()  # another bus begins with the same names
             self._files.forget()  # as networkd may read them without being seen
 
     def take_call(self, call: bus.Signal) -> None:
@@ -148,10 +151,7 @@ class NetworkdCalls:
         changed = self._files.changed() if taken.reads_files else frozenset()
         if taken.reads_files and not identity:
             self._files.forget()  # no answer will tell whether networkd has read them
-        if self._ask_uid is not None:
-            task = asyncio.ensure_future(self._ask_caller(self._ask_uid, taken, changed))
-            self._asking.add(task)
-            task.add_done_callback(self._asking.discard)
+        self._find_caller(taken, changed)
 
     def _make_room(self, now: float) -> None:
         if len(self._calls) == CALLS_MOST:
@@ -160,13 +160,29 @@ class NetworkdCalls:
                 self._files.forget()
             self._emit(events.CallAnswered(now, oldest, refused=False))
 
+    def _find_caller(self, call: Call, changed: frozenset[int]) -> None:
+        """Find out whose call it is: known already, asked for, or one of too many."""
+        if call.caller in self._uids:
+            self._know_caller(call, changed, self._uids[call.caller])
+        elif self._ask_uid is not None and len(self._asking) < CALLS_MOST:
+            tasks.start(self._ask_caller(self._ask_uid, call, changed), self._asking)
+        elif self._ask_uid is not None:
+            self._doubt.begin(time.monotonic(), call)
+
     async def _ask_caller(self, ask_uid: AskUid, call: Call, changed: frozenset[int]) -> None:
-        """Announce what root calls; take back what was announced of another user. A caller that has
-        left the bus is neither: what was announced stands, and what was not waits for networkd."""
         try:
             uid = await ask_uid(call.caller)
         except bus.FAILURES:
             return
+        if uid is not None:  # the bus gives no name twice
+            if len(self._uids) == CALLERS_MOST:
+                self._uids.pop(next(iter(self._uids)))
+            self._uids[call.caller] = uid
+        self._know_caller(call, changed, uid)
+
+    def _know_caller(self, call: Call, changed: frozenset[int], uid: int | None) -> None:
+        """Announce what root calls; take back what was announced of another user. A caller that has
+        left the bus is neither: what was announced stands, and what was not waits for networkd."""
         now, identity = time.monotonic(), call.announcement.call
         is_waiting = self._calls.get(identity) is call
         is_entitled = uid == 0 or call.is_accepted

@@ -42,13 +42,35 @@ async def main():
 asyncio.run(main())
 """
 
+#: Sends calls with two million bytes of numbers, which the bus refuses, one after the other.
+LARGE_CALLS = """
+import asyncio, os
+os.setgid(65534); os.setuid(65534)
+from dbus_next import BusType, Message
+from dbus_next.aio import MessageBus
+
+async def main():
+    bus = await MessageBus(bus_type=BusType.SYSTEM).connect()
+    name = "org.freedesktop.network1"
+    call = Message(destination=name, path="/org/freedesktop/network1", interface=name + ".Manager",
+                   member="Reload", signature="ai", body=[[0] * 500_000], serial=99)
+    data = call._marshall()
+    bus._sock.setblocking(True)
+    for _ in range(5):
+        bus._sock.sendall(data)
+    print("sent", flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
 
 @contextmanager
-def calling(node: Node) -> Iterator[subprocess.Popen[str]]:
-    """A user calls networkd without end."""
-    process = node.popen("python3", "-c", CALLS)
+def calling(node: Node, calls: str = CALLS, word: str = "ready") -> Iterator[subprocess.Popen[str]]:
+    """A user calls networkd."""
+    process = node.popen("python3", "-c", calls)
     try:
-        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        assert process.stdout is not None and process.stdout.readline() == f"{word}\n"
         yield process
     finally:
         process.kill()
@@ -85,3 +107,16 @@ def test_a_restart_beside_them_loses_nothing(
     assert cost.lost <= control.lost // 50, guarded.a.journal("netvip.service")
     assert cost.failovers == 0 and leftovers(guarded.a) == []
     assert netvip_status(guarded.a)["instances"][0]["verdict"] == "good"
+
+
+def test_calls_as_large_as_the_bus_takes_hang_nothing(guarded: Pair, damage: Damage) -> None:
+    """Each took two seconds to decode, and the watchdog waits for four."""
+    control, node = damage("restart"), guarded.a
+    guarded.make_master()
+    daemon = node.host_pid("netvip.service")
+    with calling(node, LARGE_CALLS, "sent"):
+        cost = measure(guarded, restart)
+    guarded.make_master()
+    assert cost.lost <= control.lost // 50 and cost.failovers == 0
+    assert node.host_pid("netvip.service") == daemon, node.journal("netvip.service")
+    assert netvip_status(node)["instances"][0]["verdict"] == "good"
