@@ -24,7 +24,16 @@ from netvip.core.instance.instance import Instance
 from netvip.core.instance.states import Phase
 from netvip.core.loss import Loss, Meaning
 from netvip.core.mirror import Mirror
-from netvip.core.model import Address, AddressKey, Author, AuthorKind, InstanceSpec, Role, Tri
+from netvip.core.model import (
+    Address,
+    AddressKey,
+    Author,
+    AuthorKind,
+    InstanceSpec,
+    Link,
+    Role,
+    Tri,
+)
 from netvip.core.plan.keep import PlanKeeper
 from netvip.core.publish import Publisher
 from netvip.core.requests.handle import AptPolicy, RequestHandler
@@ -118,13 +127,22 @@ class Machine:
     @_on.register
     def _(self, event: events.Resync) -> None:
         known = {key: a for key in self._all_keys() if (a := self.mirror.get(key)) is not None}
+        links = self.mirror.links
+        for ifindex in links.keys() - {link.ifindex for link in event.kernel.links}:
+            self._link_down(event.time, ifindex)
+            self.windows.link_gone(ifindex)
         self.mirror.load(event.kernel)
         self._plans.number_from(self.mirror.taken)
+        for link in event.kernel.links:
+            self._link_changed(event.time, links.get(link.ifindex), link)
         self._listen()
         self._cover(event.time)
         gone = [a for key, a in known.items() if self.mirror.get(key) is None]
         for address in gone:
             self._lose(self._decide(event.time, address, Author()))
+        for instance in self.instances.values():
+            if instance.vip_keys() - known.keys() - instance.presence.absent:
+                instance.seen(event.time, Author())
         self._plans.changed(event.time)
 
     @_on.register
@@ -146,15 +164,10 @@ class Machine:
 
     @_on.register
     def _(self, event: events.LinkSeen) -> None:
-        known, ifindex = self.mirror.links.get(event.link.ifindex), event.link.ifindex
+        known = self.mirror.links.get(event.link.ifindex)
         self.mirror.add_link(event.link)
         self._cover(event.time)
-        if known is not None and known.carrier is not event.link.carrier:
-            self.windows.note_change(ifindex, event.time)
-        if not event.link.carrier and ifindex not in self.windows:
-            self._link_down(event.time, ifindex)
-        elif event.link.carrier and known is not None and not known.carrier:
-            self._link_up(event.time, ifindex)
+        self._link_changed(event.time, known, event.link)
         self._listen()
         self._plans.changed(event.time)
 
@@ -443,6 +456,15 @@ class Machine:
         for instance in concerned:
             instance.restore_at_once(lost)
 
+    def _link_changed(self, now: float, known: Link | None, link: Link) -> None:
+        """An interface is as `link` says, and was as `known`."""
+        if known is not None and known.carrier is not link.carrier:
+            self.windows.note_change(link.ifindex, now)
+        if not link.carrier and link.ifindex not in self.windows:
+            self._link_down(now, link.ifindex)
+        elif link.carrier and known is not None and not known.carrier:
+            self._link_up(now, link.ifindex)
+
     def _link_down(self, now: float, ifindex: int) -> None:
         for instance in self._select(lambda i: i.home == ifindex):
             instance.link_down(now)
@@ -463,6 +485,7 @@ class Machine:
     def _became_master(self, now: float, instance: Instance) -> None:
         if instance.unprotected:
             return
+        instance.master_again(now)
         if instance.restore.unfinished:
             self._finish(now, instance)
         elif instance.home in self.windows:

@@ -10,7 +10,7 @@ import struct
 
 #: linux/netlink.h
 NLMSG_ERROR, NLMSG_DONE = 2, 3
-NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP = 0x1, 0x4, 0x300
+NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR = 0x1, 0x4, 0x300, 0x10
 NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE = 0x100, 0x200, 0x400
 #: Without NLA_F_NESTED and NLA_F_NET_BYTEORDER.
 NLA_TYPE_MASK = 0x3FFF
@@ -33,6 +33,11 @@ class Message:
 
     def __init__(self, kind: int, sequence: int, author: int, data: bytes) -> None:
         self.kind, self.sequence, self.author, self.data = kind, sequence, author, data
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether the kernel's tables changed during this dump, which may lack what was there."""
+        return bool(HEADER.unpack_from(self.data)[2] & NLM_F_DUMP_INTR)
 
 
 def split(datagram: bytes) -> list[Message]:

@@ -13,6 +13,8 @@ from netvip.linux.netlink_messages import NLMSG_DONE, NLMSG_ERROR, Message, erro
 
 #: The kernel puts at most 32 KiB of a dump, and one acknowledgement, into a datagram.
 DATAGRAM = 1 << 17
+#: What four dumps have left out each is hardly the same.
+DUMPS_MOST = 4
 #: include/uapi/asm-generic/socket.h and linux/netlink.h; the socket module has none of them.
 SO_RCVBUFFORCE = 33
 SOL_NETLINK, NETLINK_ADD_MEMBERSHIP = 270, 1
@@ -42,7 +44,8 @@ def receive(
     limit: float = math.inf,
 ) -> bool:
     """Pass every message that has arrived to `take`, a datagram at least, for so many seconds;
-    whether these were all. Call `overflowed` where some were lost."""
+    whether these were all. Call `overflowed` where some were lost: those that have arrived are to
+    be taken before a dump, which is newer than they are."""
     end, now = time.monotonic() + limit, -math.inf
     while now < end:
         now = time.monotonic()
@@ -61,14 +64,28 @@ def receive(
 
 
 def dump(request: bytes) -> Iterator[Message]:
-    """The kernel's answer to a dump request. Raises OSError with the error that it answers."""
+    """The kernel's answer to a dump request. Raises OSError with the error that it answers.
+
+    Where the tables change meanwhile the kernel may leave out what did not change: then it is asked
+    again, and each message that was the same comes again."""
+    for _ in range(DUMPS_MOST):
+        interrupted = False
+        for message in _answers(request):
+            interrupted = interrupted or message.is_interrupted
+            if message.kind != NLMSG_DONE:
+                yield message
+        if not interrupted:
+            return
+
+
+def _answers(request: bytes) -> Iterator[Message]:
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0) as sock:
         sock.send(request)
         while True:
             for message in split(sock.recv(DATAGRAM)):
-                if message.kind == NLMSG_DONE:
-                    return
                 if message.kind == NLMSG_ERROR:
                     code = error_of(message)
                     raise OSError(code, os.strerror(code))
                 yield message
+                if message.kind == NLMSG_DONE:
+                    return

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
+from typing import TypeVar
 
 from netvip.core.model import AF_INET, FOREVER, IP, Address, Link, Network
 from netvip.linux.netlink_messages import (
@@ -55,6 +56,8 @@ RTMSG = struct.Struct("=BBBBBBBBI")
 RTNEXTHOP = struct.Struct("=HBBi")
 NHMSG = struct.Struct("=BBBBI")
 RULE_HEADER = struct.Struct("=BBBBBxxBI")
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +124,17 @@ def read() -> Objects:
     addresses = (address(m) for m in _dump(RTM_GETADDR, IFADDRMSG.size))
     routes = (route(m) for m in _dump(RTM_GETROUTE, RTMSG.size))
     return Objects(
-        tuple(link(m) for m in _dump(RTM_GETLINK, IFINFOMSG.size)),
-        tuple(found for found in addresses if found is not None),
-        tuple(found for found in routes if found is not None),
-        tuple(rule(m) for m in _dump(RTM_GETRULE, RULE_HEADER.size)),
-        tuple(_nexthops()),
+        _each_once(link(m) for m in _dump(RTM_GETLINK, IFINFOMSG.size)),
+        _each_once(found for found in addresses if found is not None),
+        _each_once(found for found in routes if found is not None),
+        _each_once(rule(m) for m in _dump(RTM_GETRULE, RULE_HEADER.size)),
+        _each_once(_nexthops()),
     )
+
+
+def _each_once(found: Iterable[T]) -> tuple[T, ...]:
+    """A dump that was interrupted comes again."""
+    return tuple(dict.fromkeys(found))
 
 
 def _dump(kind: int, size: int) -> Iterator[Message]:

@@ -81,7 +81,7 @@ IFLA_ADDRESS, IFLA_IFNAME, IFLA_LINK, IFLA_MASTER, IFLA_LINKINFO = 1, 3, 5, 10, 
 IFLA_LINK_NETNSID, IFLA_INFO_KIND = 37, 1
 #: linux/rtnetlink.h
 RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC = 1, 4, 5, 6, 7
-RTA_MULTIPATH, RTA_TABLE, RTA_NH_ID = 9, 15, 30
+RTA_MULTIPATH, RTA_TABLE, RTA_VIA, RTA_ENCAP, RTA_NH_ID = 9, 15, 18, 22, 30
 #: linux/nexthop.h
 NHA_ID, NHA_OIF, NHA_GATEWAY = 1, 5, 6
 #: linux/fib_rules.h
@@ -179,13 +179,15 @@ def ifindex(message: Message) -> int:
 
 
 def route(message: Message) -> Route | None:
-    """A unicast route through one interface; None for all others."""
+    """A unicast route through one interface; None for all others, and for one that a bridge would
+    lead elsewhere: its gateway has the other version of IP (RTA_VIA), or its packets are wrapped
+    (RTA_ENCAP)."""
     fields = RTMSG.unpack_from(message.data, HEADER.size)
     family, prefixlen, _, _, table, protocol, _, kind, flags = fields
     attrs = attributes(message.data, HEADER.size + RTMSG.size)
     if kind != RTN_UNICAST or flags & RTM_F_CLONED or RTA_OIF not in attrs:
         return None
-    if RTA_MULTIPATH in attrs:
+    if attrs.keys() & {RTA_MULTIPATH, RTA_VIA, RTA_ENCAP}:
         return None
     destination = attrs.get(RTA_DST, bytes(4 if family == AF_INET else 16))
     return Route(

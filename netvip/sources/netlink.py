@@ -54,7 +54,7 @@ class KernelSource:
     ) -> None:
         self._emit, self._own_port, self._before_loss = emit, own_port, before_loss
         self._socket = open_socket(RECEIVE_BUFFER, rtnl.GROUPS)
-        self._rules_changed = self._is_losing = self._has_turn = False
+        self._rules_changed = self._is_losing = self._has_turn = self._has_overflowed = False
         # Read by report_after(), and not taken yet; what is to be reported stands behind what came
         # before it.
         self._waiting: deque[Message | Report] = deque()
@@ -80,8 +80,19 @@ class KernelSource:
         if self._waiting:
             return  # it has its own turn, and comes first
         # Where something is left, the loop calls again.
-        if receive(self._socket, take, self.resync, TURN):
-            self._report_rules()
+        if receive(self._socket, take, self._overflowed, TURN):
+            self._report_rest()
+
+    def _overflowed(self) -> None:
+        """Some notifications are lost: a dump follows those that have arrived."""
+        self._has_overflowed = True
+
+    def _report_rest(self) -> None:
+        """Everything that has arrived is reported."""
+        if self._has_overflowed:
+            self._has_overflowed = False
+            self.resync()
+        self._report_rules()
 
     def _report_rules(self) -> None:
         if self._rules_changed:
@@ -100,6 +111,8 @@ class KernelSource:
             return
         is_idle = not self._waiting
         receive(self._socket, lambda message: self._waiting.append(message), self._overflowed)
+        if self._has_overflowed:
+            self._take_waiting(math.inf)
         self._waiting.append(report)
         if is_idle:  # else it has its turn when what is before it has had its own
             self._take_waiting(time.monotonic() + TURN)
@@ -117,7 +130,7 @@ class KernelSource:
             if self._waiting and time.monotonic() >= end:
                 self._ask_for_turn()
                 return
-        self._report_rules()
+        self._report_rest()
 
     def _ask_for_turn(self) -> None:
         if not self._has_turn:
@@ -136,10 +149,6 @@ class KernelSource:
             self._waiting = deque(one for one in self._waiting if isinstance(one, Message))
         for report in reports:
             report()
-
-    def _overflowed(self) -> None:
-        self._take_waiting(math.inf)
-        self.resync()
 
     def _may_be_keepalived_s(self, message: Message) -> bool:
         if message.kind != rtnl.RTM_DELADDR:
@@ -225,7 +234,7 @@ def snapshot() -> Kernel:
     """The kernel's state now; a few ms where there are no thousands of addresses."""
     addresses = [rtnl.address(message) for message in _dump(rtnl.RTM_GETADDR)]
     routes = [_route(message) for message in _dump(rtnl.RTM_GETROUTE)]
-    rules = [rtnl.rule(message) for message in _dump(rtnl.RTM_GETRULE)]
+    rules = _every_rule()
     nexthops = _nexthops()
     taken = {rule.table for rule in rules} | set(nexthops or ())
     return Kernel(
@@ -247,7 +256,12 @@ def _nexthops() -> list[int] | None:
 
 
 def _rules() -> dict[int, Rules]:
-    return _policy([rtnl.rule(message) for message in _dump(rtnl.RTM_GETRULE)])
+    return _policy(_every_rule())
+
+
+def _every_rule() -> list[rtnl.Rule]:
+    """Each once."""
+    return list(dict.fromkeys(rtnl.rule(message) for message in _dump(rtnl.RTM_GETRULE)))
 
 
 def _policy(rules: list[rtnl.Rule]) -> dict[int, Rules]:

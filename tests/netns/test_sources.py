@@ -147,6 +147,36 @@ def test_a_dump_follows_lost_notifications(recorder: Recorder, kernel: KernelSou
     assert "10.77.0.10/24" not in map(str, last.kernel.addresses)
 
 
+def test_a_dump_comes_after_all_that_is_older(recorder: Recorder, kernel: KernelSource) -> None:
+    """The kernel reports an overflow before what had arrived by then."""
+    recorder.wait(lambda event: isinstance(event, events.Resync))
+    recorder.events.clear()
+    kernel._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+    ip("address", "delete", "10.77.0.10/24", "dev", "ens160")
+    for number in range(50):
+        ip("address", "add", f"10.88.0.{number + 1}/24", "dev", "ens160")
+    ip("address", "add", "10.77.0.10/24", "dev", "ens160")
+    dump = recorder.wait(lambda event: isinstance(event, events.Resync))
+    assert isinstance(dump, events.Resync)
+    assert "10.77.0.10/24" in map(str, dump.kernel.addresses)
+    lost = [event for event in recorder.events if isinstance(event, events.AddressLost)]
+    assert len(lost) == 1 and recorder.events.index(lost[0]) < recorder.events.index(dump)
+
+
+def test_a_route_that_a_bridge_would_lead_elsewhere_is_none(
+    recorder: Recorder, kernel: KernelSource
+) -> None:
+    """Its gateway has the other version of IP."""
+    ip("-4", "route", "add", "10.88.0.0/24", "via", "inet6", "fd77::1", "dev", "ens160", "onlink")
+    ip("route", "add", "10.98.0.0/24", "via", "10.77.0.7", "dev", "ens160", "onlink")
+    seen = recorder.wait(
+        lambda e: isinstance(e, events.RouteSeen) and str(e.route.destination) == "10.98.0.0/24"
+    )
+    routes = [event for event in recorder.events if isinstance(event, events.RouteSeen)]
+    assert seen in routes
+    assert "10.88.0.0/24" not in {str(event.route.destination) for event in routes}
+
+
 # --- adverts ------------------------------------------------------------------------------------
 
 

@@ -240,6 +240,13 @@ class Instance:
         self._move(Trigger.THREAT, now)
         self.log(Level.INFO, f"shield and bridge put up for {self.spec.words} ({self.spec.mode})")
 
+    def master_again(self, now: float) -> None:
+        """This node is MASTER again, and no other node was meanwhile: keepalived was not heard for
+        a while, and, guarded, does not notice that its VIPs are missing."""
+        if self._phase is Phase.CARRYING and self.spec.guarded and self.restore.any_lost:
+            self._move(Trigger.MASTER_AGAIN, now)
+            self.log(Level.NOTICE, "MASTER again; what was deleted meanwhile is put back")
+
     def accepts(self, loss: Loss) -> bool:
         """Whether it protects itself against a loss (Law 6): deletions by processes other than
         networkd, outside a window, are restored a few times a minute at most."""

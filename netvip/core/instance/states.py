@@ -30,6 +30,7 @@ class Trigger(Enum):
     LEFT_MASTER = "keepalived left MASTER"
     OTHER_MASTER = "another node's advert was seen"
     VIPS_BACK = "keepalived has added its VIPs again"
+    MASTER_AGAIN = "MASTER again, guarded, and no other node was MASTER meanwhile"
     CARRIED_LONG_ENOUGH = "the master-down interval and one second have passed"
     SETTLED_WHOLE = "interface quiet, every VIP present"
     SETTLED_MISSING = "interface quiet, VIPs missing, still MASTER"
@@ -80,6 +81,7 @@ TABLE: Final[dict[tuple[Phase, Trigger], Phase]] = {
     (_P.SHIELDED, _T.SETTLED_RESTORED): _P.CHECKING,
     (_P.SHIELDED, _T.LEFT_MASTER): _P.CARRYING,
     (_P.CARRYING, _T.VIPS_BACK): _P.SHIELDED,
+    (_P.CARRYING, _T.MASTER_AGAIN): _P.SHIELDED,
     (_P.CARRYING, _T.CARRIED_LONG_ENOUGH): _P.WATCHING,
     (_P.RESTORING, _T.RESTORED): _P.CHECKING,
     (_P.RESTORING, _T.REFUSED): _P.FAILED,
