@@ -97,7 +97,8 @@ class Daemon:
         self._sender = NetlinkSender(self._refused)
         self._protection = Protector(self._sender)
         self._adverts = AdvertSource(self.feed, loop, self._after_kernel)
-        self._kernel = KernelSource(self.feed, self._sender.port, self._adverts.drain)
+        drain = self._adverts.drain
+        self._kernel = KernelSource(self.feed, self._sender.port, drain, drain)
         self._keepalived = KeepalivedSource(self.feed, settings.keepalived_conf)
         self._filters = FilterSource(self.feed)
         self._fifo = FifoSource(self.feed, loop, after_kernel=self._after_kernel)
@@ -215,6 +216,7 @@ class Daemon:
 
     def _wake(self) -> None:
         self._timer = None
+        self._adverts.drain()  # what was not read yet is no silence of keepalived's
         self.feed(events.Tick(time.monotonic()))
 
     # --- actions --------------------------------------------------------------------------------

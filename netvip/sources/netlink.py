@@ -43,6 +43,9 @@ class KernelSource:
     announces what it releases before it deletes it, so the adverts that have arrived have to be
     reported first (Law 6).
 
+    before_news is called before what has arrived is read: after a pause of this process the adverts
+    that came meanwhile say that keepalived is still MASTER.
+
     Other sources pass what keepalived reports to report_after().
     """
 
@@ -51,8 +54,10 @@ class KernelSource:
         emit: Callable[[events.Event], None],
         own_port: int,
         before_loss: Callable[[], None] = lambda: None,
+        before_news: Callable[[], None] = lambda: None,
     ) -> None:
         self._emit, self._own_port, self._before_loss = emit, own_port, before_loss
+        self._before_news = before_news
         self._socket = open_socket(RECEIVE_BUFFER, rtnl.GROUPS)
         self._rules_changed = self._is_losing = self._has_turn = self._has_overflowed = False
         # Read by report_after(), and not taken yet; what is to be reported stands behind what came
@@ -77,6 +82,7 @@ class KernelSource:
         def take(message: Message) -> None:
             self._take(message, time.monotonic())
 
+        self._before_news()
         if self._waiting:
             return  # it has its own turn, and comes first
         # Where something is left, the loop calls again.

@@ -305,7 +305,8 @@ class Wired:
         self._recorder, self._loop = recorder, recorder.loop
         emit = recorder.events.append
         self.adverts = AdvertSource(emit, recorder.loop, self._after_kernel)
-        self.kernel = KernelSource(emit, OWN_PORT, self.adverts.drain)
+        drain = self.adverts.drain
+        self.kernel = KernelSource(emit, OWN_PORT, drain, drain)
         self.adverts.watch([lan])
         self.kernel.start(recorder.loop)
 
@@ -354,6 +355,14 @@ def test_law_2_networkd_s_deletion_comes_before_the_release_that_it_caused(
     else:
         recorder.loop.call_soon(wired.kernel._readable)
     assert wired.order(2) == ["AddressLost", "Advert"]
+
+
+def test_adverts_of_a_pause_come_before_the_kernel_s_news(wired: Wired, recorder: Recorder) -> None:
+    """They say that this node is MASTER still, which a deletion by networkd makes a loss."""
+    send_advert("ens160", 100)
+    delete_as(1, "10.77.0.10/24")
+    recorder.loop.call_soon(wired.kernel._readable)
+    assert wired.order(2) == ["Advert", "AddressLost"]
 
 
 @pytest.mark.parametrize("first", ["adverts", "netlink"])

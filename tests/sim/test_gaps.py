@@ -8,7 +8,7 @@ import pytest
 
 from netvip.core import events
 from netvip.core.events import RequestKind
-from netvip.core.model import Address, Author, AuthorKind, Kernel, Link, Rules
+from netvip.core.model import Address, Author, AuthorKind, Kernel, Link, Rules, Tri
 from tests.sim.world import CONNECTED, DEFAULT, LAN, LO, VIP, Lease, Node
 
 
@@ -50,19 +50,21 @@ def test_a_dump_tells_that_the_carrier_is_gone() -> None:
     assert not node.shielded
 
 
-@pytest.mark.parametrize(("interval", "pause"), [(0.1, 0.5), (1.0, 4.0)])
+class Quick(Node):
+    """keepalived sends its adverts each 100 ms (VRRP version 3)."""
+
+    def start_netvip(self) -> None:
+        self.spec = replace(self.spec, advert_interval=0.1)
+        super().start_netvip()
+
+
+@pytest.mark.parametrize(("kind", "pause"), [(Quick, 0.5), (Node, 4.0)])
 def test_a_pause_of_keepalived_s_in_a_window_leaves_nothing_lost(
-    interval: float, pause: float
+    kind: type[Node], pause: float
 ) -> None:
     """Longer than the master-down interval, and there is no peer: it is MASTER all the time, and,
     guarded, does not notice that its VIP is gone."""
-
-    class Quick(Node):
-        def start_netvip(self) -> None:
-            self.spec = replace(self.spec, advert_interval=interval)
-            super().start_netvip()
-
-    node = Quick(tracks=True)
+    node = kind(tracks=True)
     node.run(3.05)
     node.reload(away=pause + 1.0)
     node.run(0.1)
@@ -71,4 +73,20 @@ def test_a_pause_of_keepalived_s_in_a_window_leaves_nothing_lost(
     node.run(pause)
     node.audible, node.dump_works = True, True
     node.run(8.0)
+    assert node.has(VIP) and not node.shielded
+
+
+def test_silence_that_ends_before_the_deletion_makes_it_a_loss() -> None:
+    """A daemon that was not scheduled takes silence for the end of MASTER, in a window,
+    until it has read the adverts that came meanwhile."""
+    node = Quick(tracks=True)
+    node.run(3.05)
+    node.feed(events.ChangeExpected(node.now, "somebody called Reload"))
+    node.feed(events.LinkState(node.now, LAN, Tri.NO))
+    node.audible, node.dump_works = False, False
+    node.run(0.5)
+    node.audible, node.dump_works = True, True
+    node.run(0.15)
+    node.reload_now()
+    node.run(5.0)
     assert node.has(VIP) and not node.shielded

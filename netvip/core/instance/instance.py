@@ -243,9 +243,9 @@ class Instance:
     def master_again(self, now: float) -> None:
         """This node is MASTER again, and no other node was meanwhile: keepalived was not heard for
         a while, and, guarded, does not notice that its VIPs are missing."""
-        if self._phase is Phase.CARRYING and self.spec.guarded and self.restore.any_lost:
+        if self._phase is Phase.CARRYING and self.spec.guarded:
             self._move(Trigger.MASTER_AGAIN, now)
-            self.log(Level.NOTICE, "MASTER again; what was deleted meanwhile is put back")
+            self.log(Level.NOTICE, f"MASTER again; {self.spec.words} put back if still missing")
 
     def accepts(self, loss: Loss) -> bool:
         """Whether it protects itself against a loss (Law 6): deletions by processes other than
