@@ -266,6 +266,16 @@ class Machine:
                 self._prepare_unplanned(instance)
                 instance.hand_over(now, why)
 
+    def _hand_over_groups(self, now: float) -> None:
+        """FAULT of one member of a sync group is FAULT of all: keepalived releases their VIPs, and
+        each needs its own shield until the peer has it."""
+        for leaving in self._select(lambda i: i.phase is Phase.YIELDING and i.moved_at == now):
+            why = f"{leaving.name}, of the same sync group, is handed over"
+            for member in self._select(lambda i: bool(i.spec.group)):
+                if member.spec.group == leaving.spec.group and member is not leaving:
+                    self._prepare_unplanned(member)
+                    member.hand_over(now, why)
+
     @_on.register
     def _(self, event: events.LinkState) -> None:
         self.windows.link_state(event.time, event.ifindex, event.final, event.managed)
@@ -503,6 +513,7 @@ class Machine:
 
     def _advance(self, now: float) -> None:
         self.requests.tick(now)
+        self._hand_over_groups(now)
         for instance in self.instances.values():
             instance.tick(now)
             if instance.phase is Phase.SHIELDED and not instance.places & self.windows.keys():

@@ -275,6 +275,8 @@ class InstanceSpec:
     sticks_without: IP | None = None
     #: Whether keepalived made the VIPs' interface itself (use_vmac, use_ipvlan).
     own_link: bool = False
+    #: The name of its vrrp_sync_group; empty where it has none.
+    group: str = ""
 
     @property
     def bus_label(self) -> str:

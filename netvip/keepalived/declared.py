@@ -39,6 +39,8 @@ class Declared:
     refreshes: Tri = Tri.UNKNOWN
     #: Whether something besides netvip's track file and check may hold it in FAULT.
     other_trackers: bool = False
+    #: The name of its vrrp_sync_group, whose members keepalived moves together.
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,13 @@ def _declared(configuration: Configuration, instance: VrrpInstance) -> Declared:
         instance.unicast_peers,
         refreshes(configuration, instance),
         _other_trackers(configuration, instance),
+        _group(configuration, instance),
     )
+
+
+def _group(configuration: Configuration, instance: VrrpInstance) -> str:
+    groups = configuration.groups.values()
+    return next((group.name for group in groups if instance.name in group.members), "")
 
 
 def refreshes(configuration: Configuration, instance: VrrpInstance) -> Tri:
@@ -141,7 +149,7 @@ def _other_trackers(configuration: Configuration, instance: VrrpInstance) -> boo
     files = configuration.track_files
     named = (files.get(reference.name) for reference in instance.track_files)
     foreign = any(file is None or file.file != track_path(instance.name) for file in named)
-    grouped = any(instance.name in group.members for group in configuration.groups.values())
+    grouped = bool(_group(configuration, instance))
     further = instance.find("track_process", "track_bfd") or instance.track_interfaces
     within = any(s.inside("track_process") or s.inside("track_bfd") for s in instance.statements)
     return bool(scripts - ours) or foreign or grouped or bool(further) or within

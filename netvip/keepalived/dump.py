@@ -74,6 +74,7 @@ def _instance(
         refreshes=known.refreshes,
         sticks_without=_sticks_without(known, version),
         own_link=own_link,
+        group=known.group,
     )
     state = int(data["state"])
     return spec, Role(state) if state in Role._value2member_map_ else Role.UNKNOWN
