@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from ipaddress import collapse_addresses, ip_network
+from ipaddress import ip_network
 from typing import Any
 
 from netvip.actuators.netlink import NetlinkRequest
+from netvip.actuators.prefixes import fewest
 from netvip.core.actions import Plan
 from netvip.core.model import AF_INET, AF_INET6, IP, Route, family_of
 from netvip.linux import rtnl
@@ -112,8 +113,7 @@ def _prefixes(addresses: Iterable[IP]) -> list[str]:
     """The fewest prefixes that are these addresses and no other: a rule costs the kernel a
     comparison for each packet, and whoever follows rules, as networkd and keepalived do, a message.
     """
-    networks: Iterable[Any] = list(addresses)  # of one family
-    return [str(network) for network in collapse_addresses(networks)]
+    return [str(network) for network in fewest(addresses)]
 
 
 def _host_rules(plan: Plan) -> list[RuleKey]:
