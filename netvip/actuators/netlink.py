@@ -21,9 +21,9 @@ ALREADY_SO = frozenset(
 )
 #: Bytes: a batch for a thousand VIPs, and an answer to each of its messages.
 BUFFER = 1 << 20
-#: The descriptions of so many requests are kept, to name one that the kernel refuses. Far fewer are
-#: unanswered at any time.
-REMEMBERED = 50_000
+#: So many parts without an answer are remembered, to name a request that the kernel refuses. Far
+#: fewer are unanswered at any time, unless answers were lost.
+REMEMBERED = 256
 #: So many requests are one send: the kernel takes some 20 us for each, and answers each.
 PART = 64
 
@@ -37,10 +37,24 @@ class NetlinkRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """Encoded messages for the kernel, a part for each send."""
+class Part:
+    """Encoded messages for one send, numbered from `first`, and a description of each."""
 
-    parts: list[bytes] = field(default_factory=list)
+    data: bytes
+    first: int
+    what: tuple[str, ...]
+
+    @property
+    def last(self) -> int:
+        """The number of its last message, whose answer comes last."""
+        return self.first + len(self.what) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Encoded messages for the kernel."""
+
+    parts: list[Part] = field(default_factory=list)
 
 
 class NetlinkSender:
@@ -49,7 +63,8 @@ class NetlinkSender:
     def __init__(self, refused: Callable[[str, str], None]) -> None:
         self._refused = refused
         self._next = 1
-        self._what: dict[int, str] = {}
+        # What the kernel has not answered yet, by the number of the last message.
+        self._unanswered: dict[int, Part] = {}
         self._socket = open_socket(BUFFER)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
 
@@ -65,25 +80,29 @@ class NetlinkSender:
             batch.parts.append(self._encode(some))
             yield
 
-    def _encode(self, requests: list[NetlinkRequest]) -> bytes:
+    def _encode(self, requests: list[NetlinkRequest]) -> Part:
         first, self._next = self._next, self._next + len(requests)
-        self._what.update({first + i: request.what for i, request in enumerate(requests)})
-        for number in list(islice(self._what, max(0, len(self._what) - REMEMBERED))):
-            del self._what[number]
-        return rtnl.number([request.data for request in requests], first)
+        data = rtnl.number([request.data for request in requests], first)
+        return Part(data, first, tuple(request.what for request in requests))
 
     def send(self, batch: Batch) -> Parts:
         """Send a batch. The kernel has carried out each part, in order, when its send returns."""
         for part in batch.parts:
-            self._socket.send(part)
+            self._send(part)
             yield
 
     def do(self, requests: Iterable[NetlinkRequest]) -> Parts:
         """Encode requests and send them, part by part."""
         left = iter(requests)
         while some := list(islice(left, PART)):
-            self._socket.send(self._encode(some))
+            self._send(self._encode(some))
             yield
+
+    def _send(self, part: Part) -> None:
+        self._unanswered[part.last] = part
+        if len(self._unanswered) > REMEMBERED:
+            del self._unanswered[next(iter(self._unanswered))]
+        self._socket.send(part.data)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Read answers as they arrive."""
@@ -104,4 +123,11 @@ class NetlinkSender:
             return
         code = error_of(message)
         if code not in ALREADY_SO:
-            self._refused(self._what.get(message.sequence, "a request"), rtnl.why(code))
+            self._refused(self._what(message.sequence), rtnl.why(code))
+        self._unanswered.pop(message.sequence, None)
+
+    def _what(self, number: int) -> str:
+        for part in self._unanswered.values():
+            if part.first <= number <= part.last:
+                return part.what[number - part.first]
+        return "a request"

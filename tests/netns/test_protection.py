@@ -334,6 +334,7 @@ def test_so_many_unanswered_requests_can_be_named(
     lan: int, kernel: Kernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("netvip.actuators.netlink.REMEMBERED", 2)
+    monkeypatch.setattr("netvip.actuators.netlink.PART", 1)
     own = mirrored().addresses(lan)[0].ip
     finish(
         objects.put_back(
