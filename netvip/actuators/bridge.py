@@ -6,12 +6,13 @@ All of them have `protocol kernel`, which networkd does not delete (fact nexthop
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from ipaddress import ip_network
 from typing import Any
 
 from netvip.actuators.netlink import NetlinkRequest
-from netvip.actuators.prefixes import fewest
+from netvip.actuators.prefixes import few, fewest
+from netvip.const import BRIDGE_PREFIXES
 from netvip.core.actions import Plan
 from netvip.core.model import AF_INET, AF_INET6, IP, Route, family_of
 from netvip.linux import rtnl
@@ -34,12 +35,20 @@ class RuleKey:
     table: int
     source: str | None = None
     suppress_default: bool = False
+    #: Whether it is for packets alone that the host itself sends.
+    only_sent: bool = False
 
     def request(self, kind: int) -> NetlinkRequest:
         """The request to add (RTM_NEWRULE) or delete (RTM_DELRULE) the rule."""
         source = ip_network(self.source) if self.source else None
         data = rtnl.set_rule(
-            kind, self.family, self.pref, self.table, source, self.suppress_default
+            kind,
+            self.family,
+            self.pref,
+            self.table,
+            source,
+            self.suppress_default,
+            self.only_sent,
         )
         verb = "add" if kind == rtnl.RTM_NEWRULE else "delete"
         what = f"to {verb} the rule from {self.source or 'all'} lookup {self.table}"
@@ -51,7 +60,7 @@ class Bridge:
     """What a plan puts into the kernel besides the shield, worked out once."""
 
     plan: Plan
-    #: The rules of its VIPs, which no other instance uses.
+    #: The rules of its VIPs. Other instances of the interface may have the same.
     vip_rules: tuple[RuleKey, ...]
     #: The rules of the host, which the instances of an interface share.
     host_rules: tuple[RuleKey, ...]
@@ -85,9 +94,10 @@ class Bridge:
         family = family_of(route.destination.network_address)
         return self.nexthops.get((family, route.gateway))
 
-    def down(self) -> Iterator[NetlinkRequest]:
-        """Delete what no other instance uses."""
-        return (rule.request(rtnl.RTM_DELRULE) for rule in self.vip_rules)
+    def down(self, others: Iterable[Bridge]) -> Iterator[NetlinkRequest]:
+        """Delete the rules of its VIPs that none of the others uses."""
+        used = {rule for other in others for rule in other.vip_rules}
+        return (r.request(rtnl.RTM_DELRULE) for r in self.vip_rules if r not in used)
 
 
 def _vip_rules(plan: Plan) -> list[RuleKey]:
@@ -101,19 +111,26 @@ def _vip_rules(plan: Plan) -> list[RuleKey]:
     for family, before, _ in plan.prefs:
         vips = [vip.ip for vip in plan.vips if family_of(vip.ip) == family]
         for table in dict.fromkeys(policies.get(ip) for ip in vips):
-            for source in _prefixes(ip for ip in vips if policies.get(ip) == table):
+            here = [ip for ip in vips if policies.get(ip) == table]
+            for source, only_sent in _prefixes(here, plan.apart):
                 if table is not None:
                     rules.append(RuleKey(family, before, table, source))
-                rules.append(RuleKey(family, before, rtnl.RT_TABLE_MAIN, source, True))
-                rules.append(RuleKey(family, before, plan.numbers.vip_table, source))
+                main, own = rtnl.RT_TABLE_MAIN, plan.numbers.vip_table
+                rules.append(RuleKey(family, before, main, source, True, only_sent))
+                rules.append(RuleKey(family, before, own, source, False, only_sent))
     return rules
 
 
-def _prefixes(addresses: Iterable[IP]) -> list[str]:
-    """The fewest prefixes that are these addresses and no other: a rule costs the kernel a
-    comparison for each packet, and whoever follows rules, as networkd and keepalived do, a message.
+def _prefixes(vips: list[IP], apart: tuple[IP, ...] | None) -> list[tuple[str, bool]]:
+    """The prefixes that have rules, and whether these are for packets alone that the host sends.
+
+    The fewest prefixes that are the VIPs and no other address; where these are many, wider ones. A
+    rule for other addresses may not match what the host forwards (fact rules-cost).
     """
-    return [str(network) for network in fewest(addresses)]
+    exact = fewest(vips)
+    if apart is None or len(exact) <= BRIDGE_PREFIXES:
+        return [(str(network), False) for network in exact]
+    return [(str(network), True) for network in few(vips, apart, BRIDGE_PREFIXES)]
 
 
 def _host_rules(plan: Plan) -> list[RuleKey]:
@@ -184,7 +201,7 @@ def record(bridges: Iterable[Bridge]) -> dict[str, Any]:
     built = list(bridges)
     rules = {rule for one in built for rule in (*one.vip_rules, *one.host_rules)}
     return {
-        "rules": [[r.family, r.pref, r.table, r.source, r.suppress_default] for r in rules],
+        "rules": [list(astuple(rule)) for rule in rules],
         "nexthops": sorted({number for one in built for number in one.nexthops.values()}),
     }
 

@@ -76,11 +76,11 @@ class Protector:
         if built is None:
             return
         plan = built.plan
-        others = [o.plan for o in self._active.values() if o.plan.ifindex == plan.ifindex]
-        yield from self._sender.do(built.down())
+        others = [o for o in self._active.values() if o.plan.ifindex == plan.ifindex]
+        yield from self._sender.do(built.down(others))
         if not others:
             yield from self._sender.do(bridge.down_shared(self._built.pop(plan.ifindex, ())))
-        shared = {address.ip.packed for other in others for address in (*other.vips, *other.own)}
+        shared = {address.ip.packed for o in others for address in (*o.plan.vips, *o.plan.own)}
         gone = (a for a in (*plan.vips, *plan.own) if a.ip.packed not in shared)
         yield from self._sender.do(shield.down(gone, self._lo))
 

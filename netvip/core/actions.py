@@ -63,6 +63,9 @@ class Plan:
     #: The gateways of all routes of the interface, None for none, with their family: the same for
     #: all instances of the interface, which share its nexthops.
     gateways: tuple[tuple[int, IP | None], ...] = ()
+    #: Addresses of the host whose packets no rule for the VIPs may match; None: a rule's prefix may
+    #: have no other address than the VIPs.
+    apart: tuple[IP, ...] | None = None
 
     @property
     def every_route(self) -> tuple[Route, ...]:

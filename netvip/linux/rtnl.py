@@ -85,7 +85,8 @@ RTA_MULTIPATH, RTA_TABLE, RTA_VIA, RTA_ENCAP, RTA_NH_ID = 9, 15, 18, 22, 30
 #: linux/nexthop.h
 NHA_ID, NHA_OIF, NHA_GATEWAY = 1, 5, 6
 #: linux/fib_rules.h
-FRA_SRC, FRA_PRIORITY, FRA_FLOW, FRA_SUPPRESS_PREFIXLEN, FRA_TABLE = 2, 6, 11, 14, 15
+FRA_SRC, FRA_IIFNAME, FRA_PRIORITY, FRA_FLOW = 2, 3, 6, 11
+FRA_SUPPRESS_PREFIXLEN, FRA_TABLE = 14, 15
 FRA_PAD, FRA_PROTOCOL = 18, 21
 
 #: struct ifa_cacheinfo, ifinfomsg, rtmsg, nhmsg and fib_rule_hdr.
@@ -292,13 +293,16 @@ def set_rule(
     table: int,
     source: Network | None = None,
     suppress_default: bool = False,
+    only_sent: bool = False,
 ) -> bytes:
-    """RTM_NEWRULE or RTM_DELRULE of one of our rules, all of it named, so no other ever matches."""
+    """RTM_NEWRULE or RTM_DELRULE of one of our rules, all of it named, so no other ever matches.
+    `only_sent`: for packets that the host itself sends, not for those that it forwards."""
     length = source.prefixlen if source else 0
     header = (family, 0, length, 0, table if table < 256 else 0, FR_ACT_TO_TBL, 0)
     attrs = [
         RULE_HEADER.pack(*header),
         _attribute(FRA_SRC, source.network_address.packed) if source else b"",
+        _attribute(FRA_IIFNAME, b"lo\0") if only_sent else b"",
         _attribute(FRA_PRIORITY, U32.pack(pref)),
         _attribute(FRA_TABLE, U32.pack(table)),
         _attribute(FRA_PROTOCOL, bytes([RTPROT_KERNEL])),

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 from pathlib import Path
+from subprocess import CalledProcessError
 
 import pytest
 
 from netvip.actuators import objects, protect
 from netvip.actuators.netlink import NetlinkSender
 from netvip.actuators.parts import finish
-from netvip.const import TAG
+from netvip.const import BRIDGE_PREFIXES, TAG
 from netvip.core.actions import Plan
 from netvip.core.mirror import Mirror
 from netvip.core.model import Address
@@ -139,6 +141,94 @@ def test_neighbouring_vips_share_rules(lan: int, kernel: Kernel) -> None:
     for number in range(16, 33):
         ip("address", "delete", f"10.78.0.{number}/32", "dev", "ens160")
     assert everything() == before
+
+
+@pytest.fixture
+def scattered(lan: int) -> Iterator[list[str]]:
+    """VIPs of which no two are neighbours, and one of the host's own addresses among them."""
+    every = [f"10.78.0.{number}" for number in range(1, 64, 2)]
+    for vip in (*every, "10.78.0.32"):
+        ip("address", "add", f"{vip}/32", "dev", "ens160")
+    yield every
+    for vip in (*every, "10.78.0.32"):
+        ip("address", "delete", f"{vip}/32", "dev", "ens160")
+
+
+def planned_for(lan: int, addresses: Iterable[str]) -> Plan:
+    mirror, wanted = mirrored(), set(addresses)
+    found = [a for a in mirror.addresses(lan) if str(a.ip) in wanted]
+    first = build.first_number(mirror.taken)
+    assert first is not None
+    keys = frozenset(a.key for a in mirror.addresses(lan) if str(a.ip) in EVERY_SCATTERED)
+    return build.build(mirror, lan, found, keys, build.numbers(first, 0))
+
+
+EVERY_SCATTERED = frozenset(f"10.78.0.{number}" for number in range(1, 64, 2))
+
+
+def sources(network: str) -> list[str]:
+    return [line.split("\t")[1] for line in ip("rule").splitlines() if f"from {network}" in line]
+
+
+def test_many_scattered_vips_share_rules(lan: int, scattered: list[str], kernel: Kernel) -> None:
+    before = everything()
+    finish(kernel.protection.prepare("VI_1", planned_for(lan, scattered)))
+    finish(kernel.protection.protect("VI_1"))
+    rules = sources("10.78")
+    assert len(rules) <= 4 * BRIDGE_PREFIXES < 2 * len(scattered)
+    assert all("iif lo" in rule for rule in rules)
+    assert rules[:2] == [
+        "from 10.78.0.0/28 iif lo lookup main suppress_prefixlength 0",
+        "from 10.78.0.0/28 iif lo lookup 71000",
+    ]
+    # The host's own address is under none of their prefixes.
+    assert not any("10.78.0.32" in rule for rule in rules)
+    ip("route", "delete", "default")
+    for vip in scattered:
+        assert "via 10.77.0.100" in ip("route", "get", "192.0.2.1", "from", vip)
+        # Nor is the way back unknown to a reverse path filter.
+        assert "local" in ip("route", "get", vip, "from", "192.0.2.1", "iif", "ens160")
+    # What the host forwards from an address under one of their prefixes is none of netvip's.
+    with pytest.raises(CalledProcessError):
+        ip("route", "get", "192.0.2.1", "from", "10.78.0.2", "iif", "ens160")
+    ip("route", "add", "default", "via", "10.77.0.100")
+    finish(kernel.protection.unprotect("VI_1"))
+    assert everything() == before
+    kernel.close()
+    assert kernel.refused == []
+
+
+def test_a_shared_rule_goes_with_the_last_instance(
+    lan: int, scattered: list[str], kernel: Kernel
+) -> None:
+    before, halves = everything(), {"VI_1": scattered[::2], "VI_2": scattered[1::2]}
+    for instance, addresses in halves.items():
+        finish(kernel.protection.prepare(instance, planned_for(lan, addresses)))
+        finish(kernel.protection.protect(instance))
+    ip("route", "delete", "default")
+    for instance, left in (("VI_1", scattered[1::2]), ("VI_2", [])):
+        for vip in left:
+            assert "via 10.77.0.100" in ip("route", "get", "192.0.2.1", "from", vip)
+        finish(kernel.protection.unprotect(instance))
+        for vip in left:
+            assert "via 10.77.0.100" in ip("route", "get", "192.0.2.1", "from", vip)
+    ip("route", "add", "default", "via", "10.77.0.100")
+    assert everything() == before
+    kernel.close()
+    assert kernel.refused == []
+
+
+def test_no_prefix_is_wide_where_the_host_leaves_by_another_interface(
+    lan: int, scattered: list[str], kernel: Kernel
+) -> None:
+    ip("link", "add", "dmz", "type", "veth", "peer", "name", "dmzpeer")
+    ip("link", "set", "dmz", "up")
+    ip("address", "add", "10.99.0.1/24", "dev", "dmz")
+    assert planned_for(lan, scattered).apart is not None
+    ip("route", "replace", "default", "via", "10.77.0.100", "metric", "200")
+    ip("route", "delete", "default", "via", "10.77.0.100", "metric", "0")
+    ip("route", "add", "default", "via", "10.99.0.100", "metric", "100")
+    assert planned_for(lan, scattered).apart is None
 
 
 def test_the_operator_s_table_is_copied(lan: int, kernel: Kernel) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 
 from netvip.const import (
+    BRIDGE_PREFIXES,
     BRIDGE_ROUTES,
     NUMBER_BLOCK,
     NUMBER_FIRST,
@@ -125,6 +126,35 @@ def _prefs(mirror: Mirror, families: Iterable[int]) -> tuple[tuple[int, int, int
     )  # without an unconditional rule to main, netvip does not know where its rules would stand
 
 
+def _apart(
+    mirror: Mirror, ifindex: int, own: Sequence[Address], routes: Iterable[Route]
+) -> tuple[IP, ...] | None:
+    """The host's addresses besides the VIPs of the interface, which may not stand under a prefix
+    with VIPs; None where no such prefix may have other addresses than VIPs.
+
+    A rule for a prefix leads packets that the host itself sends, a transparent proxy's from an
+    address of its client too, to main, and from there not by main's default route but by the
+    bridge's. Both are the same where the host leaves by this interface.
+    """
+    others = [index for index in mirror.links if index != ifindex]
+    defaults = [route for route in routes if route.destination.prefixlen == 0]
+    elsewhere = [r for index in others for r in mirror.routes(index) if not r.destination.prefixlen]
+    if any(
+        _family(one) == _family(other) and other.metric <= one.metric
+        for one in defaults
+        for other in elsewhere
+    ):
+        return None
+    # What has a lifetime on lo is a shield.
+    lo = mirror.index("lo")
+    found = (a for index in others for a in mirror.addresses(index) if index != lo or not a.dynamic)
+    return tuple(address.ip for address in (*own, *found))
+
+
+def _family(route: Route) -> int:
+    return family_of(route.destination.network_address)
+
+
 def build(
     mirror: Mirror,
     ifindex: int,
@@ -138,7 +168,8 @@ def build(
     on lo.
     """
     families = {family_of(vip.ip) for vip in vips}
-    own = [a for a in own_addresses(mirror, ifindex, all_vips) if a.ip.version == 4]
+    every_own = own_addresses(mirror, ifindex, all_vips)
+    own = [a for a in every_own if a.ip.version == 4]
     every, tables = bridged_routes(mirror, ifindex), _operators_tables(mirror, ifindex)
     routes = [route for route in every if route.destination.version in _ip(families)]
     on_lo = {  # put there by the operator; a shield's address has a lifetime
@@ -158,6 +189,9 @@ def build(
         _prefs(mirror, families),
         _policies(mirror, tables, vip_ips, own_ips, where),
         _gateways((*every, *chain.from_iterable(tables.values()))),
+        _apart(mirror, ifindex, every_own, routes)
+        if len(shielded) > BRIDGE_PREFIXES and not any(tables.values())
+        else None,
     )
 
 
