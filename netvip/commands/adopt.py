@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import os
+import asyncio
 import pwd
 import re
 import signal
@@ -16,7 +16,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import product
 from pathlib import Path
-from types import FrameType
+from types import FrameType, MappingProxyType
 
 from netvip import config
 from netvip.const import RUN, STATE_DIRECTORY
@@ -27,10 +27,9 @@ from netvip.errors import ConfigError, DaemonUnreachable, DumpError, NetvipError
 from netvip.keepalived import adoption, adoption_lines, files, script_files, unadoption
 from netvip.keepalived.backup import Backup, Saved
 from netvip.keepalived.configuration import Configuration
+from netvip.keepalived.current import Current, current
 from netvip.keepalived.edits import diff
 from netvip.keepalived.files import AdoptError
-from netvip.keepalived.place import Place, place
-from netvip.keepalived.process import configuration_id, parent
 from netvip.keepalived.reader import read
 from netvip.keepalived.reverted import Reverted, reverted
 from netvip.keepalived.scripts import default_user
@@ -117,16 +116,22 @@ def _sources(words: list[str]) -> dict[str, IPv4Address | IPv6Address]:
     return found
 
 
-def _found(sources: Sources) -> tuple[Place, Configuration, adoption.Host]:
-    """Where the files are, what they say, and what the host tells."""
-    where, node, version = _running()
-    configuration = read(where.main_file, node=node, version=version, root=where.root)
+def _found(sources: Sources) -> tuple[Current, Configuration, adoption.Host]:
+    """The keepalived, what its files say, and what the host tells."""
+    now = _running()
+    configuration = _read(now)
     if not configuration.instances:
         raise AdoptError(
-            f"no vrrp_instance in {where.main_file}: keepalived runs no VRRP; netvip doctor tells "
-            "why"
+            f"no vrrp_instance in {now.place.main_file}: keepalived runs no VRRP; "
+            "netvip doctor tells why"
         )
-    return where, configuration, _host(configuration, sources, where, node, version)
+    return now, configuration, _host(configuration, sources, now)
+
+
+def _read(now: Current, given: Mapping[Path, str] = MappingProxyType({})) -> Configuration:
+    """Its configuration, with these texts in the place of the files'."""
+    version, root = now.build.version, now.place.root
+    return read(now.place.main_file, node=now.node, version=version, root=root, given=given)
 
 
 def _check(sources: Sources, wrap_checks: bool) -> int:
@@ -136,21 +141,19 @@ def _check(sources: Sources, wrap_checks: bool) -> int:
 
 
 def _print(sources: Sources, names: Sequence[str]) -> int:
-    where, node, version = _running()
-    main_file = where.main_file
-    now = read(main_file, node=node, version=version, root=where.root)
-    if unknown := sorted(set(names) - now.instances.keys()):
-        raise AdoptError(f"no vrrp_instance {', '.join(unknown)} in {main_file}")
-    given = unadoption.bare(now)
-    bare = read(main_file, node=node, version=version, root=where.root, given=given)
-    host = _host(now, sources, where, node, version)
+    now = _running()
+    adopted = _read(now)
+    if unknown := sorted(set(names) - adopted.instances.keys()):
+        raise AdoptError(f"no vrrp_instance {', '.join(unknown)} in {now.place.main_file}")
+    bare = _read(now, unadoption.bare(adopted))
+    host = _host(adopted, sources, now)
     for line in adoption_lines.lines(bare, host, names):
         print(line)
     return 1 if _report_left(bare, host) else 0
 
 
 def _adopt(apply: bool, sources: Sources, wrap_checks: bool) -> int:
-    where, configuration, host = _found(sources)
+    now, configuration, host = _found(sources)
     _report_astray(configuration)
     changed = adoption.adopted(configuration, host, wrap_checks)
     left = _report_left(configuration, host)
@@ -159,12 +162,12 @@ def _adopt(apply: bool, sources: Sources, wrap_checks: bool) -> int:
         return 1 if left else 0
     _report_consequences(configuration, host)
     # Bytes that are not UTF-8 are shown escaped; the files keep them.
-    shown = diff(where.names(configuration.texts), where.names(changed))
+    shown = diff(now.place.names(configuration.texts), now.place.names(changed))
     print(shown.encode(errors="surrogateescape").decode(errors="replace"), end="")
     if not apply:
         print("\nnothing was changed; netvip adopt --apply makes this change")
         return 1
-    if where.is_contained:
+    if now.place.is_contained:
         raise AdoptError(
             "keepalived runs in a container: make this change where its configuration comes from "
             "(a volume, an image, a template), and reload keepalived; see netvip(8), Containers"
@@ -175,7 +178,7 @@ def _adopt(apply: bool, sources: Sources, wrap_checks: bool) -> int:
     after = {path: files.encoded(text) for path, text in changed.items()}
     if wrap_checks:
         _with_tmpfiles(before, after, adoption.wrapped_users(configuration, host))
-    _apply(where.main_file, before, after)
+    _apply(now, before, after)
     print("applied; netvip adopt --revert restores the files")
     return 1 if left else 0
 
@@ -183,16 +186,20 @@ def _adopt(apply: bool, sources: Sources, wrap_checks: bool) -> int:
 def _host(
     configuration: Configuration,
     sources: Mapping[str, IPv4Address | IPv6Address],
-    where: Place,
-    node: str | None,
-    version: tuple[int, ...],
+    now: Current,
 ) -> adoption.Host:
     user = default_user(configuration, _has_user)
     host = adoption.Host(
-        version, own_addresses(), sources, node, user or "root", _unprotectable(), too_many
+        now.build.version,
+        own_addresses(),
+        sources,
+        now.node,
+        user or "root",
+        _unprotectable(),
+        too_many,
+        no_default_user=user is None,
     )
-    host = replace(host, no_default_user=user is None)
-    if where.is_contained:
+    if now.place.is_contained:
         return host  # its scripts and users are not this host's
     commands = [line.command for line in adoption.foreign_scripts(configuration)]
     secure = configuration.globals("enable_script_security") is not None
@@ -251,29 +258,13 @@ def _with_tmpfiles(
 # --- what the host tells --------------------------------------------------------------------------
 
 
-def _running() -> tuple[Place, str | None, tuple[int, ...]]:
-    """Where the files of the keepalived are that runs, its id for @id lines, and its version; of
-    the one that is installed, if none runs. Raises DumpError."""
-    import asyncio
-
-    from netvip.keepalived.ask import build_of
-
-    main_file, pid = config.load().keepalived_conf, parent()
-    if pid is None:
-        return Place(main_file), os.uname().nodename.partition(".")[0], _version()
-    where = place(pid, main_file)
-    version = asyncio.run(build_of(pid)).version if where.is_contained else _version()
-    return where, configuration_id(pid), version
-
-
-def _version() -> tuple[int, ...]:
-    from netvip.keepalived.ask import VERSION
-
-    done = _run("keepalived", "-v")
-    found = VERSION.search(done.stdout + done.stderr)
-    if found is None:
+def _running() -> Current:
+    """The keepalived of this host. Raises DumpError, and AdoptError where its version is not known:
+    what is to be added depends on it."""
+    now = asyncio.run(current(config.load().keepalived_conf))
+    if not now.build.version:
         raise AdoptError("cannot read the version from keepalived -v; is keepalived installed?")
-    return tuple(map(int, found[1].split(".")))
+    return now
 
 
 def own_addresses() -> dict[tuple[str, int], IPv4Address | IPv6Address]:
@@ -307,20 +298,18 @@ def _unprotectable() -> dict[tuple[str, int], str]:
 # --- applying -------------------------------------------------------------------------------------
 
 
-def _apply(
-    main_file: Path, before: Mapping[Path, bytes | None], after: Mapping[Path, bytes]
-) -> None:
+def _apply(now: Current, before: Mapping[Path, bytes | None], after: Mapping[Path, bytes]) -> None:
     """Write the files and have keepalived run them. Whatever happens meanwhile, a signal included,
     all is as it was before, or a backup is left that `netvip adopt --revert` takes."""
     backup = Backup(BACKUP)
     earlier, is_reloading = backup.load(), False
     with _signals_raise() as interrupted:
         try:
-            complaints = _complaints(main_file)
+            complaints = _complaints(now)
             backup.save(_with(earlier, before, after))
             files.write(after)
             _make_directories()
-            _validate(main_file, complaints)
+            _validate(now, complaints)
             is_reloading = True
             if _reload():
                 _confirm()
@@ -422,10 +411,10 @@ def _revert() -> int:
 def _read_as_it_runs(given: Mapping[Path, str]) -> Configuration:
     """The configuration, for a revert; keepalived may be gone."""
     try:
-        where, node, version = _running()
+        now = _running()
     except (AdoptError, DumpError):
-        where, node, version = Place(config.load().keepalived_conf), None, ()
-    return read(where.main_file, node=node, version=version, root=where.root, given=given)
+        return read(config.load().keepalived_conf, given=given)
+    return _read(now, given)
 
 
 def _report_edited(found: Reverted) -> None:
@@ -448,18 +437,18 @@ def _make_directories() -> None:
         state.unlink(missing_ok=True)
 
 
-def _complaints(main_file: Path) -> list[str]:
+def _complaints(now: Current) -> list[str]:
     """What keepalived -t reports, without the places; empty if it reports nothing."""
-    if _version() < adoption.TRACKS:
+    if now.build.version < adoption.TRACKS:
         return []  # it cannot check a configuration
-    done = _run("keepalived", "-t", "-f", str(main_file))
+    done = _run("keepalived", "-t", "-f", str(now.place.main_file))
     said = (done.stderr + done.stdout).strip() or f"exit status {done.returncode}"
     return PLACE.sub("", said).splitlines() if done.returncode else []
 
 
-def _validate(main_file: Path, before: list[str]) -> None:
+def _validate(now: Current, before: list[str]) -> None:
     """Refuse if keepalived -t reports something that it did not report before."""
-    new = [line for line in _complaints(main_file) if line not in before]
+    new = [line for line in _complaints(now) if line not in before]
     # keepalived runs it all the same, and the operator decides about the switch.
     new = [line for line in new if not line.startswith(NO_SECURITY)]
     if new:
@@ -502,8 +491,6 @@ def _unguarded() -> str:
 
 
 def _ask_keepalived() -> dict[str, str]:
-    import asyncio
-
     from netvip.keepalived.ask import ask_once
 
     specs = asyncio.run(ask_once(config.load().keepalived_conf))

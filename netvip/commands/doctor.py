@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,6 @@ from netvip.doctor.judgement import judge
 from netvip.doctor.networkd_facts import Networkd, hooks, networkd
 from netvip.doctor.rules import apply_rules
 from netvip.errors import DumpError, NetworkdUnreachable
-from netvip.keepalived.place import Place, place
-from netvip.keepalived.process import configuration_id, parent
 from netvip.keepalived.reader import read
 
 
@@ -66,14 +63,14 @@ def _elsewhere(path: Path) -> Facts:
 
 
 def _here() -> Facts:
-    from netvip.keepalived.ask import ask_once, build_of, installed
+    from netvip.keepalived.ask import ask_once
+    from netvip.keepalived.current import current
     from netvip.sources.filters import look
 
-    main_file, pid = config.load().keepalived_conf, parent()
-    where = place(pid, main_file) if pid is not None else Place(main_file)
-    node = configuration_id(pid) if pid is not None else os.uname().nodename.partition(".")[0]
-    build = asyncio.run(build_of(pid) if pid is not None else installed())
-    configuration = read(where.main_file, node=node, version=build.version, root=where.root)
+    main_file = config.load().keepalived_conf
+    now = asyncio.run(current(main_file))
+    where, build = now.place, now.build
+    configuration = read(where.main_file, node=now.node, version=build.version, root=where.root)
     addresses = [a for i in configuration.instances.values() for a in i.addresses]
     interfaces = {address.interface for address in addresses}
     hurts, why = asyncio.run(look())

@@ -35,6 +35,8 @@ REREAD_EVERY = 0.005
 VERSION = re.compile(r"Keepalived v(\d{1,4}(?:\.\d{1,4}){0,4})")
 #: The words that keepalived -v prints of what was built in stand together in the program.
 BUILT_IN = re.compile(r" VRRP [^\0]{0,400} JSON\b")
+#: A user's PATH lacks some of these.
+PROGRAMS = "/usr/sbin:/usr/local/sbin:/sbin:/usr/bin"
 #: Debian's is 0.9 MB.
 LARGEST_PROGRAM = 8 << 20
 
@@ -78,7 +80,7 @@ def _numbers(version: re.Match[str]) -> tuple[int, ...]:
 
 async def installed() -> Build:
     """What `keepalived -v` tells."""
-    program = shutil.which("keepalived", path="/usr/sbin:/usr/local/sbin:/sbin:/usr/bin")
+    program = shutil.which("keepalived", path=f"{os.environ.get('PATH', os.defpath)}:{PROGRAMS}")
     text = (await output(program, "-v") or "") if program else ""
     found = VERSION.search(text)
     # The text lists what was built in; only a text that was read can lack a word.

@@ -20,10 +20,13 @@ from netvip.config import Config
 from netvip.errors import ConfigError
 from netvip.keepalived import files
 from netvip.keepalived.adoption import NO_TRACK, Host, adopted, unprotectable, unprotectable_ones
+from netvip.keepalived.ask import Build
 from netvip.keepalived.backup import Backup
 from netvip.keepalived.configuration import Configuration
+from netvip.keepalived.current import Current
 from netvip.keepalived.edits import diff
 from netvip.keepalived.files import AdoptError
+from netvip.keepalived.place import Place
 from netvip.keepalived.reader import read
 from tests.unit.helpers import command as netvip
 from tests.unit.helpers import run
@@ -449,12 +452,17 @@ RELOAD = ["systemctl is-active --quiet keepalived.service", "systemctl reload ke
 AWKWARD = instance("interface ens160", end="\r\n").encode() + b"# Gr\xfc\xdfe \xff\xc3\r\nx\0\x85 "
 
 
+def now(conf: Path) -> Current:
+    """A keepalived that is installed and does not run."""
+    return Current(Place(conf), None, Build(HOST.version))
+
+
 def apply(conf: Path) -> None:
     configuration = read(conf)
     changed = adopted(configuration, HOST)
     before: dict[Path, bytes | None] = {path: path.read_bytes() for path in changed}
     after = {path: text.encode(errors="surrogateescape") for path, text in changed.items()}
-    command._apply(conf, before, after)
+    command._apply(now(conf), before, after)
 
 
 def test_apply_validates_backs_up_and_reloads(conf: Path, programs: Programs) -> None:
@@ -528,7 +536,7 @@ def test_a_link_stays_a_link_and_the_mode_stays(conf: Path) -> None:
 def running(conf: Path, programs: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
     """netvip.conf names this configuration, and the host is HOST."""
     monkeypatch.setattr(config, "load", lambda: Config(keepalived_conf=conf))
-    monkeypatch.setattr(command, "parent", lambda: None)
+    monkeypatch.setattr(command, "_running", lambda: now(conf))
     monkeypatch.setattr(command, "_host", lambda *_: HOST)
 
 

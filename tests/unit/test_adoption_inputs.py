@@ -12,6 +12,8 @@ from netvip.commands import adopt as command
 from netvip.errors import ConfigError
 from netvip.keepalived import script_files
 from netvip.keepalived.adoption import Host, adopted
+from netvip.keepalived.ask import Build
+from netvip.keepalived.current import Current
 from netvip.keepalived.files import AdoptError
 from netvip.keepalived.place import Place
 from netvip.keepalived.reader import read
@@ -259,7 +261,7 @@ def test_without_an_instance_there_is_nothing_to_adopt(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = INPUTS / f"{name}.conf"
-    monkeypatch.setattr(command, "_running", lambda: (Place(path), None, (2, 3, 3)))
+    monkeypatch.setattr(command, "_running", lambda: Current(Place(path), None, Build((2, 3, 3))))
     with pytest.raises(AdoptError, match=f"^no vrrp_instance in {path}: "):
         command.main([])
 
@@ -275,7 +277,7 @@ def test_a_file_that_keepalived_does_not_follow_is_told(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     path = INPUTS / f"{name}.conf"
-    monkeypatch.setattr(command, "_running", lambda: (Place(path), None, (2, 3, 3)))
+    monkeypatch.setattr(command, "_running", lambda: Current(Place(path), None, Build((2, 3, 3))))
     monkeypatch.setattr(command, "_host", lambda *_: HOST)
     assert command.main([]) == 1
     said = capsys.readouterr().err
