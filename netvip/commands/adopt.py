@@ -28,7 +28,7 @@ from netvip.keepalived import adoption, adoption_lines, files, script_files, una
 from netvip.keepalived.backup import Backup, Saved
 from netvip.keepalived.configuration import Configuration
 from netvip.keepalived.current import Current, current
-from netvip.keepalived.edits import diff
+from netvip.keepalived.edits import diff, insert
 from netvip.keepalived.files import AdoptError
 from netvip.keepalived.reader import read
 from netvip.keepalived.reverted import Reverted, reverted
@@ -136,8 +136,8 @@ def _read(now: Current, given: Mapping[Path, str] = MappingProxyType({})) -> Con
 
 def _check(sources: Sources, wrap_checks: bool) -> int:
     _, configuration, host = _found(sources)
-    changed = adoption.adopted(configuration, host, wrap_checks)
-    return 1 if changed or adoption.unprotectable_ones(configuration, host) else 0
+    edits = adoption.insertions(configuration, host, wrap_checks)
+    return 1 if edits or adoption.unprotectable_ones(configuration, host) else 0
 
 
 def _print(sources: Sources, names: Sequence[str]) -> int:
@@ -155,14 +155,14 @@ def _print(sources: Sources, names: Sequence[str]) -> int:
 def _adopt(apply: bool, sources: Sources, wrap_checks: bool) -> int:
     now, configuration, host = _found(sources)
     _report_astray(configuration)
-    changed = adoption.adopted(configuration, host, wrap_checks)
+    edits = adoption.insertions(configuration, host, wrap_checks)
     left = _report_left(configuration, host)
-    if not changed:
+    if not edits:
         print(f"nothing to do: every {'other ' if left else ''}instance is guarded")
         return 1 if left else 0
     _report_consequences(configuration, host)
     # Bytes that are not UTF-8 are shown escaped; the files keep them.
-    shown = diff(now.place.names(configuration.texts), now.place.names(changed))
+    shown = diff(now.place.name, configuration.texts, edits)
     print(shown.encode(errors="surrogateescape").decode(errors="replace"), end="")
     if not apply:
         print("\nnothing was changed; netvip adopt --apply makes this change")
@@ -172,6 +172,7 @@ def _adopt(apply: bool, sources: Sources, wrap_checks: bool) -> int:
             "keepalived runs in a container: make this change where its configuration comes from "
             "(a volume, an image, a template), and reload keepalived; see netvip(8), Containers"
         )
+    changed = insert(configuration.texts, edits)
     before: dict[Path, bytes | None] = {
         path: files.encoded(configuration.texts[path]) for path in changed
     }

@@ -77,19 +77,25 @@ class Host:
 
 def adopted(configuration: Configuration, host: Host, wrap_checks: bool = False) -> dict[Path, str]:
     """The files that change, with their new text. Raises ConfigError if something is missing."""
+    return insert(configuration.texts, insertions(configuration, host, wrap_checks))
+
+
+def insertions(
+    configuration: Configuration, host: Host, wrap_checks: bool = False
+) -> list[Insertion]:
+    """What adopted() inserts. Raises ConfigError if something is missing."""
     _refuse_what_ends(configuration)
     left = unprotectable_ones(configuration, host)
     protectable = [i for i in configuration.instances.values() if i.name not in left]
-    insertions = list(_globally(configuration, host)) if protectable else []
+    found = list(_globally(configuration, host)) if protectable else []
     shared = is_shared(configuration)
     for instance in protectable:
         _refuse(instance, host)
-        insertions += _instance(configuration, instance, host, shared)
+        found += _instance(configuration, instance, host, shared)
     if wrap_checks and protectable:
         for script in configuration.scripts.values():
-            insertions += _wrap(configuration, script, host)
-    changed = insert(configuration.texts, insertions)
-    return {path: text for path, text in changed.items() if text != configuration.texts[path]}
+            found += _wrap(configuration, script, host)
+    return found
 
 
 def is_shared(configuration: Configuration) -> bool:

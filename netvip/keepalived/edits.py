@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import accumulate, groupby
 from pathlib import Path
 
 from netvip.keepalived.configuration import Statement
 from netvip.keepalived.lexer import code
 
 _CONDITION = re.compile(r"[ \t]*@\S+[ \t]+")
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _BLANK = re.compile(r"[ \t]*\r?\n")
+#: As difflib has it: what it is, first and last line of the old text, and of the new one.
+_Opcode = tuple[str, int, int, int, int]
 _BRACE = re.compile(r'[{}]|"[^"]*"')
 
 
@@ -105,6 +110,14 @@ def indent(text: str, statement: Statement) -> str:
     return before if not before.strip() else "    "
 
 
+def condition(text: str, statement: Statement) -> str:
+    """What stands before a statement and is compared with the node's id, as @id: empty, or it with
+    a blank behind."""
+    start = statement.words[0].start
+    before = text[text.rfind("\n", 0, start) + 1 : start]
+    return before.lstrip() if _CONDITION.fullmatch(before) else ""
+
+
 def line_before(text: str, statement: Statement, lines: Iterable[str]) -> Insertion:
     """Lines of their own before the statement's, indented and ended like it."""
     start = text.rfind("\n", 0, statement.words[0].start) + 1
@@ -153,14 +166,98 @@ def _ending(text: str) -> str:
     return "\r\n" if first > 0 and text[first - 1] == "\r" else "\n"
 
 
-def diff(before: Mapping[Path, str], after: Mapping[Path, str]) -> str:
-    """A unified diff of the changed files."""
+def diff(
+    names: Callable[[Path], Path], texts: Mapping[Path, str], edits: Iterable[Insertion]
+) -> str:
+    """A unified diff of what insert() changes, with a name for each file.
+
+    The changes are known: to look for them in two texts takes quadratic time.
+    """
+    by_path: dict[Path, list[Insertion]] = {}
+    for edit in dict.fromkeys(edits):
+        by_path.setdefault(edit.path, []).append(edit)
     parts: list[str] = []
-    for path, text in sorted(after.items()):
-        parts += difflib.unified_diff(
-            before.get(path, "").splitlines(keepends=True),
-            text.splitlines(keepends=True),
-            str(path),
-            f"{path} (guarded)",
-        )
+    for path in sorted(by_path):
+        parts += _file_diff(names(path), texts[path], by_path[path])
     return "".join(parts)
+
+
+class _Known(difflib.SequenceMatcher[str]):
+    """Changes that are known, for difflib to put into groups with their context."""
+
+    def __init__(self, changes: list[_Opcode]) -> None:
+        super().__init__()
+        self._changes = changes
+
+    def get_opcodes(self) -> list[_Opcode]:  # type: ignore[override]
+        return self._changes
+
+
+def _file_diff(name: Path, text: str, edits: list[Insertion]) -> Iterator[str]:
+    old = _lines(text)
+    new, changes = list[str](), list[_Opcode]()
+    at = 0
+    for number, line in _edited(text, old, edits):
+        if number > at:
+            changes.append(("equal", at, number, len(new), len(new) + number - at))
+            new += old[at:number]
+        changes += _within(old[number : number + 1], line, number, len(new))
+        new += line
+        at = number + 1
+    if at < len(old):
+        changes.append(("equal", at, len(old), len(new), len(new) + len(old) - at))
+        new += old[at:]
+    yield f"--- {name}\n+++ {name} (guarded)\n"
+    for group in _Known(changes).get_grouped_opcodes():
+        first, last = group[0], group[-1]
+        yield f"@@ -{_span(first[1], last[2])} +{_span(first[3], last[4])} @@\n"
+        for tag, start, end, new_start, new_end in group:
+            if tag == "equal":
+                yield from (f" {_ended(line)}" for line in old[start:end])
+                continue
+            yield from (f"-{_ended(line)}" for line in old[start:end])
+            yield from (f"+{_ended(line)}" for line in new[new_start:new_end])
+
+
+def _edited(text: str, old: list[str], edits: list[Insertion]) -> Iterator[tuple[int, list[str]]]:
+    """The number of each line that is edited, and the lines that it becomes."""
+    starts = [0, *accumulate(map(len, old))]
+    last = len(old) - (not text.endswith("\n"))  # behind it a line of its own begins, or not
+
+    def number_of(edit: Insertion) -> int:
+        return min(bisect_right(starts, edit.offset) - 1, last)
+
+    for number, within in groupby(sorted(edits, key=lambda edit: edit.offset), key=number_of):
+        start, end = starts[number], starts[min(number + 1, len(old))]
+        parts = list[str]()
+        for edit in within:
+            parts += [text[start : edit.offset], edit.text]
+            start = edit.offset
+        yield number, _lines("".join((*parts, text[start:end])))
+
+
+def _within(old: list[str], new: list[str], at: int, new_at: int) -> Iterator[_Opcode]:
+    """The change of one line into lines: it may still be one of them."""
+    if old and old[0] in new:
+        kept = new.index(old[0])
+        yield from [("insert", at, at, new_at, new_at + kept)] if kept else []
+        yield "equal", at, at + 1, new_at + kept, new_at + kept + 1
+        rest = new_at + kept + 1
+        yield from [("insert", at + 1, at + 1, rest, new_at + len(new))] if new[kept + 1 :] else []
+    else:
+        yield "replace", at, at + len(old), new_at, new_at + len(new)
+
+
+def _lines(text: str) -> list[str]:
+    """Lines as keepalived has them: a newline alone ends one."""
+    return _LINE.findall(text)
+
+
+def _ended(line: str) -> str:
+    return line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+
+
+def _span(start: int, end: int) -> str:
+    """Lines as diff(1) counts them."""
+    length = end - start
+    return f"{start + 1}" if length == 1 else f"{start + bool(length)},{length}"

@@ -6,7 +6,6 @@ Another mount namespace is reached through /proc/PID/root, which takes CAP_SYS_P
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,11 +43,9 @@ class Place:
         """The dump, as this process reaches it. Raises OSError."""
         return below(self.dump_root, self.directory) / "keepalived.json"
 
-    def names(self, texts: Mapping[Path, str]) -> dict[Path, str]:
-        """Texts by the names that keepalived itself has for their files."""
-        if self.root == HOST:
-            return dict(texts)
-        return {Path("/", path.relative_to(self.root)): text for path, text in texts.items()}
+    def name(self, path: Path) -> Path:
+        """The name that keepalived itself has for a file, which this process reaches by `path`."""
+        return path if self.root == HOST else Path("/", path.relative_to(self.root))
 
 
 def place(pid: int, configuration: Path) -> Place:

@@ -4,8 +4,10 @@ mean, in whatever form they stand, so that the edit stays."""
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from netvip.const import CHECK_SCRIPT, FIFO, HOLD_SCRIPT, NOTIFY_SCRIPT, TRACK_DIRECTORY
@@ -92,11 +94,14 @@ class _Unadoption:
             _instance(s) for s in after.statements if _is_untracked(s) and _key(s) in self._added
         }
         self._adopted |= {_instance(s) for s in now.statements if len(s.blocks) and self.is_own(s)}
+        #: The blocks in which a line of netvip's stands.
+        self._holding = {s.blocks for s in now.statements if s.blocks and self.is_own(s)}
 
     def changes(self) -> Iterator[Change]:
         """What to do with the text."""
         gone = {id(s): s for s in self._now.statements if s.stands and self.is_own(s)}
         lines = {key: line(self._now.texts[s.path], s) for key, s in gone.items()}
+        removed = _Removed(lines.values())
         for statement in self._now.statements:
             if not statement.stands:
                 continue
@@ -104,7 +109,7 @@ class _Unadoption:
                 yield block(self._now.texts[statement.path], statement)
             elif id(statement) in gone:
                 yield lines[id(statement)]
-            elif self._is_emptied(statement, lines.values()):
+            elif self._is_emptied(statement, removed):
                 yield block(self._now.texts[statement.path], statement)
             else:
                 yield from self._shortened(statement)
@@ -126,19 +131,17 @@ class _Unadoption:
             return words[:1] == [NOTIFY_SCRIPT] and THEN not in words
         return statement.keyword in ADDED and _key(statement) in self._added
 
-    def _is_emptied(self, opener: Statement, lines: Iterable[Change]) -> bool:
+    def _is_emptied(self, opener: Statement, removed: _Removed) -> bool:
         """Whether it opens a block of the adoption's of which nothing is left, no comment even."""
         inside = (*opener.blocks, opener.texts())
         if opener.keyword not in BLOCKS or _key(opener) in self._before:
             return False
-        if not any(s.blocks == inside and self.is_own(s) for s in self._now.statements):
+        if inside not in self._holding:
             return False
         text = self._now.texts[opener.path]
         whole = block(text, opener)
         start, end = text.index("{", opener.words[-1].end) + 1, text.rindex("}", 0, whole.end)
-        within = [c for c in lines if c.path == opener.path and start <= c.start and c.end <= end]
-        left = change({opener.path: text[:end]}, within).get(opener.path, text[:end])[start:]
-        return not left.strip()
+        return removed.all_between(text, opener.path, start, end)
 
     def _shortened(self, statement: Statement) -> Iterator[Change]:
         """A command of the operator's behind one of netvip's."""
@@ -170,6 +173,27 @@ class _Unadoption:
         for before, word in zip(statement.words, statement.words[1:], strict=False):
             if word.text == NO_TRACK:
                 yield Change(statement.path, before.end, word.end)
+
+
+class _Removed:
+    """The lines that go, of each file in their order."""
+
+    def __init__(self, lines: Iterable[Change]) -> None:
+        self._lines: dict[Path, list[Change]] = {}
+        for one in sorted(lines, key=lambda c: (c.start, -c.end)):
+            self._lines.setdefault(one.path, []).append(one)
+
+    def all_between(self, text: str, path: Path, start: int, end: int) -> bool:
+        """Whether nothing but blanks is left between two places in a file."""
+        lines = self._lines.get(path, [])
+        at = start
+        for one in islice(lines, bisect_left(lines, start, key=lambda c: c.start), None):
+            if one.end > end:
+                break
+            if text[at : one.start].strip():
+                return False
+            at = max(at, one.end)
+        return not text[at:end].strip()
 
 
 def _own_names(configuration: Configuration) -> Iterator[str]:

@@ -13,18 +13,27 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from netvip import config
 from netvip.commands import adopt as command
 from netvip.config import Config
 from netvip.errors import ConfigError
 from netvip.keepalived import files
-from netvip.keepalived.adoption import NO_TRACK, Host, adopted, unprotectable, unprotectable_ones
+from netvip.keepalived.adoption import (
+    NO_TRACK,
+    Host,
+    adopted,
+    insertions,
+    unprotectable,
+    unprotectable_ones,
+)
 from netvip.keepalived.ask import Build
 from netvip.keepalived.backup import Backup
 from netvip.keepalived.configuration import Configuration
 from netvip.keepalived.current import Current
-from netvip.keepalived.edits import diff
+from netvip.keepalived.edits import Insertion, diff, insert
 from netvip.keepalived.files import AdoptError
 from netvip.keepalived.place import Place
 from netvip.keepalived.reader import read
@@ -154,13 +163,47 @@ def test_nothing_but_words_is_added(conf: Path) -> None:
     assert {code[0] for code in matcher.get_opcodes()} == {"equal", "insert"}
 
 
+LINE = re.compile(r"[^\n]*\n|[^\n]+")
+
+
 def test_the_diff_names_the_file_and_shows_what_is_added(conf: Path) -> None:
     configuration = read(conf)
-    shown = diff(configuration.texts, adopted(configuration, HOST)).splitlines()
+    shown = diff(Path, configuration.texts, insertions(configuration, HOST)).splitlines()
     assert shown[:2] == [f"--- {conf}", f"+++ {conf} (guarded)"]
     added = len((DEFINITIONS + ADDED_LINES).splitlines())
     assert sum(line.startswith("+") for line in shown[2:]) == added + 2
     assert sum(line.startswith("-") for line in shown[2:]) == 2
+
+
+def patched(text: str, shown: str) -> str:
+    """The text with a unified diff applied, which has to fit everywhere."""
+    old, new, at = LINE.findall(text), list[str](), 0
+    lines = LINE.findall(shown.replace("\n\\ No newline at end of file\n", "\0\n"))
+    for line in lines[2:]:
+        content = line[1:].replace("\0\n", "")
+        if found := re.match(r"@@ -(\d+)(,0)?", line):
+            begin = int(found[1]) - (not found[2])
+            new, at = [*new, *old[at:begin]], begin
+            continue
+        if line[0] in " -":
+            assert content == old[at], (shown, at)
+            at += 1
+        new += [content] if line[0] in " +" else []
+    return "".join([*new, *old[at:]])
+
+
+@given(
+    st.lists(st.sampled_from(["a\n", "}\n", "\n", "b\r\n", "c\f\n"]), max_size=30),
+    st.sampled_from(["", "end"]),
+    st.lists(st.tuples(st.integers(0, 99), st.sampled_from(["x", "\n", "}\n", "\n}", "a\nx\n"]))),
+)
+def test_the_diff_leads_from_the_text_to_the_new_one(
+    lines: list[str], end: str, edits: list[tuple[int, str]]
+) -> None:
+    path, text = Path("/x"), "".join((*lines, end))
+    made = [Insertion(path, at % (len(text) + 1), more) for at, more in edits]
+    shown = diff(Path, {path: text}, made)
+    assert patched(text, shown) == insert({path: text}, made).get(path, text)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ import pytest
 
 from netvip.doctor.facts import Facts, commands
 from netvip.doctor.rules import apply_rules
-from netvip.keepalived.adoption import Host, adopted
+from netvip.keepalived import adoption_lines, unadoption
+from netvip.keepalived.adoption import Host, insertions
 from netvip.keepalived.declared import declaration
 from netvip.keepalived.edits import diff
 from netvip.keepalived.reader import read
@@ -62,7 +63,9 @@ def everything(path: Path) -> None:
     facts = Facts(configuration, (), commands=commands(configuration, here=False))
     apply_rules(facts)
     apply_rules(Facts(configuration, own=own, promote_secondaries=kernel))
-    diff(configuration.texts, adopted(configuration, HOST))
+    diff(Path, configuration.texts, insertions(configuration, HOST))
+    given = unadoption.bare(configuration)
+    list(adoption_lines.lines(read(path, given=given), HOST))
 
 
 def seconds(path: Path, text: str) -> float:
