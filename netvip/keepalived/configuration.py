@@ -187,9 +187,13 @@ class VrrpInstance:
         dropped = self.state == "MASTER" or self.priority == OWNER_PRIORITY
         return Tri.NO if dropped else self.nopreempt
 
+    def own_lines(self, *keywords: str) -> list[Statement]:
+        """The instance's own lines (not those of a block inside it) with such a keyword."""
+        return [s for s in self.statements if len(s.blocks) == 1 and s.keyword in keywords]
+
     def find(self, *keywords: str) -> Statement | None:
-        """The last of the instance's own lines (not of a block inside it) with such a keyword."""
-        own = [s for s in self.statements if len(s.blocks) == 1 and s.keyword in keywords]
+        """The last of them."""
+        own = self.own_lines(*keywords)
         return own[-1] if own else None
 
 
