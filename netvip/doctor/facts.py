@@ -19,6 +19,7 @@ from netvip.keepalived import script_files
 from netvip.keepalived.backup import Backup
 from netvip.keepalived.configuration import IP, Configuration, SyncGroup, VrrpInstance
 from netvip.keepalived.scripts import DEFAULT_USER, opens_file
+from netvip.linux import routing
 
 #: No check script is larger; the rest of a larger file is not read.
 LARGEST_SCRIPT = 64 << 10
@@ -243,12 +244,9 @@ def _waits(path: Path) -> Iterator[tuple[str, str]]:
 
 def own_addresses(vips: set[IP]) -> dict[str, tuple[IPv4Interface | IPv6Interface, ...]]:
     """The host's addresses by interface, without these VIPs."""
-    from netvip.sources.netlink import snapshot
-
-    kernel = snapshot()
-    names = {link.ifindex: link.name for link in kernel.links}
+    names = {link.ifindex: link.name for link in routing.links()}
     found: dict[str, tuple[IPv4Interface | IPv6Interface, ...]] = {}
-    for address in kernel.addresses:
+    for address in routing.addresses():
         name = names.get(address.ifindex, "")
         if name and name != "lo" and address.ip not in vips:
             known = ip_interface(f"{address.ip}/{address.prefixlen}")

@@ -121,15 +121,25 @@ class Objects:
 
 def read() -> Objects:
     """What the kernel has now; some ms where there are no thousands of routes. Raises OSError."""
-    addresses = (address(m) for m in _dump(RTM_GETADDR, IFADDRMSG.size))
     routes = (route(m) for m in _dump(RTM_GETROUTE, RTMSG.size))
     return Objects(
-        _each_once(link(m) for m in _dump(RTM_GETLINK, IFINFOMSG.size)),
-        _each_once(found for found in addresses if found is not None),
+        links(),
+        addresses(),
         _each_once(found for found in routes if found is not None),
         _each_once(rule(m) for m in _dump(RTM_GETRULE, RULE_HEADER.size)),
         _each_once(_nexthops()),
     )
+
+
+def links() -> tuple[Link, ...]:
+    """The interfaces that the kernel has now. Raises OSError."""
+    return _each_once(link(message) for message in _dump(RTM_GETLINK, IFINFOMSG.size))
+
+
+def addresses() -> tuple[Address, ...]:
+    """The addresses that it has. Raises OSError."""
+    found = (address(message) for message in _dump(RTM_GETADDR, IFADDRMSG.size))
+    return _each_once(one for one in found if one is not None)
 
 
 def _each_once(found: Iterable[T]) -> tuple[T, ...]:
