@@ -20,6 +20,7 @@ from netvip.core.model import (
     Rules,
     Tri,
 )
+from netvip.core.objects import KernelObject
 from netvip.core.requests.holds import Hold
 
 
@@ -97,6 +98,29 @@ class RulesSeen(Event):
 
     family: int
     rules: Rules
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectSeen(Event):
+    """A route or rule that may be keepalived's was added or changed."""
+
+    object: KernelObject
+    author: Author
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectLost(Event):
+    """A route or rule that may be keepalived's was removed."""
+
+    object: KernelObject
+    author: Author
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectsListed(Event):
+    """All routes and rules that may be keepalived's: the answer to ListObjects."""
+
+    objects: tuple[KernelObject, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -199,6 +199,18 @@ class Machine:
         self._plans.changed(event.time)
 
     @_on.register
+    def _(self, event: events.ObjectSeen) -> None:
+        self.mirror.add_object(event.object)
+
+    @_on.register
+    def _(self, event: events.ObjectLost) -> None:
+        self.mirror.remove_object(event.object.identity)
+
+    @_on.register
+    def _(self, event: events.ObjectsListed) -> None:
+        self.mirror.load_objects(event.objects)
+
+    @_on.register
     def _(self, event: events.KernelRefused) -> None:
         self._log(Level.ERROR, f"the kernel refused {event.what}: {event.why}")
 

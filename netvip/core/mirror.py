@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping, Set
 
 from netvip.core.model import IP, TABLE_MAIN, Address, AddressKey, Kernel, Link, Route, Rules
+from netvip.core.objects import Identity, KernelObject
 
 
 class Watch:
@@ -42,6 +43,7 @@ class Mirror:
         self.nexthops = True
         self._addresses: dict[int, dict[AddressKey, Address]] = {}
         self._routes: dict[int, dict[Route, None]] = {}
+        self._objects: dict[Identity, KernelObject] = {}
 
     def load(self, kernel: Kernel) -> None:
         """Replace everything."""
@@ -59,6 +61,24 @@ class Mirror:
             self.add(address)
         for route in kernel.routes:
             self.add_route(route)
+        self.load_objects(kernel.objects)
+
+    def load_objects(self, objects: Iterable[KernelObject]) -> None:
+        """These are all routes and rules that may be keepalived's."""
+        self._objects = {thing.identity: thing for thing in objects}
+
+    @property
+    def objects(self) -> Mapping[Identity, KernelObject]:
+        """Routes and rules that may be keepalived's."""
+        return self._objects
+
+    def add_object(self, thing: KernelObject) -> None:
+        """A route or rule is there."""
+        self._objects[thing.identity] = thing
+
+    def remove_object(self, identity: Identity) -> None:
+        """A route or rule is gone."""
+        self._objects.pop(identity, None)
 
     def add(self, address: Address) -> None:
         """An address is there."""

@@ -8,6 +8,8 @@ from enum import Enum
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
+from netvip.core.objects import KernelObject, Listed
+
 IP = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 #: As Linux numbers the address families (linux/socket.h).
@@ -277,6 +279,10 @@ class InstanceSpec:
     own_link: bool = False
     #: The name of its vrrp_sync_group; empty where it has none.
     group: str = ""
+    #: Its virtual routes and rules.
+    objects: tuple[Listed, ...] = ()
+    #: Those that netvip cannot read, in keepalived's words.
+    unread: tuple[str, ...] = ()
 
     @property
     def bus_label(self) -> str:
@@ -344,3 +350,5 @@ class Kernel:
     taken: frozenset[int] = frozenset()
     #: Whether it has nexthop objects (5.3).
     nexthops: bool = True
+    #: Routes and rules that may be keepalived's.
+    objects: tuple[KernelObject, ...] = ()

@@ -11,7 +11,9 @@ from typing import Any
 
 from netvip.core.ip import address
 from netvip.core.model import IP, InstanceSpec, Role, Tri, Vip
+from netvip.core.objects import Listed
 from netvip.errors import DumpError
+from netvip.keepalived import listed
 from netvip.keepalived.declared import Declared
 from netvip.keepalived.traps import in_unicast_trap
 
@@ -59,6 +61,7 @@ def _instance(
     )
     family = socket.AF_INET6 if vips and vips[0].ip.version == 6 else socket.AF_INET
     known = declared.get(name, Declared())
+    objects, unread = _objects(data)
     spec = InstanceSpec(
         name=name,
         interface=interface,
@@ -75,9 +78,23 @@ def _instance(
         sticks_without=_sticks_without(known, version),
         own_link=own_link,
         group=known.group,
+        objects=objects,
+        unread=unread,
     )
     state = int(data["state"])
     return spec, Role(state) if state in Role._value2member_map_ else Role.UNKNOWN
+
+
+def _objects(data: Mapping[str, Any]) -> tuple[tuple[Listed, ...], tuple[str, ...]]:
+    """Its virtual routes and rules, and the words of those that are not understood."""
+    objects, unread = list[Listed](), list[str]()
+    for key, read in (("vroutes", listed.route), ("vrules", listed.rule)):
+        for text in data.get(key, ()):
+            try:
+                objects.append(read(text))
+            except (ValueError, LookupError, StopIteration):
+                unread.append(text)
+    return tuple(objects), tuple(unread)
 
 
 def _sticks_without(known: Declared, version: tuple[int, ...]) -> IP | None:

@@ -17,7 +17,7 @@ DATAGRAM = 1 << 17
 DUMPS_MOST = 4
 #: include/uapi/asm-generic/socket.h and linux/netlink.h; the socket module has none of them.
 SO_RCVBUFFORCE = 33
-SOL_NETLINK, NETLINK_ADD_MEMBERSHIP = 270, 1
+SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, NETLINK_GET_STRICT_CHK = 270, 1, 12
 
 
 def open_socket(receive_buffer: int, groups: Iterable[int] = ()) -> socket.socket:
@@ -63,14 +63,15 @@ def receive(
     return False
 
 
-def dump(request: bytes) -> Iterator[Message]:
-    """The kernel's answer to a dump request. Raises OSError with the error that it answers.
+def dump(request: bytes, strict: bool = False) -> Iterator[Message]:
+    """The kernel's answer to a dump request; `strict`: it heeds the request's conditions (Linux
+    4.20). Raises OSError with the error that it answers.
 
     Where the tables change meanwhile the kernel may leave out what did not change: then it is asked
     again, and each message that was the same comes again."""
     for _ in range(DUMPS_MOST):
         interrupted = False
-        for message in _answers(request):
+        for message in _answers(request, strict):
             interrupted = interrupted or message.is_interrupted
             if message.kind != NLMSG_DONE:
                 yield message
@@ -78,8 +79,10 @@ def dump(request: bytes) -> Iterator[Message]:
             return
 
 
-def _answers(request: bytes) -> Iterator[Message]:
+def _answers(request: bytes, strict: bool) -> Iterator[Message]:
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0) as sock:
+        if strict:
+            sock.setsockopt(SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1)
         sock.send(request)
         while True:
             for message in split(sock.recv(DATAGRAM)):

@@ -7,14 +7,15 @@ import math
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from netvip.const import NUMBER_FIRST, NUMBER_LAST
 from netvip.core import events
 from netvip.core.model import Author, AuthorKind, Kernel, Route, Rules
+from netvip.core.objects import KernelObject, RouteIdentity
 from netvip.core.plan.build import ROUTING_DAEMONS
-from netvip.linux import rtnl
+from netvip.linux import objects, rtnl
 from netvip.linux.netlink_messages import HEADER, Message
 from netvip.linux.netlink_socket import dump, open_socket, receive
 
@@ -157,7 +158,10 @@ class KernelSource:
             report()
 
     def _may_be_keepalived_s(self, message: Message) -> bool:
-        if message.kind != rtnl.RTM_DELADDR:
+        if message.kind in (rtnl.RTM_DELROUTE, rtnl.RTM_DELRULE):
+            if not objects.may_be_keepalived_s(message):
+                return False
+        elif message.kind != rtnl.RTM_DELADDR:
             return False
         return self._author(message.author).kind in (AuthorKind.OTHER, AuthorKind.UNKNOWN)
 
@@ -171,6 +175,8 @@ class KernelSource:
             self._take_link(message, now)
         elif kind in (rtnl.RTM_NEWRULE, rtnl.RTM_DELRULE) and message.author != self._own_port:
             self._rules_changed = True  # they are read once, however many of them have changed
+        if kind in objects.ROUTES or kind in objects.RULES:
+            self._take_object(message, now)
 
     def _take_address(self, message: Message, now: float) -> None:
         address = rtnl.address(message)
@@ -178,14 +184,38 @@ class KernelSource:
             return
         author = self._author(message.author)
         if message.kind == rtnl.RTM_DELADDR:
-            if self._may_be_keepalived_s(message):
-                # Meanwhile nothing that came after this deletion may be reported.
-                self._is_losing = True
-                self._before_loss()
-                self._is_losing = False
+            self._report_adverts(message)
             self._emit(events.AddressLost(time.monotonic(), address, author))
         else:
             self._emit(events.AddressSeen(now, address, author))
+
+    def _report_adverts(self, deletion: Message) -> None:
+        if self._may_be_keepalived_s(deletion):
+            # Meanwhile nothing that came after this deletion may be reported.
+            self._is_losing = True
+            self._before_loss()
+            self._is_losing = False
+
+    def _take_object(self, message: Message, now: float) -> None:
+        found = _object(message)
+        if found is None:
+            return
+        author = self._author(message.author)
+        if message.kind in (rtnl.RTM_DELROUTE, rtnl.RTM_DELRULE):
+            self._report_adverts(message)
+            self._emit(events.ObjectLost(time.monotonic(), found, author))
+        else:
+            self._emit(events.ObjectSeen(now, found, author))
+
+    def list_objects(self) -> None:
+        """Report all routes and rules that may be keepalived's: of some that the kernel deletes it
+        sends no notification (fact nexthops-survive)."""
+        messages = list(_dump(rtnl.RTM_GETRULE))
+        for family in (socket.AF_INET, socket.AF_INET6):
+            messages += dump(objects.dump_request(family), strict=True)
+        found = map(_object, messages)
+        listed = tuple(one for one in found if one is not None)
+        self._emit(events.ObjectsListed(time.monotonic(), listed))
 
     def _take_route(self, message: Message, now: float) -> None:
         route = _route(message)
@@ -229,6 +259,15 @@ def _route(message: Message) -> Route | None:
     return None if route is None or route.table in NETVIP_TABLES else route
 
 
+def _object(message: Message) -> KernelObject | None:
+    """The route or rule, if keepalived may have added it."""
+    found = objects.decode(message)
+    if found is None:
+        return None
+    is_route = isinstance(found.identity, RouteIdentity)
+    return None if is_route and found.identity.table in NETVIP_TABLES else found
+
+
 # --- dumps --------------------------------------------------------------------------------------
 
 
@@ -239,8 +278,13 @@ def _dump(kind: int) -> Iterator[Message]:
 def snapshot() -> Kernel:
     """The kernel's state now; a few ms where there are no thousands of addresses."""
     addresses = [rtnl.address(message) for message in _dump(rtnl.RTM_GETADDR)]
-    routes = [_route(message) for message in _dump(rtnl.RTM_GETROUTE)]
-    rules = _every_rule()
+    routes, found = list[Route | None](), list[KernelObject | None]()
+    for message in _dump(rtnl.RTM_GETROUTE):
+        routes.append(_route(message))
+        found.append(_object(message))
+    policy = list(_dump(rtnl.RTM_GETRULE))
+    rules = _each_rule(policy)
+    found += map(_object, policy)
     nexthops = _nexthops()
     taken = {rule.table for rule in rules} | set(nexthops or ())
     return Kernel(
@@ -250,6 +294,7 @@ def snapshot() -> Kernel:
         _policy(rules),
         frozenset(taken),
         nexthops is not None,
+        tuple(one for one in found if one is not None),
     )
 
 
@@ -262,12 +307,12 @@ def _nexthops() -> list[int] | None:
 
 
 def _rules() -> dict[int, Rules]:
-    return _policy(_every_rule())
+    return _policy(_each_rule(_dump(rtnl.RTM_GETRULE)))
 
 
-def _every_rule() -> list[rtnl.Rule]:
-    """Each once."""
-    return list(dict.fromkeys(rtnl.rule(message) for message in _dump(rtnl.RTM_GETRULE)))
+def _each_rule(messages: Iterable[Message]) -> list[rtnl.Rule]:
+    """Each once: a dump that was interrupted comes again."""
+    return list(dict.fromkeys(map(rtnl.rule, messages)))
 
 
 def _policy(rules: list[rtnl.Rule]) -> dict[int, Rules]:

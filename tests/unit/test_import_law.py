@@ -116,16 +116,16 @@ def test_the_daemon_starts_without_what_encodes_plans() -> None:
 ROOMS = {
     "core": {"const"},
     "wire": set[str](),
-    "linux": {"core.ip", "core.model"},
+    "linux": {"core.ip", "core.model", "core.objects"},
     "networkd": {"const", "errors", "core.model", "linux"},
-    "keepalived": {"const", "errors", "core.ip", "core.model", "linux"},
+    "keepalived": {"const", "errors", "core.ip", "core.model", "core.objects", "linux"},
     "sources": {
         *("const", "errors", "keepalived", "linux", "wire"),
-        *("core.events", "core.model", "core.plan", "core.requests"),
+        *("core.events", "core.model", "core.objects", "core.plan", "core.requests"),
     },
     "actuators": {
         *("const", "errors", "keepalived", "linux", "wire"),
-        *("core.actions", "core.model", "core.requests"),
+        *("core.actions", "core.model", "core.objects", "core.requests"),
     },
     "checks": {
         *("const", "linux", "wire"),
