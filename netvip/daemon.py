@@ -256,6 +256,20 @@ class Daemon:
         return objects.remove(self._sender, action.addresses)
 
     @_act.register
+    def _(self, action: actions.PutBackObjects) -> Parts:
+        return objects.put_back_objects(
+            self._sender, action, lambda: not action.instance or self._keeps_vips(action.instance)
+        )
+
+    @_act.register
+    def _(self, action: actions.RemoveObjects) -> Parts:
+        return objects.remove_objects(self._sender, action)
+
+    @_act.register
+    def _(self, action: actions.ListObjects) -> None:
+        self._kernel.list_objects()
+
+    @_act.register
     def _(self, action: actions.LookForKeepalived) -> None:
         self._keepalived.look(action.instance, action.sender)
 
@@ -315,7 +329,7 @@ class Daemon:
 
     @_act.register
     def _(self, action: actions.SaveSnapshot) -> Parts:
-        return snapshot.save(action.addresses, action.put_back)
+        return snapshot.save(action)
 
     @_act.register
     def _(self, action: actions.SaveHolds) -> None:
@@ -369,7 +383,8 @@ class Daemon:
         self._track_files.clear()
         self._published.hold_till_known()
         self._sender.start(self._loop)
-        self.feed(events.SnapshotLoaded(time.monotonic(), *snapshot.load(), holds_file.load()))
+        now, (vips, put_back, *things) = time.monotonic(), snapshot.load()
+        self.feed(events.SnapshotLoaded(now, vips, put_back, holds_file.load(), *things))
         self._kernel.start(self._loop)
         self._spawn(self._keepalived.run())
         self._spawn(self._filters.run())

@@ -34,15 +34,18 @@ class NetlinkRequest:
 
     data: bytes
     what: str
+    #: The errors that are no news, as the request is sent again later.
+    expected: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Encoded messages for one send, numbered from `first`, and a description of each."""
+    """Encoded messages for one send, numbered from `first`, and what is known of each request."""
 
     data: bytes
     first: int
     what: tuple[str, ...]
+    expected: tuple[frozenset[int], ...]
 
     @property
     def last(self) -> int:
@@ -83,7 +86,8 @@ class NetlinkSender:
     def _encode(self, requests: list[NetlinkRequest]) -> Part:
         first, self._next = self._next, self._next + len(requests)
         data = rtnl.number([request.data for request in requests], first)
-        return Part(data, first, tuple(request.what for request in requests))
+        what, expected = zip(*((one.what, one.expected) for one in requests), strict=True)
+        return Part(data, first, what, expected)
 
     def send(self, batch: Batch) -> Parts:
         """Send a batch. The kernel has carried out each part, in order, when its send returns."""
@@ -122,12 +126,15 @@ class NetlinkSender:
         if message.kind != NLMSG_ERROR:
             return
         code = error_of(message)
-        if code not in ALREADY_SO:
-            self._refused(self._what(message.sequence), rtnl.why(code))
+        what, expected = self._known(message.sequence)
+        if code not in ALREADY_SO and code not in expected:
+            self._refused(what, rtnl.why(code))
         self._unanswered.pop(message.sequence, None)
 
-    def _what(self, number: int) -> str:
+    def _known(self, number: int) -> tuple[str, frozenset[int]]:
+        """What a request was for, and the errors that are no news."""
         for part in self._unanswered.values():
             if part.first <= number <= part.last:
-                return part.what[number - part.first]
-        return "a request"
+                place = number - part.first
+                return part.what[place], part.expected[place]
+        return "a request", frozenset()

@@ -1,4 +1,5 @@
-"""Keeps the VIPs in a file, so that the next daemon can put back what this one could not."""
+"""Keeps VIPs, virtual routes and rules in a file, so that the next daemon can put back what this
+one could not."""
 
 from __future__ import annotations
 
@@ -11,7 +12,10 @@ from typing import Any
 from netvip.actuators.files import write_atomically
 from netvip.actuators.parts import Parts
 from netvip.const import SNAPSHOT_FILE
+from netvip.core.actions import SaveSnapshot
 from netvip.core.model import Address
+from netvip.core.objects import KernelObject
+from netvip.linux import objects
 
 #: So many addresses are made plain in one part: each takes some 10 us.
 PART = 128
@@ -19,10 +23,24 @@ _ADDRESSES = ("ip", "peer", "broadcast")
 _FIELDS = tuple(field.name for field in fields(Address) if field.init)
 
 
-def save(addresses: tuple[Address, ...], put_back: tuple[Address, ...]) -> Parts:
+#: VIPs, those that netvip had put back, and the same of virtual routes and rules.
+Saved = tuple[
+    tuple[Address, ...],
+    tuple[Address, ...],
+    tuple[KernelObject, ...],
+    tuple[KernelObject, ...],
+]
+
+
+def save(action: SaveSnapshot) -> Parts:
     """Write the snapshot. /run is a tmpfs, so it ends with the boot."""
     texts: dict[str, list[str]] = {"addresses": [], "put_back": []}
-    for kind, several in (("addresses", addresses), ("put_back", put_back)):
+    for kind, things in (
+        ("objects", action.objects),
+        ("objects_put_back", action.objects_put_back),
+    ):
+        texts[kind] = [json.dumps([objects.kind(thing), thing.body.hex()]) for thing in things]
+    for kind, several in (("addresses", action.addresses), ("put_back", action.put_back)):
         for count, address in enumerate(several, 1):
             texts[kind].append(json.dumps(_plain(address)))
             if not count % PART:
@@ -32,17 +50,18 @@ def save(addresses: tuple[Address, ...], put_back: tuple[Address, ...]) -> Parts
     write_atomically(Path(SNAPSHOT_FILE), f"{{{', '.join(lists)}}}")
 
 
-def load() -> tuple[tuple[Address, ...], tuple[Address, ...]]:
-    """The addresses and the put-back addresses that an earlier daemon saved; none if the file is
-    missing or invalid."""
+def load() -> Saved:
+    """What an earlier daemon saved; nothing if the file is missing or invalid."""
     try:
         document = json.loads(Path(SNAPSHOT_FILE).read_text())
         return (
             tuple(map(_address, document["addresses"])),
             tuple(map(_address, document["put_back"])),
+            tuple(map(_object, document.get("objects", ()))),
+            tuple(map(_object, document.get("objects_put_back", ()))),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return (), ()
+        return (), (), (), ()
 
 
 def _plain(address: Address) -> dict[str, Any]:
@@ -50,6 +69,11 @@ def _plain(address: Address) -> dict[str, Any]:
     plain = {name: getattr(address, name) for name in _FIELDS}
     texts = {name: str(plain[name]) for name in _ADDRESSES if plain[name]}
     return plain | texts
+
+
+def _object(plain: list[str]) -> KernelObject:
+    kind, body = plain
+    return objects.restored(kind, bytes.fromhex(body))
 
 
 def _address(plain: dict[str, Any]) -> Address:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from netvip.control import client
 from netvip.control.status import Status, Vip
+from netvip.core.model import in_words
 from netvip.linux.outdated_services import outdated
 
 
@@ -52,6 +53,9 @@ def lines(document: Status, outdated: Sequence[str] = ()) -> Iterator[str]:
             place = ", ".join(sorted(where))
             yield f"  systemd-networkd does not manage {place}: it deletes nothing there"
         yield from map(_vip, instance["vips"])
+        missing = [thing["object"] for thing in instance["objects"] if not thing["present"]]
+        if missing:
+            yield f"  missing: virtual {in_words(missing)}"
         yield from (f"  {problem}; see netvip verify" for problem in instance["check"]["faults"])
         for ignored in instance["ignored"]:
             yield (

@@ -90,6 +90,10 @@ def _instance(machine: Machine, instance: Instance, now: float) -> status.Instan
         "why": instance.why_failed,
         "evidence": _evidence(instance, now),
         "vips": _vips(machine, instance),
+        "objects": [
+            {"object": str(thing), "present": is_there, "tracked": is_tracked}
+            for thing, is_there, is_tracked in instance.objects.known
+        ],
         "conflict": {"with": instance.conflict.words, "confirmed": instance.conflict.confirmed},
         "ignored": [
             {"sender": sender, "why": why, "count": count}

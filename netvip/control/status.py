@@ -18,6 +18,14 @@ class Vip(TypedDict):
     steered: bool
 
 
+class Object(TypedDict):
+    """A virtual route or rule that keepalived has added, and whether keepalived tracks it."""
+
+    object: str
+    present: bool
+    tracked: bool
+
+
 class Step(TypedDict):
     """A step of the coordinated check; finding is yes, no or unknown."""
 
@@ -80,6 +88,7 @@ class Instance(TypedDict):
     why: str
     evidence: Evidence
     vips: list[Vip]
+    objects: list[Object]
     conflict: Conflict
     ignored: list[Ignored]
     check: Check

@@ -7,6 +7,7 @@ from enum import IntEnum
 
 from netvip.core.check.findings import Subject
 from netvip.core.model import IP, Address, Route
+from netvip.core.objects import KernelObject
 from netvip.core.requests.holds import Hold
 
 
@@ -118,6 +119,30 @@ class Remove(Action):
     """Remove VIPs that netvip had put back, or that a dead keepalived left behind."""
 
     addresses: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PutBackObjects(Action):
+    """Add routes and rules of keepalived's where they are missing, exactly as they were: those of
+    an instance while keepalived keeps its VIPs here, static ones (no instance) always. `may_fail`:
+    a route that the kernel refuses now, as what it needs is away, is sent again later."""
+
+    objects: tuple[KernelObject, ...]
+    instance: str = ""
+    may_fail: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveObjects(Action):
+    """Remove routes and rules that netvip had put back."""
+
+    objects: tuple[KernelObject, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ListObjects(Action):
+    """Report which routes and rules the kernel has that may be keepalived's; ObjectsListed
+    answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +263,8 @@ class SaveSnapshot(Action):
 
     addresses: tuple[Address, ...]
     put_back: tuple[Address, ...]
+    objects: tuple[KernelObject, ...] = ()
+    objects_put_back: tuple[KernelObject, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

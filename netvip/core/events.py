@@ -277,11 +277,14 @@ class StateSignalled(Event):
 
 @dataclass(frozen=True, slots=True)
 class SnapshotLoaded(Event):
-    """What an earlier daemon saved: its VIPs, those that it had put back, and its holds."""
+    """What an earlier daemon saved: its VIPs, those that it had put back, its holds, and its
+    virtual routes and rules likewise."""
 
     addresses: tuple[Address, ...]
     put_back: tuple[Address, ...] = ()
     holds: tuple[Hold, ...] = ()
+    objects: tuple[KernelObject, ...] = ()
+    objects_put_back: tuple[KernelObject, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

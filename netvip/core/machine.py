@@ -11,6 +11,7 @@ from netvip.core.actions import (
     Action,
     Level,
     Listen,
+    ListObjects,
     Log,
     LookForKeepalived,
     QueryLinks,
@@ -34,9 +35,11 @@ from netvip.core.model import (
     Role,
     Tri,
 )
+from netvip.core.objects import KernelObject
 from netvip.core.plan.keep import PlanKeeper
 from netvip.core.publish import Publisher
 from netvip.core.requests.handle import AptPolicy, RequestHandler
+from netvip.core.statics import Statics
 from netvip.core.windows import Window, Windows
 
 #: These requests ask for a check, or report something after which one is due.
@@ -61,13 +64,14 @@ class Machine:
         # Where the VIPs of each instance are, and those of all.
         self._parts: list[frozenset[AddressKey]] = []
         self._keys: frozenset[AddressKey] = frozenset()
-        self._remembered: tuple[tuple[Address, ...], tuple[Address, ...]] = ((), ())
+        self._remembered = events.SnapshotLoaded(float("-inf"), ())
         self.windows = Windows(self.mirror, self._out)
         self.requests = RequestHandler(self.mirror, self._out)
         self.checks = CheckSchedule(self.mirror, self._out)
         self._plans = PlanKeeper(self.mirror, self._out)
         self._publisher = Publisher(self.mirror, self._out)
         self._healer = Healer(self._out)
+        self._statics = Statics(self.mirror, self._out)
 
     def configure(
         self, policy: Policy | None = None, apt: AptPolicy = AptPolicy.HOLD, restart: bool = False
@@ -143,6 +147,8 @@ class Machine:
         for instance in self.instances.values():
             if instance.vip_keys() - known.keys() - instance.presence.absent:
                 instance.seen(event.time, Author())
+        if not self.windows:
+            self._objects_listed(event.time)
         self._plans.changed(event.time)
 
     @_on.register
@@ -201,14 +207,39 @@ class Machine:
     @_on.register
     def _(self, event: events.ObjectSeen) -> None:
         self.mirror.add_object(event.object)
+        owners = self._owners(event.object)
+        for instance in owners:
+            instance.objects.seen(event.object, event.author)
+        if not owners:
+            self._statics.seen(event.object, event.author)
+        self._plans.changed(event.time)
 
     @_on.register
     def _(self, event: events.ObjectLost) -> None:
-        self.mirror.remove_object(event.object.identity)
+        thing, author = event.object, event.author
+        self.mirror.remove_object(thing.identity)
+        owners, reason = self._owners(thing), f"{thing} was deleted by {author}"
+        for instance in owners:
+            if instance.lose_object(event.time, thing, author):
+                self._open(event.time, instance.home, f"virtual {reason}")
+                self.windows.note_change(instance.home, event.time)
+        if not owners and self._statics.lost(event.time, thing, author):
+            for ifindex in thing.ifindexes:
+                self._open(event.time, ifindex, f"static {reason}")
 
     @_on.register
     def _(self, event: events.ObjectsListed) -> None:
         self.mirror.load_objects(event.objects)
+        self._objects_listed(event.time)
+
+    def _owners(self, thing: KernelObject) -> list[Instance]:
+        return self._select(lambda instance: instance.objects.lists(thing.identity))
+
+    def _objects_listed(self, now: float) -> None:
+        for instance in self.instances.values():
+            if not instance.places & self.windows.keys():
+                instance.objects_listed(now)
+        self._statics.listed(now)
 
     @_on.register
     def _(self, event: events.KernelRefused) -> None:
@@ -358,7 +389,10 @@ class Machine:
         for spec, role in named.values():
             self._dumped(event, spec, role)
         self._cover(event.time)
-        self._remembered = ((), ())  # what is added later is no earlier daemon's unfinished work
+        self._remembered = events.SnapshotLoaded(
+            event.time, ()
+        )  # what is added later is no earlier daemon's unfinished work
+        self._statics.dumped(spec for spec, _ in named.values())
         self._publisher.dumped(event)
         self._listen()
         self._plans.changed(event.time)
@@ -382,7 +416,7 @@ class Machine:
         blocked = self.shield_blocked[0] is Tri.YES
         instance = Instance(spec, self.mirror, self._out, now, blocked)
         self.instances[spec.name] = instance
-        instance.recall(*self._remembered)
+        instance.recall(self._remembered)
         return instance
 
     @_on.register
@@ -402,6 +436,7 @@ class Machine:
             self._publisher.loaded()
             self._out.append(RequestDump())
         elif event.running is Tri.NO:
+            self._statics.keepalived_gone()
             for instance in self.instances.values():
                 instance.keepalived_gone(event.time)
 
@@ -416,6 +451,7 @@ class Machine:
     def _(self, event: events.KeepalivedReloaded) -> None:
         self._publisher.loaded()
         self._out.append(RequestDump(again=True))
+        self._statics.keepalived_reloaded()
         for instance in self.instances.values():
             instance.keepalived_reloaded()
 
@@ -449,7 +485,7 @@ class Machine:
 
     @_on.register
     def _(self, event: events.SnapshotLoaded) -> None:
-        self._remembered = (event.addresses, event.put_back)
+        self._remembered = event
         self.requests.holds.remember(event.holds)
 
     @_on.register
@@ -545,6 +581,8 @@ class Machine:
             instance.settle(now, expired)
         if expired or not any(instance.protected for instance in self._at(window.ifindex)):
             self.windows.close(window, now)
+            if self._statics.any or any(i.objects.saved for i in self.instances.values()):
+                self._out.append(ListObjects())
             self.checks.want(now)
 
     def _prepare(self) -> None:

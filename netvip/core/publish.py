@@ -26,9 +26,10 @@ def verdict(instance: Instance, now: float) -> str:
     master = instance.master(now)
     if instance.protected or master is Tri.NO:
         return "good"
-    if master is Tri.UNKNOWN or (instance.unprotected and not instance.whole):
+    whole = instance.whole and instance.objects.is_whole
+    if master is Tri.UNKNOWN or (instance.unprotected and not whole):
         return "unknown"
-    return "good" if instance.whole else "failed"
+    return "good" if whole else "failed"
 
 
 class Publisher:

@@ -34,6 +34,7 @@ from netvip.core.model import (
     Tri,
     Vip,
 )
+from netvip.core.objects import Identity, KernelObject, RuleIdentity
 
 LO, LAN = 1, 2
 NETWORKD = Author(AuthorKind.NETWORKD, "systemd-networkd")
@@ -93,6 +94,13 @@ class Node:
         self.fault = False
         self.addresses: dict[AddressKey, Lease] = {}
         self.bridged: set[str] = set()
+        #: Routes and rules in the kernel; those of keepalived's that come and go with the VIP, and
+        #: its static ones.
+        self.objects: dict[Identity, KernelObject] = {}
+        self.virtual: tuple[KernelObject, ...] = ()
+        self.static: tuple[KernelObject, ...] = ()
+        #: Whether the kernel deletes the routes without a notification, with the host's address.
+        self.flushes = False
         self.saved: actions.SaveSnapshot | None = None
         self.plans: dict[str, Plan] = {}
         self.log: list[str] = []
@@ -152,9 +160,33 @@ class Node:
         ends = self.now + address.valid if address.dynamic else float("inf")
         self.addresses[address.key] = Lease(address, ends)
         self.feed(events.AddressSeen(self.now, address, author))
+        if address.key == VIP.key and author is KEEPALIVED:
+            for thing in self.virtual:
+                self.set_object(thing, author)
+
+    def set_object(self, thing: KernelObject, author: Author) -> None:
+        """Add a route or rule where it is missing, and tell netvip."""
+        if thing.identity not in self.objects:
+            self.objects[thing.identity] = thing
+            self.feed(events.ObjectSeen(self.now, thing, author))
+
+    def unset_object(self, thing: KernelObject, author: Author | None) -> None:
+        """Remove a route or rule; without an author the kernel does, and tells nobody."""
+        if self.objects.pop(thing.identity, None) is not None and author is not None:
+            self.feed(events.ObjectLost(self.now, thing, author))
+
+    def _add_objects(self, action: actions.PutBackObjects) -> None:
+        for thing in action.objects:
+            if isinstance(thing.identity, RuleIdentity) or self.has(OWN):
+                self.set_object(thing, NETVIP)
+            elif not action.may_fail:
+                self.feed(events.KernelRefused(self.now, f"to put back {thing}", "unreachable"))
 
     def unset(self, key: AddressKey, author: Author) -> None:
         """Remove an address, and tell netvip."""
+        if key == VIP.key and author is KEEPALIVED:
+            for thing in self.virtual:
+                self.unset_object(thing, author)
         lease = self.addresses.pop(key, None)
         if lease is not None:
             self.feed(events.AddressLost(self.now, lease.address, author))
@@ -192,12 +224,14 @@ class Node:
         self.bridged.clear()
         self.machine = Machine()
         if self.saved is not None:
-            remembered = (self.saved.addresses, self.saved.put_back)
-            self.feed(events.SnapshotLoaded(self.now, *remembered))
+            saved = self.saved
+            remembered = (saved.addresses, saved.put_back, (), saved.objects)
+            self.feed(events.SnapshotLoaded(self.now, *remembered, saved.objects_put_back))
         addresses = tuple(lease.address for lease in self.addresses.values())
         links = (Link(LO, "lo"), Link(LAN, "ens160"))
         rules = {2: Rules(), 10: Rules()}
-        kernel = Kernel(addresses, links, (CONNECTED, DEFAULT), rules)
+        things = tuple(self.objects.values())
+        kernel = Kernel(addresses, links, (CONNECTED, DEFAULT), rules, objects=things)
         self.feed(events.Resync(self.now, kernel))
         self.feed(events.NetworkdRunning(self.now, Tri.YES))
         self.feed(events.KeepalivedRunning(self.now, Tri.YES))
@@ -282,6 +316,13 @@ class Node:
         elif isinstance(action, actions.Remove):
             for address in action.addresses:
                 self.after(0.0, lambda a=address: self.unset(a.key, NETVIP))  # type: ignore[misc]
+        elif isinstance(action, actions.PutBackObjects):
+            self.after(0.0, lambda: self._add_objects(action))
+        elif isinstance(action, actions.RemoveObjects):
+            for thing in action.objects:
+                self.unset_object(thing, NETVIP)
+        elif isinstance(action, actions.ListObjects):
+            self.feed(events.ObjectsListed(self.now, tuple(self.objects.values())))
         elif isinstance(action, actions.SetTrackFile):
             self.track(action.fault)
         elif isinstance(action, actions.RequestDump):
@@ -409,6 +450,8 @@ class Node:
             self.backup()
 
     def _drop(self, own_too: bool) -> None:
+        for thing in (*self.virtual, *self.static):
+            self.unset_object(thing, None if self.flushes else NETWORKD)
         if own_too:
             self.unset(OWN.key, NETWORKD)
         if self.has(VIP):

@@ -40,6 +40,9 @@ STATUS: dict[str, Any] = {
             "check": {"at": None, "asked": None, "faults": [], "steps": [], "unlisted": 0},
             "conflict": {"with": "", "confirmed": False},
             "ignored": [],
+            "objects": [
+                {"object": "route 10.99.0.0/16", "present": True, "tracked": False},
+            ],
             "vips": [
                 {
                     "address": "10.77.0.10/24",
@@ -228,3 +231,9 @@ def test_a_problem_stands_first_and_a_window_says_how_long_it_may_last() -> None
         "window on ens160: reload; ends within 7 s",
         "window on eth1: job; ends within 0 s",
     ]
+
+
+def test_a_missing_virtual_route_is_named() -> None:
+    gone = [{"object": "route 10.99.0.0/16", "present": False, "tracked": False}]
+    document = STATUS | {"instances": [STATUS["instances"][0] | {"objects": gone}]}
+    assert "  missing: virtual route 10.99.0.0/16" in list(lines(cast(Status, document)))

@@ -16,7 +16,10 @@ from hypothesis import strategies as st
 from netvip.actuators import snapshot
 from netvip.actuators.files import write_atomically
 from netvip.actuators.parts import finish
+from netvip.core.actions import SaveSnapshot
 from netvip.core.model import Address
+from netvip.linux import objects
+from tests.unit.test_objects import PAIRS
 
 FULL = Address(
     7,
@@ -75,14 +78,15 @@ def test_a_failed_write_keeps_the_old_content(tmp_path: Path) -> None:
 def test_a_snapshot_is_loaded_as_it_was_saved(
     snapshot_file: Path, put_back: tuple[Address, ...]
 ) -> None:
-    finish(snapshot.save((FULL, ZERO), put_back))
-    assert snapshot.load() == ((FULL, ZERO), put_back)
+    things = tuple(objects.restored(kind, bytes.fromhex(body)) for kind, _, body in PAIRS)
+    finish(snapshot.save(SaveSnapshot((FULL, ZERO), put_back, things, things[:1])))
+    assert snapshot.load() == ((FULL, ZERO), put_back, things, things[:1])
     assert stat.S_IMODE(snapshot_file.stat().st_mode) == 0o600
 
 
 @pytest.mark.usefixtures("snapshot_file")
 def test_a_missing_snapshot_is_empty() -> None:
-    assert snapshot.load() == ((), ())
+    assert snapshot.load() == ((), (), (), ())
 
 
 @pytest.mark.parametrize(
@@ -101,16 +105,18 @@ def test_a_missing_snapshot_is_empty() -> None:
         b'{"addresses": [{"ip": "x"}], "put_back": []}',
         b'{"addresses": [{"unknown": 1}], "put_back": []}',
         b'{"addresses": [{"ifindex": 7, "ip": null, "prefixlen": 24}], "put_back": []}',
+        b'{"addresses": [], "put_back": [], "objects": [["route", "00"]]}',
+        b'{"addresses": [], "put_back": [], "objects": [null]}',
     ],
 )
 def test_a_damaged_snapshot_is_empty(snapshot_file: Path, damaged: bytes) -> None:
     snapshot_file.write_bytes(damaged)
-    assert snapshot.load() == ((), ())
+    assert snapshot.load() == ((), (), (), ())
 
 
 def test_an_unreadable_snapshot_is_empty(snapshot_file: Path) -> None:
     snapshot_file.mkdir()
-    assert snapshot.load() == ((), ())
+    assert snapshot.load() == ((), (), (), ())
 
 
 JSON = st.recursive(

@@ -1,7 +1,8 @@
 """One VRRP instance on its way through the phases of states.py: the coordinator of its parts.
 
 presence knows the VIPs, mastership the evidence of MASTER, foreign the adverts of other nodes,
-protection the shield and the bridge, restore what was lost and put back, release the FAULTs,
+protection the shield and the bridge, restore what was lost and put back, objects the virtual routes
+and rules, release the FAULTs,
 conflict other hosts with the VIPs, refresh the announcements. Each part changes its own state; this
 file moves the phase and tells the parts.
 """
@@ -22,10 +23,11 @@ from netvip.core.actions import (
     RequestDump,
     SetTrackFile,
 )
-from netvip.core.events import Advert
+from netvip.core.events import Advert, SnapshotLoaded
 from netvip.core.instance.conflict import Conflict
 from netvip.core.instance.foreign import DEAF, ForeignAdverts
 from netvip.core.instance.mastership import Mastership
+from netvip.core.instance.objects import Objects
 from netvip.core.instance.presence import Presence
 from netvip.core.instance.protection import Protection
 from netvip.core.instance.refresh import Refresh
@@ -47,6 +49,7 @@ from netvip.core.model import (
     Vip,
     in_words,
 )
+from netvip.core.objects import KernelObject
 
 #: Two adverts, or a second dump, tell a new daemon whether this node is MASTER.
 UNKNOWN_FOR = 2.5
@@ -77,6 +80,9 @@ class Instance:
         self.protection = Protection(spec.name, outbox, blocked)
         self.restore = Restore(self.presence, self.mastership, self.conflict, outbox)
         self.release = Release()
+        self.objects = Objects(
+            spec, mirror, self.mastership, self.conflict, outbox, lambda *line: self.log(*line)
+        )
 
     # --- how it stands --------------------------------------------------------------------------
 
@@ -211,10 +217,11 @@ class Instance:
         planned = self._prepared is not None or not self.presence.memory
         return not planned or self.presence.unknown()
 
-    def recall(self, known: Iterable[Address], put_back: Iterable[Address]) -> None:
-        """Take over what an earlier daemon knew of the VIPs, and what it left undone."""
-        self.presence.recall(known)
-        self.restore.recall(put_back)
+    def recall(self, known: SnapshotLoaded) -> None:
+        """Take over what an earlier daemon knew, and what it left undone."""
+        self.presence.recall(known.addresses)
+        self.restore.recall(known.put_back)
+        self.objects.recall(known.objects, known.objects_put_back)
 
     def reconfigure(self, spec: InstanceSpec) -> None:
         """keepalived runs another configuration."""
@@ -227,6 +234,7 @@ class Instance:
             until = "assisted until netvip adopt --apply runs again"
             self.log(Level.WARNING, f"no longer guarded: {self._lapsed}; {until}")
         self._log_dropped(self.restore.reconfigured())
+        self.objects.reconfigure(spec)
 
     # --- the kernel's news ----------------------------------------------------------------------
 
@@ -321,6 +329,16 @@ class Instance:
         else:
             self._made_good(now)
 
+    def lose_object(self, now: float, thing: KernelObject, author: Author) -> bool:
+        """One of its routes or rules was deleted; whether networkd took what keepalived has."""
+        keeps = not self._unprotected and self._phase not in LEAVING
+        return self.objects.lost(now, thing, author, keeps)
+
+    def objects_listed(self, now: float) -> None:
+        """networkd has finished, and it is known which routes and rules the kernel has."""
+        if not self._unprotected and self._phase not in LEAVING | IN_FAULT:
+            self.objects.listed(now)
+
     def link_down(self, now: float) -> None:
         """The interface lost its carrier outside a window, or is gone: there is nothing to
         protect."""
@@ -348,6 +366,7 @@ class Instance:
             self._fail(Trigger.NOT_OURS_TO_RESTORE, now, f"{self.spec.words} {why}")
 
     def _settle_whole(self, now: float) -> None:
+        self.objects.send_again(now)
         if self.restore.answers_every_loss:
             self._move(Trigger.SETTLED_RESTORED, now)
             self._begin_confirmation(now)
@@ -418,7 +437,10 @@ class Instance:
             if role is Role.BACKUP and (master := self.foreign.heeded(asked, self.spec)):
                 self._other_master(now, master)
         self._confirm(now)
-        return self._became_master(now, before)
+        became = self._became_master(now, before)
+        if not self._unprotected:
+            self.objects.dumped(now)
+        return became
 
     def reported(self, now: float, role: Role, origin: str) -> bool:
         """keepalived reported a change of its state; whether this node became MASTER."""
@@ -441,6 +463,7 @@ class Instance:
     def keepalived_reloaded(self) -> None:
         """keepalived may have read another configuration."""
         self.presence.expire()
+        self.objects.expire()
         self.foreign.forget()
 
     def keepalived_gone(self, now: float) -> None:
@@ -455,6 +478,7 @@ class Instance:
         self._move(Trigger.OTHER_MASTER, now)
         self.protection.down()
         self._log_dropped(self.restore.ended())
+        self.objects.ended()
         self.presence.end()
 
     def _log_dropped(self, removed: Iterable[Address]) -> None:
@@ -476,6 +500,7 @@ class Instance:
         if before is Tri.YES or self.master(now) is not Tri.YES:
             return False
         self.presence.expire()
+        self.objects.became_master()
         self.conflict.forget()
         return True
 
@@ -556,6 +581,8 @@ class Instance:
             self.announce(now)
         if now >= self.restore.remove_at and (removed := self.restore.remove_again()):
             self.log(Level.WARNING, f"{_list(removed)} removed: this node is no longer MASTER")
+        if now >= self.objects.remove_at:
+            self.objects.remove_again()
         self.protection.tick(now)
 
     def deadline(self) -> float:
@@ -564,7 +591,7 @@ class Instance:
         return min(self._phase_due(), self._refresh.due, self.protection.due, asks)
 
     def _phase_due(self) -> float:
-        due = [self.restore.remove_at]
+        due = [self.restore.remove_at, self.objects.remove_at]
         if self._phase is Phase.CARRYING:
             due.append(self.protection.carry_until)
         elif self._phase in IN_FAULT:
@@ -630,6 +657,7 @@ class Instance:
 
     def _begin_confirmation(self, now: float) -> None:
         self.restore.expect_confirmation(now)
+        self.objects.send_again(now)
         if not self.conflict.suspected:
             self._out.append(Announce(self.name, tuple(self.restore.put_back.values())))
             self._refresh.begin(now)
@@ -657,6 +685,7 @@ class Instance:
 
     def _left(self, now: float, why: str) -> None:
         self.restore.left_master(now)
+        self.objects.left_master(now)
         self._no_longer_master()
         before = self._phase
         self._move(Trigger.LEFT_MASTER, now)
@@ -668,9 +697,10 @@ class Instance:
         self.release.found_fit()
 
     def _other_master(self, now: float, sender: str) -> None:
-        if self.restore.put_back:
+        if self.restore.put_back or self.objects.put_back:
             self._out.append(RequestDump())  # which tells whether what was put back has to go
         self._no_longer_master()
+        self.objects.left_master(now)
         if self.protected:
             self.log(Level.NOTICE, f"{sender} is MASTER now; shield and bridge removed")
         if self.release.other_master(now, self._phase):

@@ -91,6 +91,8 @@ class PlanKeeper:
         snapshot = SaveSnapshot(
             tuple(a for instance in instances for a in instance.presence.memory.values()),
             tuple(a for instance in instances for a in instance.restore.put_back.values()),
+            tuple(thing for instance in instances for thing in instance.objects.saved),
+            tuple(thing for instance in instances for thing in instance.objects.put_back),
         )
         if snapshot != self._saved and instances:
             self._saved = snapshot
