@@ -267,7 +267,8 @@ class Daemon:
 
     @_act.register
     def _(self, action: actions.ListObjects) -> None:
-        self._kernel.list_objects()
+        # Not from within the report of a notification: those that came with it are reported first.
+        self._loop.call_soon(self._kernel.list_objects)
 
     @_act.register
     def _(self, action: actions.LookForKeepalived) -> None:

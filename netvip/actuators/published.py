@@ -72,6 +72,7 @@ class PublishedFiles:
         lines += ["held"] if record.held else []
         lines += [f"conf {path}" for path in record.files]
         lines += [f"vip {interface} {ip}" for interface, ip in record.vips]
+        lines += [" ".join(words) for words in record.objects]
         self._write(f"verdict/{file_name(record.instance)}", "\n".join([*lines, ""]))
 
     def withdraw(self, instance: str) -> None:

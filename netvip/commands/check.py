@@ -80,7 +80,9 @@ def _check(name: str) -> int:
     if state != "MASTER":
         return _answer(name, state or "UNKNOWN", "", "this node need not have the VIPs")
     missing = _missing([words[1:3] for words in published if words[0] == "vip"])
-    return _answer(name, state, f"missing from its interface: {missing}" if missing else "")
+    objects = [words for words in published if words[0] in ("route", "rule")]
+    missing = ", ".join(word for word in (missing, *_missing_objects(objects)) if word)
+    return _answer(name, state, f"missing: {missing}" if missing else "")
 
 
 def _answer(name: str, state: str, problem: str, good: str = "every VIP is present") -> int:
@@ -131,3 +133,12 @@ def _missing(vips: list[list[str]]) -> str:
 
     here = present()
     return ", ".join(ip for dev, ip in vips if here and (dev, parsed(ip)) not in here)
+
+
+def _missing_objects(objects: list[list[str]]) -> list[str]:
+    """The routes and rules that the kernel does not have; none where they are not known."""
+    if not objects:
+        return []
+    from netvip.linux.objects_present import missing
+
+    return [" ".join(words) for words in missing(objects)]

@@ -63,7 +63,7 @@ def gather() -> Host:
         for place in _places(instance)
     }
     names = {vips[place] for place in protected}
-    virtual = _virtual(names) if names and _has_keepalived_s(objects) else frozenset()
+    virtual = _virtual(names) if names and _has_keepalived_s(objects) else {}
     conf = files.networkd_conf()
     return Host(
         objects, reported, links, conf, vips or _vips_of_files(), Protected(protected, virtual)
@@ -114,11 +114,12 @@ def _vips_of_files() -> dict[tuple[str, IP], str]:
     }
 
 
-def _virtual(names: set[str]) -> frozenset[str]:
-    """The words of the virtual routes and rules of these instances that keepalived watches."""
+def _virtual(names: set[str]) -> dict[str, bool]:
+    """The words of the virtual routes and rules of these instances; whether keepalived watches
+    them."""
     instances = [instance for instance in _configured() if instance.name in names]
     objects = [one for instance in instances for one in (*instance.routes, *instance.rules)]
-    return frozenset(word for one in objects if one.tracked for word in one.words)
+    return {word: one.tracked for one in objects for word in one.words}
 
 
 def plain(found: Preview) -> Mapping[str, Any]:

@@ -215,6 +215,9 @@ class PublishInstance(Action):
     load: int
     #: The files and directories that it was loaded from.
     files: tuple[str, ...] = ()
+    #: Its routes and rules that keepalived does not track, each as words: route, 4 or 6, table, and
+    #: type and destination as ip-route(8) shows them; rule, 4 or 6, and preference.
+    objects: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -239,7 +239,8 @@ class Machine:
         for instance in self.instances.values():
             if not instance.places & self.windows.keys():
                 instance.objects_listed(now)
-        self._statics.listed(now)
+        if not self.windows:
+            self._statics.listed(now)
 
     @_on.register
     def _(self, event: events.KernelRefused) -> None:

@@ -36,12 +36,18 @@ class RouteIdentity:
     protocol: int = KEEPALIVED
     gateways: frozenset[IP] = frozenset()
 
-    def __str__(self) -> str:
+    @property
+    def shown(self) -> str:
+        """Type and destination, as ip-route(8) shows them."""
         named = self.type != ROUTE_TYPES["unicast"]
         words = [word for word, number in ROUTE_TYPES.items() if named and number == self.type]
-        words.append(str(self.destination) if self.destination.prefixlen else "default")
-        words += [f"table {self.table}"] if self.table != MAIN else []
-        return f"route {' '.join(words)}"
+        whole = self.destination.prefixlen == self.destination.max_prefixlen
+        where = str(self.destination.network_address if whole else self.destination)
+        return " ".join([*words, where if self.destination.prefixlen else "default"])
+
+    def __str__(self) -> str:
+        table = f" table {self.table}" if self.table != MAIN else ""
+        return f"route {self.shown}{table}"
 
 
 @dataclass(frozen=True, slots=True)

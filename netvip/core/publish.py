@@ -17,6 +17,7 @@ from netvip.core.instance.instance import Instance
 from netvip.core.instance.states import IN_FAULT, PROTECTED, Phase
 from netvip.core.mirror import Mirror
 from netvip.core.model import Role, Tri
+from netvip.core.objects import Identity, RouteIdentity
 
 
 def verdict(instance: Instance, now: float) -> str:
@@ -86,4 +87,12 @@ class Publisher:
             instance.presence.names,
             self._load,
             self._files,
+            tuple(map(_words, instance.objects.untracked)),
         )
+
+
+def _words(identity: Identity) -> tuple[str, ...]:
+    if isinstance(identity, RouteIdentity):
+        words = identity.shown.split()
+        return "route", str(identity.destination.version), str(identity.table), *words
+    return "rule", str(identity.version), str(identity.priority)

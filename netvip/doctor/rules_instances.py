@@ -47,8 +47,10 @@ def tracked(facts: Facts) -> Iterator[Finding]:
 
 
 def untracked_object(facts: Facts) -> Iterator[Finding]:
-    """A virtual route or rule with no_track: neither keepalived nor netvip puts it back."""
-    for instance in _instances(facts) if _watches(facts) else ():
+    """A virtual route or rule with no_track of an instance that netvip cannot protect: neither
+    keepalived nor netvip puts it back."""
+    watched = _instances(facts) if _watches(facts) else ()
+    for instance in [instance for instance in watched if unprotectable(instance)]:
         for found in (*instance.routes, *instance.rules):
             if not found.tracked:
                 yield error(

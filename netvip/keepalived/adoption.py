@@ -1,8 +1,9 @@
 """The changes that make a configuration guarded, for each instance and for the whole file.
 
-An instance's VIPs get no_track, its adverts a configured source, keepalived a
-track file to let go by, a check for the time without a daemon, a notify script that keeps the state
-for that check, and the whole a fifo and repeated gratuitous ARPs. What is there stays as it is.
+An instance's VIPs, virtual routes and rules get no_track, its adverts a configured source,
+keepalived a track file to let go by, a check for the time without a daemon, a notify script that
+keeps the state for that check, and the whole a fifo and repeated gratuitous ARPs. What is there
+stays as it is.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from netvip.keepalived.names import file_name
 from netvip.keepalived.scripts import ScriptLine, opens_file, scripts
 from netvip.keepalived.traps import in_unicast_trap
 
-NO_TRACK = "no_track"
+NO_TRACK, NEXTHOP = "no_track", "nexthop"
 #: Where netvip's scripts for keepalived are.
 ETC = "/etc/netvip/"
 #: The notify scripts of single states; together they report what `notify` reports.
@@ -263,14 +264,29 @@ def _into(configuration: Configuration, instance: VrrpInstance, lines: list[str]
 
 
 def _untrack(instance: VrrpInstance) -> Iterator[Insertion]:
-    """netvip puts VIPs back, not virtual routes and rules: keepalived goes on watching those."""
-    for statement in [a.statement for a in instance.addresses if a.tracked]:
+    tracked = [address.statement for address in instance.addresses if address.tracked]
+    tracked += [one.statement for one in (*instance.routes, *instance.rules) if one.tracked]
+    for statement in tracked:
         if not statement.stands:
             raise ConfigError(
                 f"{statement.where}: a definition generates this line; add {NO_TRACK} to it "
                 "by hand, then run netvip adopt again"
             )
-        yield Insertion(statement.path, statement.words[-1].end, f" {NO_TRACK}")
+        yield Insertion(statement.path, _untrack_at(statement), f" {NO_TRACK}")
+
+
+def _untrack_at(statement: Statement) -> int:
+    """Behind the line's last word; of a route with several nexthops before the first one, as
+    keepalived takes no other word behind it (fact keepalived-marks-its-objects)."""
+    texts = statement.texts()
+    last = texts.index(NEXTHOP) if NEXTHOP in texts else len(texts)
+    return statement.words[last - 1].end
+
+
+def untracked(text: str) -> str:
+    """A virtual route or rule with no_track, which stands before the first nexthop."""
+    before, nexthop, behind = text.partition(f" {NEXTHOP} ")
+    return f"{before} {NO_TRACK}{nexthop}{behind}"
 
 
 def source_lines(instance: VrrpInstance, host: Host, shared: bool) -> Iterator[str]:

@@ -38,6 +38,7 @@ THEN, AS = "--then", "--as"
 #: Blocks that an adoption may have made.
 BLOCKS = frozenset({"global_defs", *REFERENCES})
 VIPS = frozenset({"virtual_ipaddress", "virtual_ipaddress_excluded"})
+OBJECTS = frozenset({"virtual_routes", "virtual_rules"})
 #: What an adoption put before a command of the operator's.
 _PREFIX = re.compile(
     rf"""(?P<quote>["']?)(?:{re.escape(HOLD_SCRIPT)}"""
@@ -89,7 +90,7 @@ class _Unadoption:
         self._added = set(map(_key, after.statements)) - self._before
         self._names = {*_own_names(now), *_own_names(after)}
         self._known = {_instance(s) for s in before.statements}
-        self._untracked = {(_instance(s), _ip(s)) for s in before.statements if _is_untracked(s)}
+        self._untracked = {(_instance(s), _thing(s)) for s in before.statements if _is_untracked(s)}
         self._adopted = {
             _instance(s) for s in after.statements if _is_untracked(s) and _key(s) in self._added
         }
@@ -163,12 +164,12 @@ class _Unadoption:
         return statement.words[2].text == "root" and (bare in self._before or as_user != "root")
 
     def _tracked_again(self, statement: Statement) -> Iterator[Change]:
-        """netvip no longer looks after a VIP."""
+        """netvip no longer looks after a VIP, or a virtual route or rule."""
         name = _instance(statement)
         if not _is_untracked(statement) or name not in self._adopted:
             return
         names = [name] if name in self._known else self._known  # it was renamed
-        if any((one, _ip(statement)) in self._untracked for one in names):
+        if any((one, _thing(statement)) in self._untracked for one in names):
             return
         for before, word in zip(statement.words, statement.words[1:], strict=False):
             if word.text == NO_TRACK:
@@ -213,12 +214,15 @@ def _instance(statement: Statement) -> str:
 
 
 def _is_untracked(statement: Statement) -> bool:
-    within = bool(statement.blocks) and statement.blocks[-1][0] in VIPS
+    within = bool(statement.blocks) and statement.blocks[-1][0] in VIPS | OBJECTS
     return within and NO_TRACK in statement.texts()[1:]
 
 
-def _ip(statement: Statement) -> str:
-    return statement.keyword.partition("/")[0]
+def _thing(statement: Statement) -> str:
+    """A VIP's address; a route's or rule's words."""
+    if statement.blocks[-1][0] in VIPS:
+        return statement.keyword.partition("/")[0]
+    return " ".join(word for word in statement.texts() if word != NO_TRACK)
 
 
 def _key(statement: Statement) -> Key:

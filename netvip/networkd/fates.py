@@ -35,20 +35,21 @@ class Protected:
     #: By interface and address of each VIP on an instance that is MASTER and protected: whether
     #: the instance is guarded.
     vips: Mapping[tuple[str, IP], bool] = field(default_factory=dict)
-    #: The words of the virtual routes and rules of such instances that keepalived watches.
-    virtual: frozenset[str] = frozenset()
+    #: The words of the virtual routes and rules of such instances: whether keepalived watches them.
+    virtual: Mapping[str, bool] = field(default_factory=dict)
 
     @property
     def interfaces(self) -> frozenset[str]:
         """Where the bridge keeps routes."""
         return frozenset(interface for interface, _ in self.vips)
 
-    def has(self, thing: Route | Rule | Nexthop) -> bool:
-        """Whether keepalived watches this route or rule."""
+    def watched(self, thing: Route | Rule | Nexthop) -> bool | None:
+        """Whether keepalived watches this route or rule; None if it is none of such an
+        instance's."""
         if isinstance(thing, Route):
             word = str(thing.destination) if thing.destination.prefixlen else "default"
-            return word in self.virtual
-        return isinstance(thing, Rule) and str(thing.source) in self.virtual
+            return self.virtual.get(word)
+        return self.virtual.get(str(thing.source)) if isinstance(thing, Rule) else None
 
 
 def fate(
@@ -62,8 +63,9 @@ def fate(
         return Fate.PUT_BACK if guarded else Fate.KEEPALIVED
     if owner.kind == ROUTING:
         return Fate.ITS_DAEMON
-    if owner.kind == KEEPALIVED and protected.has(thing):
-        return Fate.ADDED_AGAIN
+    watched = protected.watched(thing) if owner.kind == KEEPALIVED else None
+    if watched is not None:
+        return Fate.ADDED_AGAIN if watched else Fate.PUT_BACK
     if isinstance(thing, Route) and interface in protected.interfaces:
         # A bridge leaves these to the next router advertisement (core/plan/build.py).
         return Fate.LOST if thing.protocol == PROTOCOL_RA else Fate.CARRIED

@@ -208,13 +208,18 @@ class KernelSource:
             self._emit(events.ObjectSeen(now, found, author))
 
     def list_objects(self) -> None:
-        """Report all routes and rules that may be keepalived's: of some that the kernel deletes it
-        sends no notification (fact nexthops-survive)."""
+        """Report all routes and rules that may be keepalived's, after what has arrived: of some
+        that the kernel deletes it sends no notification (fact keepalived-marks-its-objects)."""
+        if self._socket.fileno() >= 0:  # not closed meanwhile
+            self.report_after(self._list_objects)
+
+    def _list_objects(self) -> None:
         messages = list(_dump(rtnl.RTM_GETRULE))
         for family in (socket.AF_INET, socket.AF_INET6):
             messages += dump(objects.dump_request(family), strict=True)
         found = map(_object, messages)
         listed = tuple(one for one in found if one is not None)
+        self._before_loss()  # keepalived announces what it releases before it deletes it
         self._emit(events.ObjectsListed(time.monotonic(), listed))
 
     def _take_route(self, message: Message, now: float) -> None:

@@ -365,11 +365,33 @@ IPVLAN = replace(
     unprotected=True,
 )
 VIRTUAL_ROUTE = "10.99.0.0/16"
-ROUTES = replace(
-    PLAIN,
-    name="virtual routes",
-    keepalived=f"virtual_routes {{\n        {VIRTUAL_ROUTE} via 10.77.0.50 dev ens160\n    }}",
-)
+#: Every way in which networkd, or the kernel, takes them: with the gateway's subnet, with a source
+#: address, with any link (those that lead nowhere, and rules).
+VIRTUAL = f"""virtual_routes {{
+        {VIRTUAL_ROUTE} via 10.77.0.50 dev ens160
+        10.98.0.0/16 via 10.77.0.50 dev ens160 src 10.77.0.10 metric 7 table 100
+        10.97.0.0/16 via 10.77.0.50 dev ens160 table 1000 mtu 1400
+        10.93.0.0/16 table 100 nexthop via 10.77.0.50 weight 1 nexthop via 10.77.0.51 weight 3
+        default via 10.77.0.100 dev ens160 table 100
+        blackhole 10.95.0.0/16
+        fd02::/64 dev ens160 metric 5 table 100
+    }}
+    virtual_rules {{
+        from 10.77.0.10 to 10.98.0.0/16 table 100 priority 5000
+        fwmark 7/15 table 1000 priority 5001
+    }}"""
+STATIC = """
+static_routes {
+    10.201.0.0/16 via 10.77.0.50 dev ens160
+    10.202.0.0/16 via 10.77.0.50 dev ens160 no_track
+}
+static_rules {
+    from 10.201.0.1 table 100 priority 5002
+}
+"""
+#: What begins a line of ip(8) about a rule of keepalived's here.
+VIRTUAL_RULES = ("5000:", "5001:", "5002:")
+ROUTES = replace(PLAIN, name="virtual routes", keepalived=VIRTUAL, blocks=STATIC)
 
 #: A second instance, whose adverts do not fit into a packet.
 IPV6 = """

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tests.lab.hosts import MANY_VIPS, PLAIN, Host
+from tests.lab.hosts import MANY_VIPS, PLAIN, VIRTUAL_RULES, Host
 from tests.lab.netns import Namespace, Switch
 from tests.lab.node import Node
 from tests.lab.settings import PATIENCE
@@ -344,7 +344,8 @@ def _is_calm_master(status: dict[str, Any]) -> bool:
 def leftovers(node: Node) -> list[str]:
     """What netvip has in the node's kernel now, line by line."""
     lines = [line.strip() for command in LEFTOVERS for line in node.net.run(*command).splitlines()]
-    return [line for line in lines if not line.endswith((*KERNEL_RULES, *OPERATORS))]
+    mine = [line for line in lines if not line.endswith((*KERNEL_RULES, *OPERATORS))]
+    return [line for line in mine if not line.startswith(VIRTUAL_RULES)]
 
 
 def _mounts_below(directory: Path) -> list[str]:

@@ -53,6 +53,11 @@ def record(
     )
 
 
+def lists(*objects: str) -> PublishInstance:
+    """A MASTER with its VIP, and routes and rules as they are published."""
+    return replace(record(), objects=tuple(tuple(words.split()) for words in objects))
+
+
 def close_window(published: PublishedFiles) -> None:
     published.window(False)
     time.sleep(0.02)  # a check that begins in the same hundredth of a second is still held
@@ -206,7 +211,7 @@ def test_netvip_check_prints_the_reason(published: PublishedFiles) -> None:
     bad = netvip("check", "VI_1")
     assert (bad.returncode, bad.stdout) == (
         1,
-        "VI_1: MASTER, missing from its interface: 10.77.0.10\n",
+        "VI_1: MASTER, missing: 10.77.0.10\n",
     )
     published.alive()
     published.publish(record(held=True))
@@ -360,3 +365,42 @@ def test_a_daemon_that_goes_on_crashing_holds_no_check(published: PublishedFiles
     Path("/run/netvip/crashed").write_text("7 0.0\n")
     published.crashed()
     assert check() == 0, "the earlier crashes were long ago"
+
+
+ROUTES = (
+    ("-4", "10.99.0.0/16 via 10.77.0.50", "route 4 254 10.99.0.0/16"),
+    ("-4", "10.98.0.0/16 dev ens160 table 100", "route 4 100 10.98.0.0/16"),
+    ("-4", "10.98.0.7 dev ens160 table 100", "route 4 100 10.98.0.7"),
+    ("-4", "blackhole 10.95.0.0/16 table 1000", "route 4 1000 blackhole 10.95.0.0/16"),
+    ("-4", "default via 10.77.0.50 table 200", "route 4 200 default"),
+    ("-6", "fd99::/64 dev ens160 table 100", "route 6 100 fd99::/64"),
+    ("-6", "unreachable fd98::/64", "route 6 254 unreachable fd98::/64"),
+)
+RULES = (
+    ("-4", "from 10.77.0.10 table 100 pref 5000", "rule 4 5000"),
+    ("-6", "iif ens160 table 100 pref 5001", "rule 6 5001"),
+)
+
+
+def test_routes_and_rules_that_keepalived_does_not_track_are_missed(
+    published: PublishedFiles,
+) -> None:
+    things = [("route", *one) for one in ROUTES] + [("rule", *one) for one in RULES]
+    for kind, family, words, _ in things:
+        ip(family, kind, "add", "protocol", "18", *words.split())
+    published.publish(lists(*(shown for *_, shown in things)))
+    published.dead()
+    assert check() == 0 and netvip("check").returncode == 0
+    for kind, family, words, shown in things:
+        ip(family, kind, "delete", *words.split())
+        assert check() == 1, words
+        done = netvip("check")
+        assert done.returncode == 1 and done.stdout.strip().endswith(f"missing: {shown}"), words
+        ip(family, kind, "add", "protocol", "18", *words.split())
+        assert check() == 0, words
+
+
+def test_a_route_in_a_file_of_another_version_s_is_no_finding(published: PublishedFiles) -> None:
+    published.publish(lists("route 5 x y", "rule z"))
+    published.dead()
+    assert check() == 0 and netvip("check").returncode == 0

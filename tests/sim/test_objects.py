@@ -7,7 +7,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from netvip.core import actions
+from netvip.core import actions, events
 from netvip.core.model import Role
 from netvip.core.objects import KernelObject, Listed, RouteIdentity, RuleIdentity
 from netvip.core.publish import verdict
@@ -26,10 +26,10 @@ def node(guarded: bool = True, tracked: bool = False, role: Role = Role.MASTER) 
     listed = tuple(Listed(thing.identity, tracked) for thing in BOTH)
     found.spec = replace(found.spec, objects=listed)
     found.virtual, found.static = BOTH, (STATIC,)
-    found.run(1.0)
+    found.run(1.0)  # with a dump that lists them
     for thing in (*(BOTH if role is Role.MASTER else ()), STATIC):
         found.set_object(thing, KEEPALIVED)
-    found.run(301.0)  # with a dump that lists them
+    found.run(1.0)
     return found
 
 
@@ -165,6 +165,20 @@ def test_a_refusal_at_the_end_is_said() -> None:
     found.run(30.0)
     assert not has(found, ROUTE) and lines(found, "refused", "10.99.0.0/16")
     assert len(lines(found, "refused", "10.99.0.0/16")) == 1
+
+
+@pytest.mark.parametrize(("tracked", "releases"), [(True, False), (False, True)])
+def test_where_netvip_cannot_protect_the_peer_takes_over(tracked: bool, releases: bool) -> None:
+    found = node(tracked=tracked)
+    assert found.machine is not None
+    found.machine.mirror.nexthops = False
+    found.feed(events.KeepalivedReloaded(found.now))
+    found.run(2.0)  # with a dump, after which the coverage is looked at
+    before = len(did(found, actions.PutBackObjects))
+    found.unset_object(ROUTE, NETWORKD)
+    found.run(0.5)
+    assert bool(lines(found, "setting FAULT")) is releases, found.log
+    assert len(did(found, actions.PutBackObjects)) == before
 
 
 def test_an_assisted_instance_s_untracked_ones_are_put_back_too() -> None:

@@ -96,6 +96,8 @@ vrrp_instance VI_1 {
     virtual_routes
     {
         10.9.0.0/16 via 10.77.0.100 dev ens160! far
+        10.8.0.0/16 nexthop via 10.77.0.100 nexthop via 10.77.0.101
+        10.7.0.0/16 dev ens160 no_track
     }
     virtual_rules {
         from 10.77.0.10 lookup 100
@@ -118,10 +120,12 @@ AFTER = f"""\
     virtual_ipaddress_excluded {{ 10.77.0.12/24 no_track }}
     virtual_routes
     {{
-        10.9.0.0/16 via 10.77.0.100 dev ens160! far
+        10.9.0.0/16 via 10.77.0.100 dev ens160 no_track! far
+        10.8.0.0/16 no_track nexthop via 10.77.0.100 nexthop via 10.77.0.101
+        10.7.0.0/16 dev ens160 no_track
     }}
     virtual_rules {{
-        from 10.77.0.10 lookup 100
+        from 10.77.0.10 lookup 100 no_track
     }}
     track_interface {{
         ens160
@@ -171,8 +175,8 @@ def test_the_diff_names_the_file_and_shows_what_is_added(conf: Path) -> None:
     shown = diff(Path, configuration.texts, insertions(configuration, HOST)).splitlines()
     assert shown[:2] == [f"--- {conf}", f"+++ {conf} (guarded)"]
     added = len((DEFINITIONS + ADDED_LINES).splitlines())
-    assert sum(line.startswith("+") for line in shown[2:]) == added + 2
-    assert sum(line.startswith("-") for line in shown[2:]) == 2
+    assert sum(line.startswith("+") for line in shown[2:]) == added + 5
+    assert sum(line.startswith("-") for line in shown[2:]) == 5
 
 
 def patched(text: str, shown: str) -> str:

@@ -98,7 +98,8 @@ def test_every_routing_daemon_has_a_name() -> None:
 HAND, BIRD = owners.PROTOCOLS[4], owners.PROTOCOLS[12]
 KEEPALIVED = Owner(owners.KEEPALIVED, "keepalived (VI_1)")
 GUARDED, ASSISTED = Protected({PLACE: True}), Protected({PLACE: False})
-WATCHED = Protected({PLACE: True}, frozenset({"10.99.0.0/16", "10.1.0.0/16"}))
+WATCHED = Protected({PLACE: True}, dict.fromkeys(("10.99.0.0/16", "10.1.0.0/16"), True))
+UNWATCHED = Protected({PLACE: True}, {"10.99.0.0/16": False})
 
 
 @pytest.mark.parametrize(
@@ -113,6 +114,7 @@ WATCHED = Protected({PLACE: True}, frozenset({"10.99.0.0/16", "10.1.0.0/16"}))
         (route(9), owners.PROTOCOLS[9], GUARDED, Fate.LOST),
         (route(12), BIRD, GUARDED, Fate.ITS_DAEMON),
         (ROUTE, owners.PROTOCOLS[18], WATCHED, Fate.ADDED_AGAIN),
+        (ROUTE, owners.PROTOCOLS[18], UNWATCHED, Fate.PUT_BACK),
         (ROUTE, owners.PROTOCOLS[18], GUARDED, Fate.CARRIED),
         (ROUTE, HAND, WATCHED, Fate.CARRIED),
         (RULE, owners.PROTOCOLS[18], WATCHED, Fate.ADDED_AGAIN),

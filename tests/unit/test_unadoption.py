@@ -33,6 +33,15 @@ vrrp_instance WEB {
         192.0.2.10/24
         192.0.2.11/24 no_track
     }
+    virtual_routes {
+        198.51.100.0/24 via 192.0.2.1
+        198.51.100.0/25 via 192.0.2.1 no_track
+        198.51.101.0/24 nexthop via 192.0.2.1 nexthop via 192.0.2.2
+    }
+    virtual_rules {
+        from 192.0.2.10 lookup 100
+        from 192.0.2.11 no_track lookup 100
+    }
     track_script {
         chk
     }

@@ -331,8 +331,17 @@ class Instance:
 
     def lose_object(self, now: float, thing: KernelObject, author: Author) -> bool:
         """One of its routes or rules was deleted; whether networkd took what keepalived has."""
-        keeps = not self._unprotected and self._phase not in LEAVING
-        return self.objects.lost(now, thing, author, keeps)
+        if self._unprotected:
+            self._lose_unprotected_object(now, thing, author)
+            return False
+        return self.objects.lost(now, thing, author, self._phase not in LEAVING)
+
+    def _lose_unprotected_object(self, now: float, thing: KernelObject, author: Author) -> None:
+        """As _lose_unprotected(), for one that an adoption has taken from keepalived's sight."""
+        is_lost = author.kind is AuthorKind.NETWORKD and self.objects.misses(thing.identity)
+        if is_lost and self.spec.guarded and self.master(now) is Tri.YES:
+            why = f"virtual {thing} deleted by {author}, not protected: {self._unprotected}"
+            self.found_unfit(now, why)
 
     def objects_listed(self, now: float) -> None:
         """networkd has finished, and it is known which routes and rules the kernel has."""

@@ -85,6 +85,11 @@ class Objects:
         """Those that nobody but netvip puts back."""
         return tuple(thing.identity for thing, _, is_tracked in self.known if not is_tracked)
 
+    def misses(self, identity: Identity) -> bool:
+        """Whether this one is missing and nobody but netvip would put it back."""
+        is_known = identity in self._kept.memory and identity not in self._mirror.objects
+        return is_known and not self._is_tracked(identity)
+
     def _is_tracked(self, identity: Identity) -> bool:
         listed = self._listed.get(identity)
         return listed is not None and listed.tracked and self._spec.watches_addresses
@@ -158,6 +163,8 @@ class Objects:
         if self._kept.put_back and self.remove_at == NEVER:
             self.remove_at = now + RETRACT_AFTER
         self._kept.forget_all()
+        self._sent.clear()
+        self._is_settled = True
 
     def remove_again(self) -> None:
         """Remove what was put back if keepalived itself says that the node left MASTER."""
