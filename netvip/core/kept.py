@@ -38,6 +38,8 @@ class KeptObjects:
         self._tries: dict[Identity, int] = {}
         # Those that keepalived may have given other attributes since they were noted.
         self._stale: set[Identity] = set()
+        #: Changes with the objects that are known.
+        self.changes = 0
 
     @property
     def memory(self) -> Mapping[Identity, KernelObject]:
@@ -66,6 +68,7 @@ class KeptObjects:
         if is_known and author != self._adders.get(identity):
             return
         self._memory[identity] = thing
+        self.changes += 1
         self._stale.discard(identity)
         if author is not None:
             self._adders[identity] = author
@@ -82,6 +85,7 @@ class KeptObjects:
     def forget(self, identity: Identity) -> None:
         """keepalived no longer has it."""
         self._memory.pop(identity, None)
+        self.changes += 1
         self._adders.pop(identity, None)
         self._losses.pop(identity, None)
         self._put_back.pop(identity, None)

@@ -35,6 +35,16 @@ class RouteIdentity:
     type: int = ROUTE_TYPES["unicast"]
     protocol: int = KEEPALIVED
     gateways: frozenset[IP] = frozenset()
+    # Asked for at each event; ipaddress makes a text of a network to hash it.
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        number = int(self.destination.network_address)
+        key = (number, self.destination.prefixlen, self.table, self.metric, self.tos)
+        object.__setattr__(self, "_hash", hash(key))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     @property
     def shown(self) -> str:
@@ -68,6 +78,10 @@ class RuleIdentity:
     action: int = TO_TABLE
     inverted: bool = False
     protocol: int = KEEPALIVED
+
+    def __hash__(self) -> int:
+        # Few rules have the same preference.
+        return hash((self.version, self.priority, self.table))
 
     def __str__(self) -> str:
         words = ["not"] if self.inverted else []

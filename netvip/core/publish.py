@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from netvip.core.actions import (
     Action,
@@ -18,6 +19,9 @@ from netvip.core.instance.states import IN_FAULT, PROTECTED, Phase
 from netvip.core.mirror import Mirror
 from netvip.core.model import Role, Tri
 from netvip.core.objects import Identity, RouteIdentity
+
+#: keepalived has at most 255 instances of a family on an interface.
+INSTANCES_KEPT = 512
 
 
 def verdict(instance: Instance, now: float) -> str:
@@ -87,8 +91,13 @@ class Publisher:
             instance.presence.names,
             self._load,
             self._files,
-            tuple(map(_words, instance.objects.untracked)),
+            _in_words(instance.objects.untracked),
         )
+
+
+@lru_cache(INSTANCES_KEPT)  # asked for at each event
+def _in_words(identities: tuple[Identity, ...]) -> tuple[tuple[str, ...], ...]:
+    return tuple(map(_words, identities))
 
 
 def _words(identity: Identity) -> tuple[str, ...]:

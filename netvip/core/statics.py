@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from netvip.core.actions import Action, Level, Log
 from netvip.core.kept import KeptObjects, ObjectLoss
 from netvip.core.mirror import Mirror
-from netvip.core.model import Author, AuthorKind, InstanceSpec, in_words
+from netvip.core.model import NAMED_MOST, Author, AuthorKind, InstanceSpec, in_words
 from netvip.core.objects import KEEPALIVED, Identity, KernelObject
 
 
@@ -74,7 +74,10 @@ class Statics:
             return False
         loss = ObjectLoss(now, self._kept.memory[identity], author)
         self._kept.lost(loss)
-        self._say(f"static {thing} deleted by {author}")
+        if (count := len(self._kept.losses)) <= NAMED_MOST:
+            self._say(f"static {thing} deleted by {author}")
+        elif count == NAMED_MOST + 1:
+            self._say(f"more than {NAMED_MOST} static routes and rules deleted by {author}")
         self._kept.put_back_at_once(loss.object)
         return True
 

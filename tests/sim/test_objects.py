@@ -186,3 +186,22 @@ def test_an_assisted_instance_s_untracked_ones_are_put_back_too() -> None:
     found.unset_object(ROUTE, NETWORKD)
     found.run(1.0)
     assert has(found, *BOTH) and not did(found, actions.PutBack)
+
+
+def test_many_are_named_in_few_lines() -> None:
+    found = Node()
+    networks = [ip_network(f"10.98.{n}.0/24") for n in range(200)]
+    found.virtual = tuple(
+        KernelObject(RouteIdentity(one), b"", frozenset({LAN})) for one in networks
+    )
+    listed = tuple(Listed(thing.identity, tracked=False) for thing in found.virtual)
+    found.spec = replace(found.spec, objects=listed)
+    found.run(1.0)
+    for thing in found.virtual:
+        found.set_object(thing, KEEPALIVED)
+    before = len(found.log)
+    found.reload()
+    found.run(5.0)
+    assert has(found, *found.virtual) and len(found.log) < before + 20, found.log
+    assert lines(found, "more than 5 of 200 virtual routes and rules deleted by systemd-networkd")
+    assert lines(found, "and 195 more put back")

@@ -15,7 +15,7 @@ from netvip.core.instance.conflict import Conflict
 from netvip.core.instance.mastership import Mastership
 from netvip.core.kept import KeptObjects, ObjectLoss
 from netvip.core.mirror import Mirror
-from netvip.core.model import Author, AuthorKind, InstanceSpec, Tri, in_words
+from netvip.core.model import NAMED_MOST, Author, AuthorKind, InstanceSpec, Tri, in_words
 from netvip.core.objects import Identity, KernelObject, Listed
 from netvip.core.pacing import Pace
 
@@ -43,6 +43,7 @@ class Objects:
         self._is_settled = True
         self._sent: set[Identity] = set()
         self._returned: list[KernelObject] = []
+        self._untracked, self._counted = tuple[Identity, ...](), -1
         # Whether an earlier daemon may have left something undone.
         self._is_unfinished = False
         #: When to look whether what was put back has to be removed again.
@@ -78,12 +79,17 @@ class Objects:
     @property
     def is_whole(self) -> bool:
         """Whether each of them is there that nobody but netvip puts back."""
-        return all(is_there or is_tracked for _, is_there, is_tracked in self.known)
+        there = self._mirror.objects
+        return all(identity in there for identity in self.untracked)
 
     @property
     def untracked(self) -> tuple[Identity, ...]:
-        """Those that nobody but netvip puts back."""
-        return tuple(thing.identity for thing, _, is_tracked in self.known if not is_tracked)
+        """Those that nobody but netvip puts back: the same value while they are the same."""
+        if self._counted != self._kept.changes:
+            self._counted = self._kept.changes
+            known = self._kept.memory
+            self._untracked = tuple(i for i in known if not self._is_tracked(i))
+        return self._untracked
 
     def misses(self, identity: Identity) -> bool:
         """Whether this one is missing and nobody but netvip would put it back."""
@@ -101,6 +107,7 @@ class Objects:
         if netvip had put it back."""
         self._spec = spec
         self._listed = {listed.identity: listed for listed in spec.objects}
+        self._counted = -1
         for thing in [t for t in self._kept.memory.values() if not self.lists(t.identity)]:
             if thing.identity not in self._kept.put_back:
                 self._kept.forget(thing.identity)
@@ -208,7 +215,7 @@ class Objects:
         loss = ObjectLoss(now, self._kept.memory[identity], author)
         self._kept.lost(loss)
         self._sent.discard(identity)
-        self._say(Level.NOTICE, f"virtual {thing} deleted by {author}")
+        self._tell_lost(thing, author)
         self._out.append(RequestDump())
         if not _is_networkd_s(loss):
             return False
@@ -216,6 +223,13 @@ class Objects:
         if not self._is_tracked(identity) and self._may(now):
             self._kept.put_back_at_once(loss.object)
         return True
+
+    def _tell_lost(self, thing: KernelObject, author: Author) -> None:
+        if (count := len(self._kept.losses)) <= NAMED_MOST:
+            self._say(Level.NOTICE, f"virtual {thing} deleted by {author}")
+        elif count == NAMED_MOST + 1:
+            all_of_them = f"{len(self._kept.memory)} virtual routes and rules"
+            self._say(Level.NOTICE, f"more than {NAMED_MOST} of {all_of_them} deleted by {author}")
 
     def send_again(self, now: float) -> None:
         """The VIPs are back, and shield and bridge are about to go: add what is missing, whoever
