@@ -71,8 +71,9 @@ class PublishedFiles:
         lines += [f"why {record.why}"] if record.why else []
         lines += ["held"] if record.held else []
         lines += [f"conf {path}" for path in record.files]
-        lines += [f"vip {interface} {ip}" for interface, ip in record.vips]
         lines += [" ".join(words) for words in record.objects]
+        # Last: keepalived-check reads many of them in another way, and ends with that.
+        lines += [f"vip {interface} {ip}" for interface, ip in record.vips]
         self._write(f"verdict/{file_name(record.instance)}", "\n".join([*lines, ""]))
 
     def withdraw(self, instance: str) -> None:

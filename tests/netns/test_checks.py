@@ -170,6 +170,47 @@ def test_addresses_are_compared_as_addresses(
     assert check() == 1
 
 
+MANY = [f"10.80.0.{number}" for number in range(1, 100)]
+
+
+def many(published: PublishedFiles, held: bool = False) -> None:
+    """A hundred VIPs on two interfaces, one of them written in another way than ip writes it."""
+    ip("address", "add", "fd00:77::10/64", "dev", "ens160", "nodad")
+    for vip in MANY:
+        ip("address", "add", f"{vip}/32", "dev", "peer")
+    vips = (("ens160", VIP), *(("peer", vip) for vip in MANY), ("ens160", "FD00:77:0::10"))
+    published.publish(replace(record(held=held), vips=vips))
+
+
+@pytest.mark.parametrize(
+    ("address", "device"),
+    [(f"{VIP}/24", "ens160"), ("10.80.0.99/32", "peer"), ("fd00:77::10/64", "ens160")],
+)
+def test_each_of_many_vips_is_missed(published: PublishedFiles, address: str, device: str) -> None:
+    many(published)
+    assert check() == 0
+    ip("address", "delete", address, "dev", device)
+    assert check() == 1
+    ip("address", "add", address, "dev", device, *(["nodad"] if ":" in address else []))
+    assert check() == 0
+
+
+def test_many_vips_are_held(published: PublishedFiles) -> None:
+    many(published)
+    ip("address", "flush", "dev", "peer")
+    assert check() == 1
+    published.hold(60.0)  # which appends to what was published
+    assert check() == 0
+    published.dead()
+    assert check() == 1
+
+
+def test_many_vips_on_a_missing_interface_are_unknown(published: PublishedFiles) -> None:
+    many(published)
+    ip("link", "delete", "peer")
+    assert check() == 0
+
+
 def test_a_vip_with_a_peer_is_found(published: PublishedFiles) -> None:
     ip("address", "add", "10.99.0.10", "peer", "10.99.0.11/32", "dev", "ens160")
     published.publish(record(vip="10.99.0.10"))
