@@ -11,6 +11,8 @@ FILES ?= 10000
 KERNELS ?= 6.1 6.12
 # How often make kernels runs each action with netvip: the run in the middle counts.
 RUNS ?= 1
+# The release that make bench measures.
+BENCH ?= trixie
 PYTEST := $(VENV)/bin/python -m pytest --durations=10
 APT    := apt-get -o DPkg::Lock::Timeout=300 -qq install -y --no-install-recommends
 
@@ -75,8 +77,9 @@ build/probe: tests/lab/tools/probe.c build/.packages
 matrix: packages deb
 	NETVIP_LAB_SUITES="bookworm backports trixie sid" $(MAKE) lab
 
-bench: packages deb
-	$(VENV)/bin/python -m tests.bench $(SUITES)
+# PARTS=size, reaction, packets or verbs alone; BENCH=bookworm for another release.
+bench: packages deb build/probe
+	NETVIP_LAB_PROBER=$(CURDIR)/build/probe $(VENV)/bin/python -m tests.bench --suite $(BENCH) $(PARTS)
 
 deb: build/netvip.deb
 

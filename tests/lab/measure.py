@@ -42,6 +42,14 @@ class Tool:
         result: dict[str, Any] = json.loads(output)
         return result
 
+    def result(self, limit: float) -> dict[str, Any]:
+        """Wait for a measurement that ends by itself, `limit` seconds at most."""
+        assert self._process.stdout is not None
+        output = self._process.stdout.readline()
+        self._process.wait(limit)
+        result: dict[str, Any] = json.loads(output)
+        return result
+
     def kill(self) -> None:
         """Make sure that nothing is left running."""
         self._process.kill()

@@ -29,7 +29,7 @@ ExecStart=/usr/bin/python3 -B {TOOL} {SHOWN}
 ProtectHome=no
 """
 VIPS, ROUTES, RULES = 1000, 2000, 500
-#: `make test` runs it on one release, `make bench` and `make matrix` on all.
+#: `make test` runs it on one release, `make matrix` on all.
 RELEASES = SUITES if os.environ.get("NETVIP_LAB_ALL") else SUITES[:1]
 
 # Other work on the machine's processors makes a callback's own work take more of their time.
