@@ -34,7 +34,8 @@ class RuleKey:
     pref: int
     table: int
     source: str | None = None
-    suppress_default: bool = False
+    #: Routes of the table that are no longer than this do not count.
+    suppress: int | None = None
     #: Whether it is for packets alone that the host itself sends.
     only_sent: bool = False
 
@@ -47,7 +48,7 @@ class RuleKey:
             self.pref,
             self.table,
             source,
-            self.suppress_default,
+            self.suppress,
             self.only_sent,
         )
         verb = "add" if kind == rtnl.RTM_NEWRULE else "delete"
@@ -103,10 +104,12 @@ class Bridge:
 def _vip_rules(plan: Plan) -> list[RuleKey]:
     """The rules for packets from the VIPs, before the lookup of main: the first looks up the copy
     of the operator's table, if there is one; the second main without its default route; the third
-    netvip's table."""
+    netvip's table. Where another interface has a broader route than one of the bridge's, both
+    tables are asked for the longer routes first: the longest prefix wins, as in one table."""
     if plan.numbers is None:
         return []
     rules: list[RuleKey] = []
+    vip_table = plan.numbers.vip_table
     policies = {ip: policy.table for policy in plan.policies for ip in policy.vips}
     for family, before, _ in plan.prefs:
         vips = [vip.ip for vip in plan.vips if family_of(vip.ip) == family]
@@ -115,9 +118,11 @@ def _vip_rules(plan: Plan) -> list[RuleKey]:
             for source, only_sent in _prefixes(here, plan.apart):
                 if table is not None:
                     rules.append(RuleKey(family, before, table, source))
-                main, own = rtnl.RT_TABLE_MAIN, plan.numbers.vip_table
-                rules.append(RuleKey(family, before, main, source, True, only_sent))
-                rules.append(RuleKey(family, before, own, source, False, only_sent))
+                shorter = [length - 1 for kind, length in plan.longer if kind == family]
+                for suppress in (*shorter, 0):
+                    main = RuleKey(family, before, rtnl.RT_TABLE_MAIN, source, suppress, only_sent)
+                    own = RuleKey(family, before, vip_table, source, suppress or None, only_sent)
+                    rules += [main, own]
     return rules
 
 
@@ -199,7 +204,8 @@ def _delete_nexthop(number: int) -> NetlinkRequest:
 def record(bridges: Iterable[Bridge]) -> dict[str, Any]:
     """What a sweep has to delete if the daemon is killed."""
     built = list(bridges)
-    rules = {rule for one in built for rule in (*one.vip_rules, *one.host_rules)}
+    # In their order: the kernel takes a rule that suppresses nothing for any that does.
+    rules = dict.fromkeys(rule for one in built for rule in (*one.vip_rules, *one.host_rules))
     return {
         "rules": [list(astuple(rule)) for rule in rules],
         "nexthops": sorted({number for one in built for number in one.nexthops.values()}),

@@ -67,6 +67,9 @@ class Plan:
     #: Addresses of the host whose packets no rule for the VIPs may match; None: a rule's prefix may
     #: have no other address than the VIPs.
     apart: tuple[IP, ...] | None = None
+    #: By family, the prefix lengths of its routes, longest first, that compete with broader routes
+    #: of other interfaces.
+    longer: tuple[tuple[int, int], ...] = ()
 
     @property
     def every_route(self) -> tuple[Route, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
 
+from netvip.core.main_table import MainTable
 from netvip.core.model import IP, TABLE_MAIN, Address, AddressKey, Kernel, Link, Route, Rules
 from netvip.core.objects import Identity, KernelObject
 
@@ -44,10 +45,11 @@ class Mirror:
         self._addresses: dict[int, dict[AddressKey, Address]] = {}
         self._routes: dict[int, dict[Route, None]] = {}
         self._objects: dict[Identity, KernelObject] = {}
+        self._main = MainTable()
 
     def load(self, kernel: Kernel) -> None:
         """Replace everything."""
-        self._addresses, self._routes = {}, {}
+        self._addresses, self._routes, self._main = {}, {}, MainTable()
         for key, watches in self._watches.items():
             for watch in watches:
                 watch.went([key])
@@ -110,11 +112,17 @@ class Mirror:
 
     def add_route(self, route: Route) -> None:
         """A route is there."""
-        self._routes.setdefault(route.ifindex, {})[route] = None
+        routes = self._routes.setdefault(route.ifindex, {})
+        if route not in routes:
+            routes[route] = None
+            self._main.count(route, 1)
 
     def remove_route(self, route: Route) -> None:
         """A route is gone."""
-        self._routes.get(route.ifindex, {}).pop(route, None)
+        routes = self._routes.get(route.ifindex, {})
+        if route in routes:
+            del routes[route]
+            self._main.count(route, -1)
 
     def set_rules(self, family: int, rules: Rules) -> None:
         """The routing policy of a family is now this."""
@@ -142,7 +150,8 @@ class Mirror:
         for key in gone:
             for watch in self._watches.get(key, ()):
                 watch.went([key])
-        self._routes.pop(ifindex, None)
+        for route in self._routes.pop(ifindex, {}):
+            self._main.count(route, -1)
 
     def index(self, name: str) -> int:
         """The interface's number; 0 when there is none of that name."""
@@ -164,6 +173,15 @@ class Mirror:
     def routes(self, ifindex: int, table: int = TABLE_MAIN) -> list[Route]:
         """A table's routes through an interface."""
         return [route for route in self._routes.get(ifindex, {}) if route.table == table]
+
+    def beaten(self, route: Route) -> bool:
+        """Whether the table main has a better default route, through another interface."""
+        return self._main.beaten(route)
+
+    def broader_elsewhere(self, route: Route) -> bool:
+        """Whether the table main has a shorter route than this, through another interface, that is
+        no default route."""
+        return self._main.broader_elsewhere(route)
 
     def every_route(self, ifindex: int) -> list[Route]:
         """The routes through an interface, of all tables."""

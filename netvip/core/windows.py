@@ -248,7 +248,7 @@ class Windows(dict[int, Window]):
 
     def _defaults(self, ifindex: int) -> frozenset[tuple[int, int]]:
         routes = self._mirror.every_route(ifindex)
-        defaults = (route for route in routes if route.destination.prefixlen == 0)
+        defaults = (r for r in routes if not r.destination.prefixlen and not build.by_daemon(r))
         return frozenset((route.destination.version, route.table) for route in defaults)
 
     def _log(self, level: Level, text: str) -> None:

@@ -292,11 +292,12 @@ def set_rule(
     pref: int,
     table: int,
     source: Network | None = None,
-    suppress_default: bool = False,
+    suppress: int | None = None,
     only_sent: bool = False,
 ) -> bytes:
-    """RTM_NEWRULE or RTM_DELRULE of one of our rules, all of it named, so no other ever matches.
-    `only_sent`: for packets that the host itself sends, not for those that it forwards."""
+    """RTM_NEWRULE or RTM_DELRULE of one of our rules, all of it named, so no other ever matches. A
+    route that is no longer than `suppress` bits does not count. `only_sent`: for packets that the
+    host itself sends, not for those that it forwards."""
     length = source.prefixlen if source else 0
     header = (family, 0, length, 0, table if table < 256 else 0, FR_ACT_TO_TBL, 0)
     attrs = [
@@ -306,7 +307,7 @@ def set_rule(
         _attribute(FRA_PRIORITY, U32.pack(pref)),
         _attribute(FRA_TABLE, U32.pack(table)),
         _attribute(FRA_PROTOCOL, bytes([RTPROT_KERNEL])),
-        _attribute(FRA_SUPPRESS_PREFIXLEN, U32.pack(0)) if suppress_default else b"",
+        b"" if suppress is None else _attribute(FRA_SUPPRESS_PREFIXLEN, U32.pack(suppress)),
     ]
     return _message(kind, ADD if kind == RTM_NEWRULE else 0, b"".join(attrs))
 

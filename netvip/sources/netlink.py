@@ -256,9 +256,12 @@ def _comm(pid: int) -> str:
 
 def _route(message: Message) -> Route | None:
     """The route, if it may be one that a bridge carries."""
-    _, table, protocol, _, kind = message.data[19:24]
-    # Told from four bytes, not decoded: a router's table is large.
-    if kind != rtnl.RTN_UNICAST or protocol in ROUTING_DAEMONS or table == rtnl.RT_TABLE_LOCAL:
+    length, _, _, table, protocol, _, kind = message.data[17:24]
+    # Told from five bytes, not decoded: a router's table is large. A routing daemon's default route
+    # may be better than the bridge's.
+    if kind != rtnl.RTN_UNICAST or table == rtnl.RT_TABLE_LOCAL:
+        return None
+    if protocol in ROUTING_DAEMONS and length:
         return None
     route = rtnl.route(message)
     return None if route is None or route.table in NETVIP_TABLES else route

@@ -107,6 +107,69 @@ def test_packets_from_the_vip_are_routed_without_an_address(lan: int, kernel: Ke
     finish(kernel.protection.unprotect("VI_1"))
 
 
+@pytest.fixture
+def second(lan: int) -> None:
+    """Another interface, with routes of others."""
+    ip("link", "add", "ens161", "type", "veth", "peer", "name", "port161")
+    for link in ("ens161", "port161"):
+        ip("link", "set", link, "up")
+    ip("address", "add", "10.79.0.1/24", "dev", "ens161")
+    ip("route", "add", "10.77.0.128/25", "via", "10.79.0.50", "dev", "ens161")
+
+
+def test_the_longest_prefix_wins_while_an_address_is_away(
+    lan: int, second: None, kernel: Kernel
+) -> None:
+    ip("route", "add", "10.0.0.0/8", "via", "10.79.0.50", "dev", "ens161")
+    before = everything()
+    finish(kernel.protection.prepare("VI_1", planned(lan)))
+    finish(kernel.protection.protect("VI_1"))
+    ip("address", "flush", "dev", "ens160")
+    for destination, way in (
+        ("10.77.0.50", "dev ens160"),
+        ("10.77.0.150", "via 10.79.0.50"),
+        ("10.78.0.1", "via 10.79.0.50"),
+        ("192.0.2.1", "via 10.77.0.100"),
+    ):
+        assert way in ip("route", "get", destination, "from", "10.77.0.10"), destination
+    finish(kernel.protection.unprotect("VI_1"))
+    rules = [line for line in before.splitlines() if "lookup" in line]
+    assert ip("rule").splitlines() == rules
+    kernel.close()
+    assert kernel.refused == []
+
+
+@pytest.mark.parametrize("protocol", ["bird", "static"])
+@pytest.mark.parametrize(("metric", "better"), [("20", True), ("2000", False)])
+def test_the_better_default_route_of_another_interface_wins(
+    lan: int, second: None, kernel: Kernel, protocol: str, metric: str, better: bool
+) -> None:
+    ip("route", "delete", "default", "dev", "ens160")
+    ip("route", "add", "default", "via", "10.77.0.100", "dev", "ens160", "metric", "1024")
+    other = ("default", "via", "10.79.0.50", "dev", "ens161", "metric", metric, "proto", protocol)
+    ip("route", "add", *other)
+    finish(kernel.protection.prepare("VI_1", planned(lan)))
+    finish(kernel.protection.protect("VI_1"))
+    ip("address", "flush", "dev", "ens160")
+    way = "via 10.79.0.50" if better else "via 10.77.0.100"
+    assert way in ip("route", "get", "192.0.2.1", "from", "10.77.0.10")
+    finish(kernel.protection.unprotect("VI_1"))
+
+
+def test_what_a_dead_daemon_left_of_longer_prefixes_is_swept(
+    lan: int, second: None, kernel: Kernel
+) -> None:
+    ip("route", "add", "10.0.0.0/8", "via", "10.79.0.50", "dev", "ens161")
+    before = ip("rule")
+    finish(kernel.protection.prepare("VI_1", planned(lan)))
+    finish(kernel.protection.protect("VI_1"))
+    assert "suppress_prefixlength 23" in ip("rule")
+    successor = Kernel()
+    protect.sweep(successor.sender)
+    successor.close()
+    assert (ip("rule"), successor.refused) == (before, [])
+
+
 def test_an_operator_s_rule_comes_first(lan: int, kernel: Kernel) -> None:
     ip("rule", "add", "from", "10.77.0.10", "lookup", "99")
     ip("route", "add", "default", "via", "10.77.0.200", "dev", "ens160", "table", "99")

@@ -290,11 +290,12 @@ def test_a_rule_survives_encoding(data: st.DataObject) -> None:
     version = data.draw(st.sampled_from([4, 6]))
     source = data.draw(st.none() | ips(version).map(ip_network))
     pref, table = data.draw(st.integers(1, 32767)), data.draw(st.integers(1, FOREVER))
-    suppress, only_sent = data.draw(st.booleans()), data.draw(st.booleans())
+    suppress = data.draw(st.none() | st.integers(0, 127))
+    only_sent = data.draw(st.booleans())
     kind = data.draw(st.sampled_from([rtnl.RTM_NEWRULE, rtnl.RTM_DELRULE]))
     family = socket.AF_INET if version == 4 else socket.AF_INET6
     encoded = message(rtnl.set_rule(kind, family, pref, table, source, suppress, only_sent))
-    by_source = not suppress and not only_sent
+    by_source = suppress is None and not only_sent
     always = by_source and source is None
     assert rtnl.rule(encoded) == rtnl.Rule(family, pref, table, source, always, by_source)
 

@@ -137,7 +137,8 @@ class CheckSchedule:
 
     def _targets(self, instance: Instance, own: set[IP]) -> tuple[IP, ...]:
         routes = self._mirror.every_route(instance.home)
-        gateways = [r.gateway for r in routes if r.gateway and not r.destination.prefixlen]
+        defaults = (r for r in routes if not r.destination.prefixlen and not build.by_daemon(r))
+        gateways = [r.gateway for r in defaults if r.gateway]
         peers = [*instance.spec.peers, *self.history(instance.name).peers]
         home = [self._home] if self._home is not None else []
         asked = dict.fromkeys([*home, *self._policy.hosts(instance.name), *gateways, *peers])

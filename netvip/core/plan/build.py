@@ -30,6 +30,9 @@ from netvip.core.model import (
 ROUTING_DAEMONS = frozenset({8, 9, 10, 11, 12, 42, 186, 187, 188, 189, 192})
 #: netvip's rules stand directly before and after the one that leads to main, behind the operator's.
 BEFORE_MAIN, AFTER_MAIN = -1, +1
+#: Prefix lengths of a bridge's routes that have rules of their own: each costs two for each prefix
+#: of VIPs. A host has one subnet, and perhaps a host route to its gateway.
+MOST_LENGTHS = 3
 #: Tables of the operator's that netvip copies, by interface: the rest of its numbers.
 MOST_POLICIES = NUMBERS_PER_INTERFACE - 2
 
@@ -62,10 +65,15 @@ def own_addresses(mirror: Mirror, ifindex: int, vips: frozenset[AddressKey]) -> 
     return [address for address in found if address.ip.packed not in virtual]
 
 
+def by_daemon(route: Route) -> bool:
+    """Whether a routing daemon put the route there."""
+    return route.protocol in ROUTING_DAEMONS
+
+
 def bridged_routes(mirror: Mirror, ifindex: int, table: int = TABLE_MAIN) -> tuple[Route, ...]:
     """A table's routes through the interface that a bridge keeps; of a large table only the
     essential ones."""
-    routes = [r for r in mirror.routes(ifindex, table) if r.protocol not in ROUTING_DAEMONS]
+    routes = [r for r in mirror.routes(ifindex, table) if not by_daemon(r)]
     if len(routes) > BRIDGE_ROUTES:
         routes = [r for r in routes if r.gateway is None or r.destination.prefixlen == 0]
     return tuple(sorted(routes[:BRIDGE_ROUTES], key=_nearest_first))
@@ -171,7 +179,7 @@ def build(
     every_own = own_addresses(mirror, ifindex, all_vips)
     own = [a for a in every_own if a.ip.version == 4]
     every, tables = bridged_routes(mirror, ifindex), _operators_tables(mirror, ifindex)
-    routes = [route for route in every if route.destination.version in _ip(families)]
+    routes = [r for r in every if r.destination.version in _ip(families) and not mirror.beaten(r)]
     on_lo = {  # put there by the operator; a shield's address has a lifetime
         a.ip.packed for a in mirror.addresses(mirror.index("lo")) if not a.dynamic
     }
@@ -192,7 +200,22 @@ def build(
         _apart(mirror, ifindex, every_own, routes)
         if len(shielded) > BRIDGE_PREFIXES and not any(tables.values())
         else None,
+        _longer(mirror, routes),
     )
+
+
+def _longer(mirror: Mirror, routes: Iterable[Route]) -> tuple[tuple[int, int], ...]:
+    """By family, the prefix lengths of routes, longest first, that a broader route through another
+    interface would win over as long as the table main lacks them."""
+    found = {
+        (family_of(r.destination.network_address), r.destination.prefixlen)
+        for r in routes
+        if mirror.broader_elsewhere(r)
+    }
+    longest = sorted(found, key=lambda pair: (pair[0], -pair[1]))
+    families = dict.fromkeys(family for family, _ in longest)
+    by_family = ([pair for pair in longest if pair[0] == family] for family in families)
+    return tuple(chain.from_iterable(lengths[:MOST_LENGTHS] for lengths in by_family))
 
 
 def _ip(families: Iterable[int]) -> set[int]:
