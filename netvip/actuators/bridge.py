@@ -6,7 +6,7 @@ All of them have `protocol kernel`, which networkd does not delete (fact nexthop
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from ipaddress import ip_network
 from typing import Any
 
@@ -118,12 +118,21 @@ def _vip_rules(plan: Plan) -> list[RuleKey]:
             for source, only_sent in _prefixes(here, plan.apart):
                 if table is not None:
                     rules.append(RuleKey(family, before, table, source))
-                shorter = [length - 1 for kind, length in plan.longer if kind == family]
-                for suppress in (*shorter, 0):
-                    main = RuleKey(family, before, rtnl.RT_TABLE_MAIN, source, suppress, only_sent)
-                    own = RuleKey(family, before, vip_table, source, suppress or None, only_sent)
-                    rules += [main, own]
+                longer = _longer_first(plan, family, before, vip_table, source)
+                main = RuleKey(family, before, rtnl.RT_TABLE_MAIN, source, 0)
+                own = RuleKey(family, before, vip_table, source)
+                rules += [replace(rule, only_sent=only_sent) for rule in (*longer, main, own)]
     return rules
+
+
+def _longer_first(
+    plan: Plan, family: int, pref: int, table: int, source: str | None
+) -> Iterator[RuleKey]:
+    """Rules that ask main and a table of netvip's for their longer routes first."""
+    for kind, length in plan.longer:
+        if kind == family:
+            yield RuleKey(family, pref, rtnl.RT_TABLE_MAIN, source, length - 1)
+            yield RuleKey(family, pref, table, source, length - 1)
 
 
 def _prefixes(vips: list[IP], apart: tuple[IP, ...] | None) -> list[tuple[str, bool]]:
@@ -139,13 +148,17 @@ def _prefixes(vips: list[IP], apart: tuple[IP, ...] | None) -> list[tuple[str, b
 
 
 def _host_rules(plan: Plan) -> list[RuleKey]:
-    """The rules for the host's own connections: after the lookup of main, and before it from those
-    of its addresses that the operator's rules lead to a table; none unless the shield has an
-    address of the host."""
+    """The rules for the host's own connections and for what it forwards: after the lookup of main,
+    before it where another interface has a broader route, and from those of its addresses that the
+    operator's rules lead to a table; none unless the shield has an address of the host."""
     if plan.numbers is None or not plan.own:
         return []
     table = plan.numbers.host_table
-    rules = [RuleKey(family, after, table) for family, _, after in plan.prefs if family == AF_INET]
+    rules: list[RuleKey] = []
+    for family, before, after in plan.prefs:
+        if family == AF_INET:
+            rules += _longer_first(plan, family, before, table, None)
+            rules.append(RuleKey(family, after, table))
     for family, before, _ in plan.prefs:
         for policy in plan.policies:
             own = (ip for ip in policy.own if family_of(ip) == family)

@@ -132,6 +132,8 @@ def test_the_longest_prefix_wins_while_an_address_is_away(
         ("192.0.2.1", "via 10.77.0.100"),
     ):
         assert way in ip("route", "get", destination, "from", "10.77.0.10"), destination
+    for destination, way in (("10.77.0.50", "dev ens160"), ("10.78.0.1", "via 10.79.0.50")):
+        assert way in ip("route", "get", destination), destination  # the host's own
     finish(kernel.protection.unprotect("VI_1"))
     rules = [line for line in before.splitlines() if "lookup" in line]
     assert ip("rule").splitlines() == rules

@@ -197,7 +197,7 @@ def build(
         _prefs(mirror, families),
         _policies(mirror, tables, vip_ips, own_ips, where),
         _gateways((*every, *chain.from_iterable(tables.values()))),
-        _apart(mirror, ifindex, every_own, routes)
+        _apart(mirror, ifindex, every_own, every)
         if len(shielded) > BRIDGE_PREFIXES and not any(tables.values())
         else None,
         _longer(mirror, routes),
