@@ -5,7 +5,10 @@ A machine's kernel may lack the modules: `make kernels` runs these tests on Debi
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +20,7 @@ from tests.lab.measure import Cost, measure, restart
 from tests.lab.netns import Namespace
 from tests.lab.node import Node
 from tests.lab.pair import Pair, leftovers, netvip_status
+from tests.lab.test_preview import identity, present
 from tests.lab.upgrades import INSTALL, reinstalled
 
 #: A failover of the control takes 0.6 s; a re-election 3.6 s.
@@ -31,6 +35,14 @@ RUNS = int(os.environ.get("NETVIP_LAB_RUNS", "1"))
 ENOUGH_RUNS = 5
 #: Probes that may be lost where the link stays up.
 ALLOWED = 1
+
+#: networkd's files, and netplan's for networkd.
+ETC, RUN = "/etc/systemd/network/*", "/run/systemd/network/*"
+#: Where the package's files are for a preview while netvip is not installed.
+APART = "/opt/netvip"
+#: Seconds without a change: networkd begins some 30 ms after a call (fact lead-time), and its end
+#: has no signal (fact no-signal-for-the-end).
+STILL, NO_LONGER = 1.5 * settings.PATIENCE, 20.0 * settings.PATIENCE
 
 Action = Callable[[Node], None]
 
@@ -59,15 +71,19 @@ def reinstall_systemd(node: Node) -> None:
     node.run(*INSTALL, *reinstalled(node))
 
 
+def own_file(host: Host) -> str:
+    """The .network file for the interface of the VIP."""
+    return f"{RUN}-{host.interface}.network" if host.is_netplan else f"{ETC}-lan.network"
+
+
 def actions(host: Host) -> dict[str, Action]:
     """networkd's actions on this host."""
-    etc, generated = "/etc/systemd/network/*", "/run/systemd/network/*"
-    own = f"{generated}-{host.interface}.network" if host.is_netplan else f"{etc}-lan.network"
+    own = own_file(host)
     found: dict[str, Action] = {"restart": restart, "reload": touch_and_reload(own)}
     found |= {"reconfigure": reconfigure(host.interface)}
     found |= {f"reconfigure {link}": reconfigure(link) for link in host.links}
     if host.files or host.is_netplan:
-        found["touch all and reload"] = touch_and_reload(f"{etc} {generated}")
+        found["touch all and reload"] = touch_and_reload(f"{ETC} {RUN}")
     if host.is_netplan:
         found["netplan apply"] = apply_netplan
     if host is BOND_VLAN:
@@ -171,3 +187,81 @@ def test_no_action_of_networkd_s_costs_more_than_without_netvip(
             assert "NV308" in pair.a.run("netvip", "doctor", check=False)
     assert leftovers(pair.a) == []
     assert worse == [], worse
+
+
+# --- what netvip preview says of the same actions -------------------------------------------------
+
+
+def previewed(host: Host) -> dict[str, tuple[str, tuple[str, ...], str]]:
+    """By name: the files that are touched before, preview's words, and the command."""
+    reload: tuple[tuple[str, ...], str] = ("reload",), "networkctl reload"
+    found: dict[str, tuple[str, tuple[str, ...], str]] = {
+        "restart": ("", ("restart",), "systemctl restart systemd-networkd.service"),
+        "reload": (own_file(host), *reload),
+    }
+    for link in dict.fromkeys((host.interface, *host.links)):
+        found[f"reconfigure {link}"] = "", ("reconfigure", link), f"networkctl reconfigure {link}"
+    if host.files or host.is_netplan:
+        found["touch all and reload"] = f"{ETC} {RUN}", *reload
+    return found
+
+
+def leave(pair: Pair) -> None:
+    """What keepalived has put on the master, without keepalived: nobody puts anything back."""
+    for node in pair.nodes:
+        node.run("systemctl", "start", "keepalived.service")
+    pair.make_master()
+    for node in (pair.b, pair.a):
+        # A process of keepalived's that sees its parent end removes its VIPs, unless it is stopped.
+        for signal in ("STOP", "KILL"):
+            node.run("systemctl", "kill", f"--signal={signal}", "keepalived.service")
+        node.run("systemctl", "reset-failed", "keepalived.service", check=False)
+    assert pair.holder() == [pair.a]
+
+
+def named(node: Node, words: tuple[str, ...]) -> set[str]:
+    """What netvip preview says that goes; nothing, where networkd does not manage the link."""
+    path = f"PYTHONPATH={APART}/usr/lib/python3/dist-packages"
+    command = ("env", path, "python3", "-m", "netvip", "preview", "--json", "--action", *words)
+    shown = node.run(*command, check=False)
+    if shown:
+        return {identity(item) for item in json.loads(shown)["taken"]}
+    assert words[0] == "reconfigure", "preview has failed"
+    return set()
+
+
+def gone(net: Namespace, before: set[str], expected: set[str]) -> set[str]:
+    """What is missing when networkd has finished: when it is what is expected, and nothing has
+    changed for STILL."""
+    begun = since = time.monotonic()
+    last: set[str] = set()
+    while time.monotonic() < begun + NO_LONGER:
+        found = present(net)
+        if found != last:
+            last, since = found, time.monotonic()
+        if before - found == expected and time.monotonic() > since + STILL:
+            break
+        time.sleep(0.05)
+    return before - last
+
+
+def test_preview_names_what_goes(pair: Pair, package: Path, figures: list[str]) -> None:
+    node, wrong, most = pair.a, [], 0
+    shutil.copy(package, node.root / "root" / package.name)
+    node.run("dpkg-deb", "-x", f"/root/{package.name}", APART)
+    for name, (files, words, command) in previewed(pair.host).items():
+        leave(pair)
+        node.run("sh", "-c", f"touch -c {files}" if files else "")
+        before, begun = present(node.net), time.monotonic()
+        told = named(node, words)
+        took = (time.monotonic() - begun) * 1000
+        node.run("systemctl", "reset-failed", "systemd-networkd.service")
+        node.run("sh", "-c", command, check=False)
+        lost = gone(node.net, before, told)
+        most = max(most, len(lost))
+        where = f"{pair.host.name}, {os.uname().release}, {pair.suite}, {name}"
+        note(figures, f"preview: {where}: {len(told)} named in {took:.0f} ms, {len(lost)} gone")
+        if lost != told:
+            wrong.append((name, sorted(lost - told), sorted(told - lost)))
+    assert most > 0 or pair.host.harmless or pair.host.unprotected, "the control shows no damage"
+    assert wrong == [], "\n".join(map(str, wrong))
