@@ -14,6 +14,8 @@ from netvip.core.model import InstanceSpec, Link, family_of
 
 #: docs/never_worse.md: 1,000 and one are measured.
 VIPS_MOST = 1024
+#: include/net/flow.h: LOOPBACK_IFINDEX, in each network namespace.
+LOOPBACK = 1
 
 
 def _missing_interface(spec: InstanceSpec, mirror: Mirror) -> str:
@@ -36,7 +38,14 @@ def _place(spec: InstanceSpec, mirror: Mirror) -> str:
 
 def why_not_on(interface: str, family: int, mirror: Mirror) -> str:
     """Why netvip cannot protect any VIP of a family on an interface; empty if it can."""
-    return _vrf(interface, mirror) or _host(family, mirror)
+    return _loopback(interface, mirror) or _vrf(interface, mirror) or _host(family, mirror)
+
+
+def _loopback(interface: str, mirror: Mirror) -> str:
+    # A shield would give keepalived's own address a lifetime, at whose end the kernel deletes it.
+    if mirror.index(interface) != LOOPBACK:
+        return ""
+    return f"its VIPs are on {interface}, where netvip's shield would be"
 
 
 def _vrf(interface: str, mirror: Mirror) -> str:

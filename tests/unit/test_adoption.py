@@ -778,7 +778,7 @@ def test_what_cannot_be_restored_can_be_reverted_later(
 @pytest.fixture
 def installed(conf: Path, programs: Programs) -> Path:
     conf.with_name("netvip.conf").write_text(f"[keepalived]\nconfig = {conf}\n")
-    conf.write_text(instance("interface lo", "mcast_src_ip 10.77.0.1"))
+    conf.write_text(instance("interface lan0", "mcast_src_ip 10.77.0.1"))
     programs.make("systemctl", "exit 3")  # nobody here would confirm a reload
     return conf.parent
 

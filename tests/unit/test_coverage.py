@@ -51,6 +51,14 @@ def test_neither_is_one_in_a_vrf_be_it_below_a_bridge() -> None:
     assert coverage.why_not(spec(), mirror(vrf, bridge, port)) == "ens160 belongs to the VRF vrf0"
 
 
+def test_a_vip_on_the_loopback_interface_is_left_alone() -> None:
+    links = mirror(Link(1, "lo"), Link(2, "ens160"))
+    elsewhere = replace(spec(), vips=(*spec().vips, Vip(ip_address("10.77.0.11"), 32, "lo")))
+    assert "on lo" in coverage.why_not(spec("lo"), links)
+    assert "on lo" in coverage.why_not(elsewhere, links)
+    assert coverage.why_not_on("lo", 2, links) and not coverage.why_not_on("ens160", 2, links)
+
+
 def with_rules(**rules: bool) -> Mirror:
     found = mirror(Link(2, "ens160"))
     for family, number in (("ipv4", 2), ("ipv6", 10)):
