@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 
 from netvip.const import (
@@ -134,29 +136,98 @@ def _prefs(mirror: Mirror, families: Iterable[int]) -> tuple[tuple[int, int, int
     )  # without an unconditional rule to main, netvip does not know where its rules would stand
 
 
-def _apart(
-    mirror: Mirror, ifindex: int, own: Sequence[Address], routes: Iterable[Route]
-) -> tuple[IP, ...] | None:
-    """The host's addresses besides the VIPs of the interface, which may not stand under a prefix
-    with VIPs; None where no such prefix may have other addresses than VIPs.
+@dataclass(frozen=True)
+class Surroundings:
+    """What the plans of all instances of an interface have in common, found once for all of them;
+    to be used while nothing changes in the mirror."""
 
-    A rule for a prefix leads packets that the host itself sends, a transparent proxy's from an
-    address of its client too, to main, and from there not by main's default route but by the
-    bridge's. Both are the same where the host leaves by this interface.
-    """
-    others = [index for index in mirror.links if index != ifindex]
-    defaults = [route for route in routes if route.destination.prefixlen == 0]
-    elsewhere = [r for index in others for r in mirror.routes(index) if not r.destination.prefixlen]
-    if any(
-        _family(one) == _family(other) and other.metric <= one.metric
-        for one in defaults
-        for other in elsewhere
-    ):
-        return None
-    # What has a lifetime on lo is a shield.
-    lo = mirror.index("lo")
-    found = (a for index in others for a in mirror.addresses(index) if index != lo or not a.dynamic)
-    return tuple(address.ip for address in (*own, *found))
+    mirror: Mirror
+    ifindex: int
+    all_vips: frozenset[AddressKey]
+
+    @cached_property
+    def own(self) -> list[Address]:
+        """The host's own addresses of the interface."""
+        return own_addresses(self.mirror, self.ifindex, self.all_vips)
+
+    @cached_property
+    def routes(self) -> tuple[Route, ...]:
+        """The routes of main that the bridge keeps."""
+        return bridged_routes(self.mirror, self.ifindex)
+
+    @cached_property
+    def carried(self) -> tuple[Route, ...]:
+        """Of these, the routes that count: no default route that another interface beats."""
+        return tuple(route for route in self.routes if not self.mirror.beaten(route))
+
+    @cached_property
+    def longer(self) -> tuple[tuple[int, int], ...]:
+        """By family, the prefix lengths of routes, longest first, that a broader route through
+        another interface would win over as long as the table main lacks them."""
+        found = {
+            (_family(route), route.destination.prefixlen)
+            for route in self.carried
+            if self.mirror.broader_elsewhere(route)
+        }
+        longest = sorted(found, key=lambda pair: (pair[0], -pair[1]))
+        families = dict.fromkeys(family for family, _ in longest)
+        by_family = ([pair for pair in longest if pair[0] == family] for family in families)
+        return tuple(chain.from_iterable(lengths[:MOST_LENGTHS] for lengths in by_family))
+
+    @cached_property
+    def tables(self) -> dict[int, tuple[Route, ...]]:
+        """Those of the operator's tables."""
+        return _operators_tables(self.mirror, self.ifindex)
+
+    @cached_property
+    def gateways(self) -> tuple[tuple[int, IP | None], ...]:
+        """Those of all these routes."""
+        return _gateways((*self.routes, *chain.from_iterable(self.tables.values())))
+
+    @cached_property
+    def on_lo(self) -> frozenset[bytes]:
+        """What the operator put on lo; a shield's address has a lifetime."""
+        found = self.mirror.addresses(self.mirror.index("lo"))
+        return frozenset(address.ip.packed for address in found if not address.dynamic)
+
+    def apart(self, families: Iterable[int]) -> tuple[IP, ...] | None:
+        """The host's addresses besides the VIPs of the interface, which may not stand under a
+        prefix with VIPs; None where no such prefix may have other addresses than VIPs.
+
+        A rule for a prefix leads packets that the host itself sends, a transparent proxy's from an
+        address of its client too, to main, and from there not by main's default route but by the
+        bridge's. Both are the same where the host leaves by this interface.
+        """
+        if any(self.tables.values()) or not self._leaves_elsewhere.isdisjoint(families):
+            return None
+        return self._apart
+
+    @cached_property
+    def _apart(self) -> tuple[IP, ...]:
+        lo = self.mirror.index("lo")
+        found = (
+            address
+            for index in self._others
+            for address in self.mirror.addresses(index)
+            if index != lo or not address.dynamic
+        )
+        return tuple(address.ip for address in (*self.own, *found))
+
+    @cached_property
+    def _leaves_elsewhere(self) -> frozenset[int]:
+        """The families whose default route through this interface is not the one that counts."""
+        defaults = [route for route in self.routes if route.destination.prefixlen == 0]
+        return frozenset(
+            _family(other)
+            for index in self._others
+            for other in self.mirror.routes(index)
+            if not other.destination.prefixlen
+            and any(_family(o) == _family(other) and other.metric <= o.metric for o in defaults)
+        )
+
+    @property
+    def _others(self) -> list[int]:
+        return [index for index in self.mirror.links if index != self.ifindex]
 
 
 def _family(route: Route) -> int:
@@ -169,22 +240,19 @@ def build(
     vips: Sequence[Address],
     all_vips: frozenset[AddressKey],
     where: Numbers | None,
+    here: Surroundings | None = None,
 ) -> Plan:
     """The shield and the bridge of one instance whose VIPs are on `ifindex`.
 
     The host's own address is shielded in IPv4 only: the kernel does not answer for an IPv6 address
-    on lo.
+    on lo. `here` is what the instances of the interface share, found once for all of them.
     """
     families = {family_of(vip.ip) for vip in vips}
-    every_own = own_addresses(mirror, ifindex, all_vips)
-    own = [a for a in every_own if a.ip.version == 4]
-    every, tables = bridged_routes(mirror, ifindex), _operators_tables(mirror, ifindex)
-    routes = [r for r in every if r.destination.version in _ip(families) and not mirror.beaten(r)]
-    on_lo = {  # put there by the operator; a shield's address has a lifetime
-        a.ip.packed for a in mirror.addresses(mirror.index("lo")) if not a.dynamic
-    }
-    shielded = tuple(vip for vip in vips if vip.ip.packed not in on_lo)
-    hosts = tuple(a for a in own if a.ip.packed not in on_lo) if 2 in families else ()
+    here = here or Surroundings(mirror, ifindex, all_vips)
+    own = [a for a in here.own if a.ip.version == 4]
+    routes = [route for route in here.carried if route.destination.version in _ip(families)]
+    shielded = tuple(vip for vip in vips if vip.ip.packed not in here.on_lo)
+    hosts = tuple(a for a in own if a.ip.packed not in here.on_lo) if 2 in families else ()
     if where is None:
         return Plan(ifindex, shielded, hosts)
     vip_ips, own_ips = ([address.ip for address in group] for group in (shielded, hosts))
@@ -195,27 +263,11 @@ def build(
         tuple(routes),
         where,
         _prefs(mirror, families),
-        _policies(mirror, tables, vip_ips, own_ips, where),
-        _gateways((*every, *chain.from_iterable(tables.values()))),
-        _apart(mirror, ifindex, every_own, every)
-        if len(shielded) > BRIDGE_PREFIXES and not any(tables.values())
-        else None,
-        _longer(mirror, routes),
+        _policies(mirror, here.tables, vip_ips, own_ips, where),
+        here.gateways,
+        here.apart(families) if len(shielded) > BRIDGE_PREFIXES else None,
+        tuple(pair for pair in here.longer if pair[0] in families),
     )
-
-
-def _longer(mirror: Mirror, routes: Iterable[Route]) -> tuple[tuple[int, int], ...]:
-    """By family, the prefix lengths of routes, longest first, that a broader route through another
-    interface would win over as long as the table main lacks them."""
-    found = {
-        (family_of(r.destination.network_address), r.destination.prefixlen)
-        for r in routes
-        if mirror.broader_elsewhere(r)
-    }
-    longest = sorted(found, key=lambda pair: (pair[0], -pair[1]))
-    families = dict.fromkeys(family for family, _ in longest)
-    by_family = ([pair for pair in longest if pair[0] == family] for family in families)
-    return tuple(chain.from_iterable(lengths[:MOST_LENGTHS] for lengths in by_family))
 
 
 def _ip(families: Iterable[int]) -> set[int]:

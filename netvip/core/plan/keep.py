@@ -61,21 +61,28 @@ class PlanKeeper:
         """Build the plans of instances that are not protected; where networkd acts on an interface,
         only of those that have none."""
         self._first_change = self._due = NEVER
+        found: dict[int, build.Surroundings] = {}
         for instance in instances:
             # Instances of one interface share its bridge: while one is protected the plans of the
             # others stay as they are.
             if not instance.protection and (instance.home not in acting_on or instance.unplanned()):
                 instance.presence.note()
-                self._prepare(instance, keys)
+                self._prepare(instance, keys, found)
         self._save(instances)
 
-    def _prepare(self, instance: Instance, keys: frozenset[AddressKey]) -> None:
+    def _prepare(
+        self,
+        instance: Instance,
+        keys: frozenset[AddressKey],
+        found: dict[int, build.Surroundings],
+    ) -> None:
         if instance.unprotected:
             return
         vips = instance.presence.noted()
-        if vips and instance.home:
-            where = self._numbers(instance.home)
-            instance.prepare(build.build(self._mirror, instance.home, vips, keys, where))
+        if vips and (home := instance.home):
+            where = self._numbers(home)
+            here = found.setdefault(home, build.Surroundings(self._mirror, home, keys))
+            instance.prepare(build.build(self._mirror, home, vips, keys, where, here))
 
     def _numbers(self, ifindex: int) -> Numbers | None:
         if self._first_number is None:
