@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 #: After so many packets the event loop handles other events: protecting a VIP comes first.
 BURST = 32
 LARGEST = 2048
+#: More packets than a socket's buffer of 208 KiB holds; what comes later is of no earlier probe.
+BUFFERED = 512
 
 
 @asynccontextmanager
@@ -21,7 +23,7 @@ async def receiving(
 
     def read() -> None:
         try:
-            while True:
+            for _ in range(BURST):
                 if take(sock.recv(LARGEST)):
                     done.set()
         except BlockingIOError:
@@ -39,7 +41,7 @@ async def receiving(
 def drain(sock: socket.socket) -> None:
     """Drop what arrived since the last probe's deadline."""
     try:
-        while True:
+        for _ in range(BUFFERED):
             sock.recv(LARGEST)
     except OSError:
         pass

@@ -54,11 +54,11 @@ class NeighbourProber:
     RCU grace period."""
 
     def __init__(self) -> None:
-        self._sockets: dict[Place, tuple[socket.socket, bytes]] = {}
+        self._sockets: dict[Place, socket.socket] = {}
 
     def close(self) -> None:
         """Close the sockets."""
-        for sock, _ in self._sockets.values():
+        for sock in self._sockets.values():
             sock.close()
         self._sockets.clear()
 
@@ -73,13 +73,14 @@ class NeighbourProber:
 
     def _close_all_but(self, wanted: set[Place]) -> None:
         for place in set(self._sockets) - wanted:
-            self._sockets.pop(place)[0].close()
+            self._sockets.pop(place).close()
 
     async def _ask(self, place: Place, ips: list[IP]) -> list[Holder]:
         begun = time.monotonic()
         found: dict[IP, set[bytes]] = {ip: set() for ip in ips}
         try:
-            sock, mac = self._socket(place)
+            sock = self._socket(place)
+            mac = sock.getsockname()[4]  # which may change while the interface is up
             source = _link_local(place[0], ips) if place[1] == 6 else None
             drain(sock)
             async with receiving(
@@ -93,14 +94,14 @@ class NeighbourProber:
         took = time.monotonic() - begun
         return [Holder(place[0], ip, frozenset(macs), Tri.YES, took) for ip, macs in found.items()]
 
-    def _socket(self, place: Place) -> tuple[socket.socket, bytes]:
+    def _socket(self, place: Place) -> socket.socket:
         if place not in self._sockets:
             self._sockets[place] = _open(*place)
         return self._sockets[place]
 
     def _close(self, place: Place) -> None:
         if place in self._sockets:
-            self._sockets.pop(place)[0].close()
+            self._sockets.pop(place).close()
 
 
 async def _send(
@@ -134,18 +135,17 @@ def _take(packet: bytes, found: dict[IP, set[bytes]]) -> bool:
     return False  # until the deadline: another host may answer as well
 
 
-def _open(ifindex: int, version: int) -> tuple[socket.socket, bytes]:
-    """A packet socket on an Ethernet interface, and its hardware address. Raises OSError."""
+def _open(ifindex: int, version: int) -> socket.socket:
+    """A packet socket on an Ethernet interface. Raises OSError."""
     sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
     try:
         attach(sock, _ARP_REPLIES if version == 4 else _NEIGHBOUR_ADVERTISEMENTS)
         sock.setblocking(False)
         protocol = arp.ETHERTYPE if version == 4 else ndp.ETHERTYPE
         sock.bind((socket.if_indextoname(ifindex), protocol))
-        _, _, _, hardware, mac = sock.getsockname()
-        if hardware != ARPHRD_ETHER:
+        if sock.getsockname()[3] != ARPHRD_ETHER:
             raise OSError("not an Ethernet interface")
     except OSError:
         sock.close()
         raise
-    return sock, mac
+    return sock

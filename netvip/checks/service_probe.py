@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import partial
+from typing import ClassVar
 
 from netvip.checks.service_spec import Service, parse
 from netvip.const import SERVICE_LIMIT, VIPS_PER_INTERVAL
@@ -20,6 +21,10 @@ from netvip.core.model import IP, Tri
 from netvip.linux.threads import in_thread
 
 USER_AGENT = "netvip"
+#: Seconds that a probe has to end after its deadline, which one that waits for a disk does not.
+ABORT_LIMIT = 0.1
+#: Seconds; a time-out of 0 would mean not to wait at all.
+SHORTEST = 0.001
 #: The number of probes at a time. Each has its own thread, so that a probe that waits for a dead
 #: service does not delay the probe of another service beyond its deadline.
 MOST_AT_A_TIME = VIPS_PER_INTERVAL
@@ -72,12 +77,14 @@ class _Probe:
 
 async def _until_deadline(probe: _Probe) -> tuple[Tri, str]:
     asking = asyncio.ensure_future(in_thread(partial(_outcome, probe)))
+    _running.add(asking)
+    asking.add_done_callback(_running.discard)
     done, _ = await asyncio.wait({asking}, timeout=SERVICE_LIMIT)
     if not done:
         if probe.resolving:  # it ends by itself, when the name service answers or is given up
             return Tri.UNKNOWN, f"cannot be probed: no address for {probe.host} in time"
         probe.abort()
-        await asking
+        await asyncio.wait({asking}, timeout=ABORT_LIMIT)
         return _TOO_LATE
     return asking.result()
 
@@ -98,23 +105,30 @@ class _NetworkProbe(_Probe):
     """A probe of a port."""
 
     def connect(self) -> socket.socket:
-        """A connection to the first address that accepts one, as socket.create_connection()."""
+        """A connection to the first address that accepts one, as socket.create_connection(); each
+        has its part of the time that is left."""
         self.resolving = True
         try:
             found = socket.getaddrinfo(self.host, self.service.port, type=socket.SOCK_STREAM)
         finally:
             self.resolving = False
-        for last, (family, kind, protocol, _, address) in enumerate(found, 1 - len(found)):
+        end = time.monotonic() + SERVICE_LIMIT
+        for others, (family, kind, protocol, _, address) in enumerate(found, 1 - len(found)):
             sock = socket.socket(family, kind, protocol)
             try:
-                sock.settimeout(SERVICE_LIMIT)
+                sock.settimeout(_left(end) / (1 - others))
                 sock.connect(address)
+                sock.settimeout(_left(end))
                 return sock
             except OSError:
                 sock.close()
-                if not last:
+                if not others:
                     raise
         raise OSError(f"{self.host} has no address")
+
+
+def _left(end: float) -> float:
+    return max(end - time.monotonic(), SHORTEST)
 
 
 class _TcpProbe(_NetworkProbe):
@@ -137,6 +151,8 @@ class _HttpProbe(_NetworkProbe):
         try:
             self._connection.request("GET", self.service.path, headers={"User-Agent": USER_AGENT})
             status = self._connection.getresponse().status
+        except http.client.InvalidURL as problem:
+            return Tri.UNKNOWN, f"cannot be probed: {problem}"
         except http.client.HTTPException as problem:
             return Tri.NO, f"invalid HTTP response: {problem!r}"
         finally:
@@ -165,7 +181,12 @@ class _HttpConnection(http.client.HTTPConnection):
 class _CommandProbe(_Probe):
     """Whether a command exits with 0."""
 
+    #: Those that SIGKILL has not ended yet, as they wait for a disk: none is started beside them.
+    _hanging: ClassVar[set[str]] = set()
+
     def run(self) -> tuple[Tri, str]:
+        if self.service.text in self._hanging:
+            return Tri.NO, "the last one does not end, although it was killed"
         process = subprocess.Popen(
             self.service.words,
             stdin=subprocess.DEVNULL,
@@ -177,10 +198,14 @@ class _CommandProbe(_Probe):
             code = process.wait(SERVICE_LIMIT)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)  # and the processes that it started
+            self._hanging.add(self.service.text)
             process.wait()
+            self._hanging.discard(self.service.text)
             return _TOO_LATE
         return Tri.of(code == 0), f"exits with {code}"
 
 
+#: What runs, as the event loop alone does not keep it.
+_running: set[asyncio.Future[tuple[Tri, str]]] = set()
 _TOO_LATE = (Tri.NO, f"no answer within {SERVICE_LIMIT:.0f} s")
 _PROBES: dict[str, type[_Probe]] = {"tcp": _TcpProbe, "http": _HttpProbe, "command": _CommandProbe}

@@ -46,6 +46,8 @@ def parse(text: str) -> Service:
     if port is None or where.username or (where.scheme == "tcp" and (where.path or len(words) > 1)):
         raise ValueError(_form(text))
     path = (where.path or "/") + (f"?{where.query}" if where.query else "")
+    if not path.isascii() or not path.isprintable() or " " in path:
+        raise ValueError(f"{text!r} has an invalid path; encode other characters as %20")
     return Service(text, where.scheme, where.hostname or "", port, path, int(status))
 
 

@@ -17,6 +17,8 @@ LONGEST_LINE = 4096
 #: A client that does not say what it wants by then goes without.
 CLIENT_LIMIT = 2.0
 MOST_CLIENTS = 16
+#: Connections that are accepted in one turn of the event loop: any user may connect without end.
+ACCEPTED = 4
 #: include/uapi/asm-generic/socket.h; the socket module does not know it.
 SO_PEERGROUPS = 59
 #: socket.getsockopt() takes 1024 bytes at most.
@@ -49,7 +51,9 @@ class ControlServer:
         self._group = members()
         draft = f"{self._path}.new"
         _unlink(draft)
-        self._server = await asyncio.start_unix_server(self._serve, draft, limit=LONGEST_LINE)
+        self._server = await asyncio.start_unix_server(
+            self._serve, draft, limit=LONGEST_LINE, backlog=ACCEPTED
+        )
         # Whoever comes is asked who it is: the kernel knows a process's groups, a mode but one.
         os.chmod(draft, 0o666)
         os.replace(draft, self._path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -52,6 +53,8 @@ def test_a_service_is_parsed(text: str, service: Service) -> None:
         "http://:80/ 2000",
         "http://:80/ ok",
         "http://u@:80/",
+        '"http://:80/a b"',
+        "http://:80/\xe9",
         "https://:443/",
         "command",
         "command true",
@@ -140,6 +143,35 @@ def test_a_probe_that_waits_for_a_thread_has_its_whole_deadline() -> None:
         many = [f"http://:{hanging}/{i}" for i in range(VIPS_PER_INTERVAL)]
         found = probed(*many, f"http://:{good}/")
     assert found[-1].finding is Tri.YES
+
+
+def test_each_address_of_a_name_has_its_part_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first takes no connection, and does not refuse one: its queue is full."""
+    with server(b"HTTP/1.1 200 OK\r\n\r\n") as port, socket.socket() as full:
+        full.bind(("127.0.0.2", port))
+        full.listen(0)
+        with socket.socket() as first, socket.socket() as second:  # a queue that takes no more
+            for one in (first, second):
+                one.setblocking(False)
+                one.connect_ex(("127.0.0.2", port))
+            found = [
+                (socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port))
+                for host in ("127.0.0.2", "127.0.0.1")
+            ]
+            monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+            (served,) = probed(f"tcp://two.example:{port}")
+    assert served.finding is Tri.YES
+
+
+def test_a_command_that_does_not_end_though_killed_holds_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As one that waits for a disk, which no signal ends."""
+    monkeypatch.setattr(service_probe, "SERVICE_LIMIT", 0.2)
+    monkeypatch.setattr(os, "killpg", lambda *_: None)
+    first, second = probed("command /bin/sleep 1.5"), probed("command /bin/sleep 1.5")
+    assert first[0].finding is second[0].finding is Tri.NO
+    assert "although it was killed" in second[0].words
 
 
 def test_a_service_with_an_invalid_name_is_unknown() -> None:
