@@ -280,7 +280,7 @@ class Daemon:
 
     @_act.register
     def _(self, action: actions.SaveSourceList) -> None:
-        self._source_list.save(action.sources)
+        self._source_list.save(action.sources, action.files)
 
     @_act.register
     def _(self, action: actions.SaveStates) -> None:
@@ -318,6 +318,10 @@ class Daemon:
     @_act.register
     def _(self, action: actions.PublishInstance) -> None:
         self._published.publish(action)
+
+    @_act.register
+    def _(self, action: actions.RenewLists) -> None:
+        self._published.renew()
 
     @_act.register
     def _(self, action: actions.WithdrawInstance) -> None:
@@ -371,7 +375,8 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._stop)
         self._begin()
-        await self._control.start()
+        with self._as_far_as_there_is_room():
+            await self._control.start()
         notify("READY=1")
         try:
             await self._until_stopped()
@@ -380,9 +385,13 @@ class Daemon:
 
     def _begin(self) -> None:
         sweep(self._sender)
-        run_directory.prepare()
-        self._track_files.clear()
-        self._published.hold_till_known()
+        for step in (
+            run_directory.prepare,
+            self._track_files.clear,
+            self._published.hold_till_known,
+        ):
+            with self._as_far_as_there_is_room():
+                step()
         self._sender.start(self._loop)
         now, (vips, put_back, *things) = time.monotonic(), snapshot.load()
         self.feed(events.SnapshotLoaded(now, vips, put_back, holds_file.load(), *things))

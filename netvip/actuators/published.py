@@ -21,6 +21,8 @@ class PublishedFiles:
 
     def __init__(self, run: Path = Path(RUN)) -> None:
         self._run = run
+        # States that the last dump had otherwise than their files.
+        self._suspected: set[tuple[Path, str]] = set()
 
     def alive(self, seconds: float = ALIVE_FOR) -> None:
         """Give a sign of life that is valid for so many seconds."""
@@ -76,18 +78,29 @@ class PublishedFiles:
         lines += [f"vip {interface} {ip}" for interface, ip in record.vips]
         self._write(f"verdict/{file_name(record.instance)}", "\n".join([*lines, ""]))
 
+    def renew(self) -> None:
+        """keepalived's dump has confirmed the lists of VIPs."""
+        for path in (self._run / "verdict").glob("[!.]*"):
+            os.utime(path)
+
     def withdraw(self, instance: str) -> None:
         """keepalived has no such instance any more."""
         (self._run / "verdict" / file_name(instance)).unlink(missing_ok=True)
 
     def save_states(self, action: SaveStates) -> None:
         """Fill in the states of keepalived's processes where their notify script has not run yet:
-        a reload that adopts an instance changes no state. Remove the states of keepalived's earlier
-        processes, and of instances without netvip's notify script."""
+        a reload that adopts an instance changes no state. Correct one that two dumps in a row have
+        otherwise: of two notify scripts that run at a time the older may write last. Remove the
+        states of earlier processes, and of instances without netvip's notify script."""
         self._remove_states(set(action.processes), set(map(file_name, action.notifying)))
+        suspected, self._suspected = self._suspected, set()
         for instance, state in action.states:
             for process in action.processes:
                 path = self._run / "state" / f"{file_name(instance)}@{process}"
+                if _is_other(path, state):
+                    self._suspected.add((path, state))
+                    if (path, state) in suspected:
+                        write_atomically(path, f"{state}\n", 0o644)
                 with suppress(FileExistsError), open(path, "x", opener=_readable) as file:
                     file.write(f"{state}\n")
 
@@ -99,6 +112,14 @@ class PublishedFiles:
 
     def _write(self, name: str, text: str) -> None:
         write_atomically(self._run / name, text, 0o644)
+
+
+def _is_other(path: Path, state: str) -> bool:
+    """Whether the file has another state."""
+    try:
+        return path.read_text(errors="surrogateescape").strip() != state
+    except OSError:
+        return False
 
 
 def _readable(name: str, flags: int) -> int:

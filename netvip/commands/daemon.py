@@ -73,12 +73,24 @@ def _settings() -> tuple[config.Config, str]:
 def _alone() -> Iterator[None]:
     """Refuse to start a second daemon: each would remove the bridge of the other."""
     os.makedirs(RUN, mode=0o755, exist_ok=True)
-    with open(f"{RUN}/lock", "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise NetvipError("another netvip daemon is running; see netvip status") from None
+    lock = _lock()
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
+    except BlockingIOError:
+        raise NetvipError("another netvip daemon is running; see netvip status") from None
+    finally:
+        os.close(lock)
+
+
+def _lock() -> int:
+    """What a daemon locks: a file that root alone may open; without room for it, the directory."""
+    try:
+        return os.open(f"{RUN}/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as problem:
+        if problem.errno not in (errno.ENOSPC, errno.EROFS):
+            raise
+        return os.open(RUN, os.O_RDONLY | os.O_CLOEXEC)
 
 
 def _complain(text: str) -> None:

@@ -224,6 +224,12 @@ class PublishInstance(Action):
 
 
 @dataclass(frozen=True, slots=True)
+class RenewLists(Action):
+    """keepalived still holds what the published lists of VIPs say: they are as new as its dump,
+    though a file of its configuration was edited since they were written."""
+
+
+@dataclass(frozen=True, slots=True)
 class WithdrawInstance(Action):
     """keepalived no longer has this instance: remove what was published of it."""
 
@@ -249,9 +255,11 @@ class SaveStates(Action):
 
 @dataclass(frozen=True, slots=True)
 class SaveSourceList(Action):
-    """Write down what keepalived's next start has to wait for: interface and source address."""
+    """Write down what keepalived's next start has to wait for: interface and source address; and
+    the files that say so, as the list is void when one of them was edited."""
 
     sources: frozenset[tuple[str, str]]
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

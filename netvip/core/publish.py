@@ -9,6 +9,7 @@ from netvip.core.actions import (
     Action,
     PublishInstance,
     PublishWindow,
+    RenewLists,
     SaveSourceList,
     SaveStates,
     WithdrawInstance,
@@ -54,6 +55,7 @@ class Publisher:
     def dumped(self, event: DumpReceived) -> None:
         """keepalived's dump: for its notify script, and for what its next start waits for."""
         self._files = event.files
+        self._out.append(RenewLists())
         if event.configured is None:
             return  # which instances have our notify script is not known: what it wrote stays
         notifying = event.configured.notifying
@@ -62,7 +64,7 @@ class Publisher:
             for spec, role in event.instances
             if spec.name in notifying and role is not Role.UNKNOWN
         )
-        self._out.append(SaveSourceList(event.configured.sources))
+        self._out.append(SaveSourceList(event.configured.sources, event.files))
         self._out.append(SaveStates(event.processes, states, notifying))
 
     def run(self, instances: Mapping[str, Instance], window: bool, now: float) -> None:

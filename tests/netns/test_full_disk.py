@@ -10,6 +10,8 @@ import pytest
 
 from netvip.actuators.published import PublishedFiles
 from netvip.actuators.track_files import TrackFiles
+from netvip.commands import daemon
+from netvip.errors import NetvipError
 
 
 def fill(directory: Path) -> Path:
@@ -30,6 +32,15 @@ def small_run(run_directory: Path) -> Path:
     )
     (run_directory / "track").mkdir()
     return run_directory
+
+
+def test_a_daemon_finds_its_lock_without_room(
+    small_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(small_run)
+    monkeypatch.setattr(daemon, "RUN", str(small_run))
+    with daemon._alone(), pytest.raises(NetvipError, match="another"), daemon._alone():
+        pass
 
 
 def test_fault_is_written_although_there_is_no_room(small_run: Path) -> None:

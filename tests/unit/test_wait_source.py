@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -37,6 +38,17 @@ def wait_source(tmp_path: Path) -> Path:
     script.write_text(text)
     script.chmod(0o755)
     return script
+
+
+def test_a_list_is_void_when_any_file_of_the_configuration_was_edited(wait_source: Path) -> None:
+    included = wait_source.parent / "my instances.conf"
+    included.write_text("")
+    listed = wait_source.parent / "list"
+    listed.write_text(f"conf {included}\nens160 10.77.0.1\n")
+    os.utime(listed, (1, 1))
+    done = subprocess.run([wait_source], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not (wait_source.parent / "looks").exists()
 
 
 def test_a_slow_machine_waits_no_longer_and_says_so(wait_source: Path) -> None:
