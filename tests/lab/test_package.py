@@ -79,6 +79,26 @@ def test_installed_beside_a_running_keepalived_and_purged(
         assert netvip_status(node) == {} if node.succeeds("which", "netvip") else True
 
 
+def test_purged_though_the_adoption_cannot_be_taken_back(suite: str, package: Path) -> None:
+    """keepalived still runs the scripts that its configuration names: no node goes into FAULT."""
+    with Pair(suite) as pair:
+        pair.protect(package, guarded=True)
+        pair.make_master()
+        node = pair.a
+        node.run("mount", "--bind", "/etc/keepalived", "/etc/keepalived")
+        node.run("mount", "-o", "remount,bind,ro", "/etc/keepalived")
+        probe = probed(pair.near, VIP)
+        try:
+            said = node.run("sh", "-c", "apt-get -qq purge -y netvip 2>&1")
+            node.run("systemctl", "reload", "keepalived")
+            node.run("sleep", "3")  # longer than two runs of the check, whose failures are FAULT
+            assert int(probe.stop()["lost"]) == 0
+        finally:
+            probe.kill()
+        assert "still has netvip's lines" in said
+        assert pair.holder() == [node]
+
+
 def test_adopted_and_reverted_byte_for_byte(suite: str, package: Path) -> None:
     with Pair(suite) as pair:
         node = pair.a
