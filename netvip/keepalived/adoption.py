@@ -17,7 +17,14 @@ from pathlib import Path
 from netvip.const import CHECK_SCRIPT, FIFO, HOLD_SCRIPT, NOTIFY_SCRIPT
 from netvip.core.model import Tri
 from netvip.errors import ConfigError
-from netvip.keepalived.configuration import Configuration, Notify, Script, Statement, VrrpInstance
+from netvip.keepalived.configuration import (
+    Configuration,
+    Notify,
+    Script,
+    Statement,
+    VirtualObject,
+    VrrpInstance,
+)
 from netvip.keepalived.declared import notifies, track_path, tracks
 from netvip.keepalived.edits import Insertion, insert, line_after, line_before, line_inside
 from netvip.keepalived.names import file_name
@@ -25,6 +32,7 @@ from netvip.keepalived.scripts import ScriptLine, opens_file, scripts
 from netvip.keepalived.traps import in_unicast_trap
 
 NO_TRACK, NEXTHOP = "no_track", "nexthop"
+PROTOCOL = frozenset({"protocol", "proto"})
 #: Where netvip's scripts for keepalived are.
 ETC = "/etc/netvip/"
 #: The notify scripts of single states; together they report what `notify` reports.
@@ -265,7 +273,7 @@ def _into(configuration: Configuration, instance: VrrpInstance, lines: list[str]
 
 def _untrack(instance: VrrpInstance) -> Iterator[Insertion]:
     tracked = [address.statement for address in instance.addresses if address.tracked]
-    tracked += [one.statement for one in (*instance.routes, *instance.rules) if one.tracked]
+    tracked += [one.statement for one in untrackable(instance)]
     for statement in tracked:
         if not statement.stands:
             raise ConfigError(
@@ -281,6 +289,13 @@ def _untrack_at(statement: Statement) -> int:
     texts = statement.texts()
     last = texts.index(NEXTHOP) if NEXTHOP in texts else len(texts)
     return statement.words[last - 1].end
+
+
+def untrackable(instance: VrrpInstance) -> list[VirtualObject]:
+    """The virtual routes and rules that netvip can put back in keepalived's place: it knows them by
+    keepalived's protocol, so that those with another one stay tracked."""
+    things = (*instance.routes, *instance.rules)
+    return [one for one in things if one.tracked and PROTOCOL.isdisjoint(one.words)]
 
 
 def untracked(text: str) -> str:

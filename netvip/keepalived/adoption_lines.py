@@ -19,6 +19,7 @@ from netvip.keepalived.adoption import (
     source_lines,
     track_block,
     unprotectable_ones,
+    untrackable,
     untracked,
 )
 from netvip.keepalived.configuration import Configuration, Statement, VrrpInstance
@@ -71,12 +72,9 @@ class _Instance:
             for address in instance.addresses:
                 line = self._line(address.statement)
                 yield f"{line} {NO_TRACK}" if address.tracked else line
-        things = (*instance.routes, *instance.rules)
-        if tracks and any(thing.tracked for thing in things):
-            yield f"# {NO_TRACK} in each virtual route and rule of vrrp_instance {instance.name}"
-            for thing in things:
-                line = self._line(thing.statement)
-                yield untracked(line) if thing.tracked else line
+        if tracks and (things := untrackable(instance)):
+            yield f"# {NO_TRACK} in these virtual routes and rules of vrrp_instance {instance.name}"
+            yield from (untracked(self._line(thing.statement)) for thing in things)
 
     def _chained(self) -> Iterator[str]:
         instance, host = self._instance, self._host

@@ -89,9 +89,17 @@ def kind(thing: KernelObject) -> str:
 
 
 def add(thing: KernelObject) -> bytes:
-    """RTM_NEWROUTE or RTM_NEWRULE that adds it where it is missing, and changes nothing else."""
-    number = RTM_NEWROUTE if isinstance(thing.identity, RouteIdentity) else RTM_NEWRULE
-    return _message(number, NLM_F_CREATE | NLM_F_EXCL, thing.body)
+    """RTM_NEWROUTE or RTM_NEWRULE that adds it where it is missing, and changes nothing else.
+
+    Of IPv4 routes several may differ in their gateways alone: as keepalived does, this adds one in
+    front of the others. Without NLM_F_EXCL IPv6 would make one route with several nexthops of them,
+    and would add a rule a second time.
+    """
+    if not isinstance(thing.identity, RouteIdentity):
+        return _message(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, thing.body)
+    is_ipv4 = thing.identity.destination.version == 4
+    flags = NLM_F_CREATE if is_ipv4 else NLM_F_CREATE | NLM_F_EXCL
+    return _message(RTM_NEWROUTE, flags, thing.body)
 
 
 def delete(thing: KernelObject) -> bytes:

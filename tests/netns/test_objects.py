@@ -73,6 +73,23 @@ def things(lan: int) -> None:
             ip(family, kind, "add", "protocol", protocol, *words.split())
 
 
+def test_routes_that_differ_in_their_gateways_alone_keep_their_order(
+    lan: int, kernel: socket.socket
+) -> None:
+    for gateway in (50, 51, 52):
+        words = f"10.86.0.0/16 via 10.77.0.{gateway} dev ens160 protocol 18"
+        ip("route", "prepend", *words.split())
+    before = ip("route", "show", "10.86.0.0/16")
+    found = snapshot().objects
+    # As they were added, which is the order in which the core has them.
+    added = sorted(found, key=lambda thing: str(thing.identity.gateways))  # type: ignore[union-attr]
+    for thing in added:
+        assert ask(kernel, objects.delete(thing)) == 0
+    for thing in (*added, *added):  # the second time they are there
+        assert ask(kernel, objects.add(thing)) in (0, 17)
+    assert ip("route", "show", "10.86.0.0/16") == before and before.count("via") == 3
+
+
 @pytest.fixture
 def kernel() -> Iterator[socket.socket]:
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as sock:

@@ -90,6 +90,16 @@ def test_a_silent_deletion_without_the_vip_s_goes_back_as_well() -> None:
     assert has(found, *BOTH)
 
 
+def test_what_goes_silently_in_a_window_without_a_shield_is_found_at_its_end() -> None:
+    found = node()
+    found.unset_object(RULE, NETWORKD)
+    found.run(0.02)
+    found.unset_object(ROUTE, None)
+    found.run(3.0)
+    assert has(found, *BOTH) and not did(found, actions.Protect)
+    assert lines(found, "is missing: the kernel deleted it with an address of the host")
+
+
 def test_a_tracked_one_is_left_to_keepalived() -> None:
     found = node(tracked=True)
     before = len(did(found, actions.PutBackObjects))
@@ -115,7 +125,19 @@ def test_a_reload_of_keepalived_s_that_drops_one_is_no_loss() -> None:
     found.spec = replace(found.spec, objects=found.spec.objects[1:])
     found.unset_object(ROUTE, KEEPALIVED)
     found.run(5.0)
-    assert not has(found, ROUTE) and not lines(found, "10.99.0.0/16 table 100 put back")
+    assert not has(found, ROUTE) and not lines(found, "10.99.0.0/16")
+
+
+def test_what_cannot_be_read_is_told_once_and_no_static_one_is_guessed() -> None:
+    found = node()
+    found.spec = replace(found.spec, unread=("prepend somewhere",))
+    for _ in range(2):
+        found.feed(events.KeepalivedReloaded(found.now))
+        found.run(2.0)
+    assert len(lines(found, "'prepend somewhere'", "cannot read")) == 1
+    found.reload()
+    found.run(5.0)
+    assert has(found, *BOTH) and not has(found, STATIC), "it may be an instance's"
 
 
 def test_a_backup_gets_nothing_back() -> None:

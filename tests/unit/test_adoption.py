@@ -98,6 +98,7 @@ vrrp_instance VI_1 {
         10.9.0.0/16 via 10.77.0.100 dev ens160! far
         10.8.0.0/16 nexthop via 10.77.0.100 nexthop via 10.77.0.101
         10.7.0.0/16 dev ens160 no_track
+        10.6.0.0/16 dev ens160 protocol 42
     }
     virtual_rules {
         from 10.77.0.10 lookup 100
@@ -123,6 +124,7 @@ AFTER = f"""\
         10.9.0.0/16 via 10.77.0.100 dev ens160 no_track! far
         10.8.0.0/16 no_track nexthop via 10.77.0.100 nexthop via 10.77.0.101
         10.7.0.0/16 dev ens160 no_track
+        10.6.0.0/16 dev ens160 protocol 42
     }}
     virtual_rules {{
         from 10.77.0.10 lookup 100 no_track

@@ -43,6 +43,7 @@ class Objects:
         self._is_settled = True
         self._sent: set[Identity] = set()
         self._returned: list[KernelObject] = []
+        self._unread: tuple[str, ...] = ()
         self._untracked, self._counted = tuple[Identity, ...](), -1
         # Whether an earlier daemon may have left something undone.
         self._is_unfinished = False
@@ -105,7 +106,10 @@ class Objects:
     def reconfigure(self, spec: InstanceSpec) -> None:
         """keepalived runs another configuration; what it no longer has is forgotten, and removed
         if netvip had put it back."""
-        self._spec = spec
+        if spec.unread and spec.unread != self._unread:
+            why = "netvip cannot read keepalived's words for it, and does not put it back"
+            self._say(Level.WARNING, f"virtual route or rule '{in_words(spec.unread)}': {why}")
+        self._spec, self._unread = spec, spec.unread
         self._listed = {listed.identity: listed for listed in spec.objects}
         self._counted = -1
         for thing in [t for t in self._kept.memory.values() if not self.lists(t.identity)]:
