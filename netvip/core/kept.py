@@ -92,6 +92,11 @@ class KeptObjects:
         self._tries.pop(identity, None)
         self._stale.discard(identity)
 
+    def forget_link(self, ifindex: int) -> None:
+        """An interface is gone, with the routes through it; one of its name has another number."""
+        for thing in [t for t in self._memory.values() if ifindex in t.ifindexes]:
+            self.forget(thing.identity)
+
     def forget_all(self) -> None:
         """keepalived has none of them any more, but what netvip put back may still be there."""
         for identity in [identity for identity in self._memory if identity not in self._put_back]:
@@ -112,9 +117,11 @@ class KeptObjects:
         there = self._mirror.objects
         return [thing for identity, thing in self._memory.items() if identity not in there]
 
-    def note_silent(self, now: float) -> list[ObjectLoss]:
-        """What is absent without a notification is lost as well; return these losses."""
-        new = [thing for thing in self.absent() if thing.identity not in self._losses]
+    def note_silent(self, now: float, is_up: Callable[[int], bool]) -> list[ObjectLoss]:
+        """What is absent without a notification is lost as well, unless an interface that it leads
+        to is down; return these losses."""
+        absent = [thing for thing in self.absent() if thing.identity not in self._losses]
+        new = [thing for thing in absent if all(map(is_up, thing.ifindexes))]
         losses = [ObjectLoss(now, thing, None) for thing in new]
         for loss in losses:
             self.lost(loss)

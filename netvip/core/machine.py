@@ -181,6 +181,9 @@ class Machine:
     def _(self, event: events.LinkLost) -> None:
         self._link_down(event.time, event.ifindex)
         self.mirror.remove_link(event.ifindex)
+        self._statics.forget_link(event.ifindex)
+        for instance in self.instances.values():
+            instance.objects.forget_link(event.ifindex)
         self._cover(event.time)
         self.windows.link_gone(event.ifindex)
         self._listen()
@@ -231,6 +234,11 @@ class Machine:
     def _(self, event: events.ObjectsListed) -> None:
         self.mirror.load_objects(event.objects)
         self._objects_listed(event.time)
+
+    def _list_objects(self) -> None:
+        """Have it looked which routes and rules there really are, if there were any."""
+        if self._statics.any or any(i.objects.saved for i in self.instances.values()):
+            self._out.append(ListObjects())
 
     def _owners(self, thing: KernelObject) -> list[Instance]:
         return self._select(lambda instance: instance.objects.lists(thing.identity))
@@ -523,6 +531,7 @@ class Machine:
             self._link_down(now, link.ifindex)
         elif link.carrier and known is not None and not known.carrier:
             self._link_up(now, link.ifindex)
+            self._list_objects()  # the kernel deleted those through it, and tells nobody
 
     def _link_down(self, now: float, ifindex: int) -> None:
         for instance in self._select(lambda i: i.home == ifindex):
@@ -582,8 +591,7 @@ class Machine:
             instance.settle(now, expired)
         if expired or not any(instance.protected for instance in self._at(window.ifindex)):
             self.windows.close(window, now)
-            if self._statics.any or any(i.objects.saved for i in self.instances.values()):
-                self._out.append(ListObjects())
+            self._list_objects()
             self.checks.want(now)
 
     def _prepare(self) -> None:

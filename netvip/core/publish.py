@@ -93,7 +93,7 @@ class Publisher:
             instance.presence.names,
             self._load,
             self._files,
-            _in_words(instance.objects.untracked),
+            _in_words(instance.objects.required),
         )
 
 

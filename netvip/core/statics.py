@@ -84,10 +84,18 @@ class Statics:
     def listed(self, now: float) -> None:
         """networkd has finished, and the mirror has what the kernel really has."""
         self._kept.window_over()
-        if silent := self._kept.note_silent(now):
+        if silent := self._kept.note_silent(now, self._is_up):
             names = in_words([loss.object for loss in silent])
             self._say(f"static {names} is missing: the kernel deleted it with an address")
         self._kept.put_back_now([loss.object for loss in self._kept.losses.values()])
+
+    def forget_link(self, ifindex: int) -> None:
+        """An interface is gone."""
+        self._kept.forget_link(ifindex)
+
+    def _is_up(self, ifindex: int) -> bool:
+        link = self._mirror.links.get(ifindex)
+        return link is not None and link.carrier
 
     def _is_static(self, identity: Identity) -> bool:
         is_marked = identity.protocol == KEEPALIVED

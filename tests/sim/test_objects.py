@@ -8,7 +8,7 @@ from ipaddress import ip_network
 import pytest
 
 from netvip.core import actions, events
-from netvip.core.model import Role
+from netvip.core.model import Link, Role
 from netvip.core.objects import KernelObject, Listed, RouteIdentity, RuleIdentity
 from netvip.core.publish import verdict
 from tests.sim.test_story import did
@@ -201,6 +201,33 @@ def test_where_netvip_cannot_protect_the_peer_takes_over(tracked: bool, releases
     found.run(0.5)
     assert bool(lines(found, "setting FAULT")) is releases, found.log
     assert len(did(found, actions.PutBackObjects)) == before
+
+
+def test_a_route_through_an_interface_that_is_down_waits_for_it() -> None:
+    found, far = node(), 7
+    through = KernelObject(RouteIdentity(ip_network("10.97.0.0/16")), b"4", frozenset({far}))
+    found.feed(events.LinkSeen(found.now, Link(far, "ens192")))
+    listed = (*found.spec.objects, Listed(through.identity, tracked=False))
+    found.spec = replace(found.spec, objects=listed)
+    found.feed(events.KeepalivedReloaded(found.now))
+    found.run(2.0)
+    found.set_object(through, KEEPALIVED)
+    found.down.add(far)
+    found.feed(events.LinkSeen(found.now, Link(far, "ens192", carrier=False)))
+    found.unset_object(through, None)
+    found.reload()
+    found.run(5.0)
+    assert not has(found, through) and good(found) == "good"
+    published = found.published["VI_1"].objects
+    assert len(published) == 2, "keepalived's check must not miss it either"
+    found.down.clear()
+    found.feed(events.LinkSeen(found.now, Link(far, "ens192")))
+    found.run(1.0)
+    assert has(found, through) and len(found.published["VI_1"].objects) == 3
+    found.feed(events.LinkLost(found.now, far))
+    found.unset_object(through, None)
+    found.run(5.0)
+    assert good(found) == "good"
 
 
 def test_an_assisted_instance_s_untracked_ones_are_put_back_too() -> None:

@@ -99,6 +99,8 @@ class Node:
         self.objects: dict[Identity, KernelObject] = {}
         self.virtual: tuple[KernelObject, ...] = ()
         self.static: tuple[KernelObject, ...] = ()
+        #: Interfaces that are down: the kernel takes no route through them.
+        self.down: set[int] = set()
         #: Whether the kernel deletes the routes without a notification, with the host's address.
         self.flushes = False
         self.saved: actions.SaveSnapshot | None = None
@@ -177,7 +179,8 @@ class Node:
 
     def _add_objects(self, action: actions.PutBackObjects) -> None:
         for thing in action.objects:
-            if isinstance(thing.identity, RuleIdentity) or self.has(OWN):
+            is_possible = isinstance(thing.identity, RuleIdentity) or self.has(OWN)
+            if is_possible and not thing.ifindexes & self.down:
                 self.set_object(thing, NETVIP)
             elif not action.may_fail:
                 self.feed(events.KernelRefused(self.now, f"to put back {thing}", "unreachable"))

@@ -44,7 +44,9 @@ class Objects:
         self._sent: set[Identity] = set()
         self._returned: list[KernelObject] = []
         self._unread: tuple[str, ...] = ()
-        self._untracked, self._counted = tuple[Identity, ...](), -1
+        # What required() has worked out, and as of which change.
+        self._untracked, self._required = tuple[KernelObject, ...](), tuple[Identity, ...]()
+        self._ways, self._counted = frozenset[int](), -1
         # Whether an earlier daemon may have left something undone.
         self._is_unfinished = False
         #: When to look whether what was put back has to be removed again.
@@ -79,18 +81,32 @@ class Objects:
 
     @property
     def is_whole(self) -> bool:
-        """Whether each of them is there that nobody but netvip puts back."""
+        """Whether each of them is there that has to be."""
         there = self._mirror.objects
-        return all(identity in there for identity in self.untracked)
+        return all(identity in there for identity in self.required)
 
     @property
-    def untracked(self) -> tuple[Identity, ...]:
-        """Those that nobody but netvip puts back: the same value while they are the same."""
-        if self._counted != self._kept.changes:
+    def required(self) -> tuple[Identity, ...]:
+        """Those that nobody but netvip puts back, and whose interfaces are up: without one the
+        kernel has no route through it, and keepalived does not notice that."""
+        if self._counted != self._kept.changes:  # asked for at each event
             self._counted = self._kept.changes
-            known = self._kept.memory
-            self._untracked = tuple(i for i in known if not self._is_tracked(i))
-        return self._untracked
+            known = self._kept.memory.values()
+            self._untracked = tuple(t for t in known if not self._is_tracked(t.identity))
+            self._required = tuple(thing.identity for thing in self._untracked)
+            self._ways = frozenset[int]().union(*(thing.ifindexes for thing in self._untracked))
+        if all(map(self._is_up, self._ways)):
+            return self._required
+        up = (thing for thing in self._untracked if all(map(self._is_up, thing.ifindexes)))
+        return tuple(thing.identity for thing in up)
+
+    def _is_up(self, ifindex: int) -> bool:
+        link = self._mirror.links.get(ifindex)
+        return link is not None and link.carrier
+
+    def forget_link(self, ifindex: int) -> None:
+        """An interface is gone."""
+        self._kept.forget_link(ifindex)
 
     def misses(self, identity: Identity) -> bool:
         """Whether this one is missing and nobody but netvip would put it back."""
@@ -242,12 +258,13 @@ class Objects:
             self._kept.send_again()
 
     def listed(self, now: float) -> None:
-        """networkd has finished, and the mirror has what the kernel really has."""
+        """networkd has finished, and the mirror has what the kernel really has. A route through an
+        interface that is down is put back when that is up again."""
         self._is_settled = True
         self._kept.window_over()
         if not self._may(now):
             return
-        if silent := self._kept.note_silent(now):
+        if silent := self._kept.note_silent(now, self._is_up):
             names = in_words([loss.object for loss in silent])
             why = "the kernel deleted it with an address of the host"
             self._say(Level.NOTICE, f"virtual {names} is missing: {why}")
