@@ -64,6 +64,8 @@ def lines(document: Status, outdated: Sequence[str] = ()) -> Iterator[str]:
             )
         if instance["conflict"]["with"]:
             yield f"  another host ({instance['conflict']['with']}) answers for the VIPs"
+    if missing := [thing["object"] for thing in document["static"] if not thing["present"]]:
+        yield f"missing: static {in_words(missing)}"
     for window in document["windows"]:
         left = max(0.0, window["deadline"] - time.time())
         yield f"window on {window['interface']}: {window['reason']}; ends within {left:.0f} s"

@@ -40,6 +40,9 @@ def document(
         "elsewhere": list(machine.elsewhere),
         "fifo": {"lines": fifo[0], "dropped": fifo[1]},
         "instances": [_instance(machine, i, now) for i in machine.instances.values()],
+        "static": [
+            {"object": str(thing), "present": is_there} for thing, is_there in machine.statics.known
+        ],
         "faults": {problem.name.lower(): n for problem, n in machine.checks.counts.items()},
         "holds": [
             {"reason": hold.reason, "count": hold.count, "until": hold.until + clock}

@@ -18,11 +18,16 @@ class Vip(TypedDict):
     steered: bool
 
 
-class Object(TypedDict):
-    """A virtual route or rule that keepalived has added, and whether keepalived tracks it."""
+class Static(TypedDict):
+    """A static route or rule that keepalived has added."""
 
     object: str
     present: bool
+
+
+class Object(Static):
+    """A virtual route or rule that keepalived has added, and whether keepalived tracks it."""
+
     tracked: bool
 
 
@@ -137,6 +142,7 @@ class Status(TypedDict):
     elsewhere: list[str]
     fifo: Fifo
     instances: list[Instance]
+    static: list[Static]
     faults: dict[str, int]
     holds: list[Hold]
     windows: list[Window]

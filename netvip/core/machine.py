@@ -71,7 +71,7 @@ class Machine:
         self._plans = PlanKeeper(self.mirror, self._out)
         self._publisher = Publisher(self.mirror, self._out)
         self._healer = Healer(self._out)
-        self._statics = Statics(self.mirror, self._out)
+        self.statics = Statics(self.mirror, self._out)
 
     def configure(
         self, policy: Policy | None = None, apt: AptPolicy = AptPolicy.HOLD, restart: bool = False
@@ -181,7 +181,7 @@ class Machine:
     def _(self, event: events.LinkLost) -> None:
         self._link_down(event.time, event.ifindex)
         self.mirror.remove_link(event.ifindex)
-        self._statics.forget_link(event.ifindex)
+        self.statics.forget_link(event.ifindex)
         for instance in self.instances.values():
             instance.objects.forget_link(event.ifindex)
         self._cover(event.time)
@@ -214,7 +214,7 @@ class Machine:
         for instance in owners:
             instance.objects.seen(event.object, event.author)
         if not owners:
-            self._statics.seen(event.object, event.author)
+            self.statics.seen(event.object, event.author)
         self._plans.changed(event.time)
 
     @_on.register
@@ -226,7 +226,7 @@ class Machine:
             if instance.lose_object(event.time, thing, author):
                 self._open(event.time, instance.home, f"virtual {reason}")
                 self.windows.note_change(instance.home, event.time)
-        if not owners and self._statics.lost(event.time, thing, author):
+        if not owners and self.statics.lost(event.time, thing, author):
             for ifindex in thing.ifindexes:
                 self._open(event.time, ifindex, f"static {reason}")
 
@@ -237,7 +237,7 @@ class Machine:
 
     def _list_objects(self) -> None:
         """Have it looked which routes and rules there really are, if there were any."""
-        if self._statics.any or any(i.objects.saved for i in self.instances.values()):
+        if self.statics.any or any(i.objects.saved for i in self.instances.values()):
             self._out.append(ListObjects())
 
     def _owners(self, thing: KernelObject) -> list[Instance]:
@@ -248,7 +248,7 @@ class Machine:
             if not instance.places & self.windows.keys():
                 instance.objects_listed(now)
         if not self.windows:
-            self._statics.listed(now)
+            self.statics.listed(now)
 
     @_on.register
     def _(self, event: events.KernelRefused) -> None:
@@ -401,7 +401,7 @@ class Machine:
         self._remembered = events.SnapshotLoaded(
             event.time, ()
         )  # what is added later is no earlier daemon's unfinished work
-        self._statics.dumped(spec for spec, _ in named.values())
+        self.statics.dumped(spec for spec, _ in named.values())
         self._publisher.dumped(event)
         self._listen()
         self._plans.changed(event.time)
@@ -445,7 +445,7 @@ class Machine:
             self._publisher.loaded()
             self._out.append(RequestDump())
         elif event.running is Tri.NO:
-            self._statics.keepalived_gone()
+            self.statics.keepalived_gone()
             for instance in self.instances.values():
                 instance.keepalived_gone(event.time)
 
@@ -460,7 +460,7 @@ class Machine:
     def _(self, event: events.KeepalivedReloaded) -> None:
         self._publisher.loaded()
         self._out.append(RequestDump(again=True))
-        self._statics.keepalived_reloaded()
+        self.statics.keepalived_reloaded()
         for instance in self.instances.values():
             instance.keepalived_reloaded()
 

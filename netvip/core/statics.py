@@ -26,6 +26,12 @@ class Statics:
         self._returned: list[KernelObject] = []
 
     @property
+    def known(self) -> list[tuple[KernelObject, bool]]:
+        """Those that keepalived has added, and whether each is there."""
+        there = self._mirror.objects
+        return [(thing, identity in there) for identity, thing in self._kept.memory.items()]
+
+    @property
     def any(self) -> bool:
         """Whether there are any."""
         return bool(self._kept.memory)

@@ -19,6 +19,7 @@ from netvip.control.status import Status
 from tests.unit.helpers import command, environment, run
 
 STATUS: dict[str, Any] = {
+    "static": [],
     "version": "1.2",
     "keepalived": "yes",
     "networkd": "yes",
@@ -235,5 +236,7 @@ def test_a_problem_stands_first_and_a_window_says_how_long_it_may_last() -> None
 
 def test_a_missing_virtual_route_is_named() -> None:
     gone = [{"object": "route 10.99.0.0/16", "present": False, "tracked": False}]
-    document = STATUS | {"instances": [STATUS["instances"][0] | {"objects": gone}]}
-    assert "  missing: virtual route 10.99.0.0/16" in list(lines(cast(Status, document)))
+    document = STATUS | {"instances": [STATUS["instances"][0] | {"objects": gone}], "static": gone}
+    shown = list(lines(cast(Status, document)))
+    assert "  missing: virtual route 10.99.0.0/16" in shown
+    assert "missing: static route 10.99.0.0/16" in shown
