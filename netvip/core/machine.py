@@ -401,7 +401,8 @@ class Machine:
         self._remembered = events.SnapshotLoaded(
             event.time, ()
         )  # what is added later is no earlier daemon's unfinished work
-        self.statics.dumped(spec for spec, _ in named.values())
+        declared = event.configured is not None and event.configured.statics
+        self.statics.dumped((spec for spec, _ in named.values()), declared)
         self._publisher.dumped(event)
         self._listen()
         self._plans.changed(event.time)

@@ -336,6 +336,8 @@ class Configured:
     sources: frozenset[tuple[str, str]] = frozenset()
     #: Names of the instances whose state netvip's notify script records.
     notifying: frozenset[str] = frozenset()
+    #: Whether it has static routes or rules.
+    statics: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from netvip.core.objects import KEEPALIVED, Identity, KernelObject
 
 
 class Statics:
-    """What is keepalived's by its protocol and no instance's by keepalived's dump. Of those with
-    no_track the rules have no protocol: netvip does not know them."""
+    """What is keepalived's by its protocol and no instance's by keepalived's dump, where its
+    configuration has such. Of those with no_track the rules have no protocol: netvip does not know
+    them."""
 
     def __init__(self, mirror: Mirror, outbox: list[Action]) -> None:
         self._mirror, self._out = mirror, outbox
@@ -36,10 +37,11 @@ class Statics:
         """Whether there are any."""
         return bool(self._kept.memory)
 
-    def dumped(self, specs: Iterable[InstanceSpec]) -> None:
-        """keepalived's dump tells which objects are instances'."""
+    def dumped(self, specs: Iterable[InstanceSpec], declared: bool) -> None:
+        """keepalived's dump tells which objects are instances'; `declared`: its configuration has
+        static ones. Without, what bears its protocol is another process's (Law 5)."""
         known = list(specs)
-        self._is_known = not any(spec.unread for spec in known)
+        self._is_known = declared and not any(spec.unread for spec in known)
         self._virtual = frozenset(listed.identity for spec in known for listed in spec.objects)
         for identity in [i for i in self._kept.memory if not self._is_static(i)]:
             self._kept.forget(identity)

@@ -17,6 +17,7 @@ from netvip.linux.rooted import HOST
 
 #: Nanoseconds; the times of files advance in steps of some ms.
 SETTLED = 1_000_000_000
+STATICS = frozenset({"static_routes", "static_rules"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,8 @@ class Declaration:
     instances: dict[str, Declared] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
     problem: str = ""
+    #: Whether there are static routes or rules.
+    statics: bool = False
 
 
 def declaration(
@@ -61,7 +64,9 @@ def declaration(
     except ConfigError as problem:
         return Declaration(files=(main,), problem=str(problem))
     found = {name: _declared(configuration, i) for name, i in configuration.instances.items()}
-    return Declaration(found, (*configuration.texts, *configuration.directories))
+    files = (*configuration.texts, *configuration.directories)
+    statics = any(s.blocks and s.blocks[0][0] in STATICS for s in configuration.statements)
+    return Declaration(found, files, statics=statics)
 
 
 class Declarations:

@@ -169,7 +169,7 @@ def _configured(declared: Declaration) -> Configured:
     known = declared.instances.values()
     sources = {(i.interface, i.source_ip or ANY_SOURCE[i.version]) for i in known if i.interface}
     notifying = {name for name, i in declared.instances.items() if i.notify is Tri.YES}
-    return Configured(frozenset(sources), frozenset(notifying))
+    return Configured(frozenset(sources), frozenset(notifying), declared.statics)
 
 
 def _next(misses: int, again: bool) -> float:

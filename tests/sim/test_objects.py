@@ -140,6 +140,16 @@ def test_what_cannot_be_read_is_told_once_and_no_static_one_is_guessed() -> None
     assert has(found, *BOTH) and not has(found, STATIC), "it may be an instance's"
 
 
+def test_without_static_ones_in_its_configuration_the_mark_alone_proves_nothing() -> None:
+    found = node()
+    found.static = ()
+    found.feed(events.KeepalivedReloaded(found.now))
+    found.run(2.0)
+    found.unset_object(STATIC, NETWORKD)
+    found.run(5.0)
+    assert not has(found, STATIC)
+
+
 def test_a_backup_gets_nothing_back() -> None:
     found = node(role=Role.BACKUP)
     found.set_object(ROUTE, OPERATOR)  # an operator's mistake; networkd takes it

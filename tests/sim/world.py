@@ -356,7 +356,8 @@ class Node:
         if not self.dump_works:
             return
         asked, role, known = self.now, self.role, self.spec
-        configured = Configured(frozenset({("ens160", "any4")}), frozenset({"VI_1"}))
+        sources = frozenset({("ens160", "any4")})
+        configured = Configured(sources, frozenset({"VI_1"}), bool(self.static))
         told = ((known, role),)
         files = ("/etc/keepalived/keepalived.conf",)
 

@@ -85,3 +85,11 @@ def test_what_could_not_be_read_is_tried_again(conf: Path) -> None:
     conf.write_text(CONF)
     age(conf)
     assert not read(declarations, conf).problem
+
+
+@pytest.mark.parametrize("block", ["static_routes", "static_rules"])
+def test_static_routes_and_rules_are_found_in_included_files_too(conf: Path, block: str) -> None:
+    assert not read(Declarations(), conf).statics
+    words = "10.9.0.0/16 dev ens160" if block == "static_routes" else "from 10.9.0.1 table 100"
+    (conf.parent / "parts/b.conf").write_text(f"{block} {{\n    {words}\n}}\n")
+    assert read(Declarations(), conf).statics
