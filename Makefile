@@ -28,7 +28,7 @@ export NETVIP_LAB_CACHE := $(CACHE)
 SHELL_SCRIPTS = $(shell git ls-files -z | \
     xargs -0 awk 'FNR == 1 && /^#!.*sh( |$$)/ { print FILENAME } { nextfile }')
 
-.PHONY: demo upgrades differential never-worse record test unit lab kernels boot matrix bench deb lint ruff mypy \
+.PHONY: demo upgrades differential never-worse ways record test unit lab kernels boot matrix bench deb lint ruff mypy \
         shellcheck docs clean packages venv
 
 # With KERNEL=6.1 on that kernel of Debian's.
@@ -39,6 +39,10 @@ demo: packages deb $(if $(KERNEL),build/probe)
 never-worse: packages deb
 	NETVIP_LAB_ALL=1 $(PYTEST) -s tests/lab/test_never_worse.py tests/lab/test_strangers.py \
 	    tests/lab/test_users.py tests/lab/test_containers.py
+
+# Ways to lose a VIP: the table of docs/ways.md.
+ways: packages deb
+	NETVIP_LAB_ALL=1 $(PYTEST) -s tests/lab/test_ways.py
 
 # Configurations with random mistakes, read by netvip and by keepalived.
 differential: packages
@@ -75,7 +79,7 @@ build/probe: tests/lab/tools/probe.c build/.packages
 	gcc -O2 -Wall -Wextra -o $@ $<
 
 matrix: packages deb
-	NETVIP_LAB_SUITES="bookworm backports trixie sid" $(MAKE) lab
+	NETVIP_LAB_ALL=1 NETVIP_LAB_SUITES="bookworm backports trixie sid" $(MAKE) lab
 
 # PARTS=size, reaction, packets or verbs alone; BENCH=bookworm for another release.
 bench: packages deb build/probe

@@ -188,16 +188,19 @@ def measure(
     """Run the action on the master, once or several times, while everything is probed."""
     vip = pair.vips[0]
     with services(pair), ExitStack() as stack:
-        tools = {
-            "a": Tool(pair.a.net, "watch"),
-            "b": Tool(pair.b.net, "watch"),
-            "near": probed(pair.near, vip),
-            "far": probed(pair.far, vip),
-            "stream": Tool(pair.far, "stream", vip, str(SERVICE_PORT), str(settings.ECHO_EVERY)),
-            "connects": connects(pair.a.net),
+        stream = ("stream", vip, str(SERVICE_PORT), str(settings.ECHO_EVERY))
+        begin: dict[str, Callable[[], Tool]] = {
+            "a": lambda: Tool(pair.a.net, "watch"),
+            "b": lambda: Tool(pair.b.net, "watch"),
+            "near": lambda: probed(pair.near, vip),
+            "far": lambda: probed(pair.far, vip),
+            "stream": lambda: Tool(pair.far, *stream),
+            "connects": lambda: connects(pair.a.net),
         }
-        for tool in tools.values():
-            stack.callback(tool.kill)
+        tools = {}
+        for name, begun in begin.items():  # one that does not start leaves none of the others
+            tools[name] = begun()
+            stack.callback(tools[name].kill)
         started: list[float] = []
         for _ in range(runs):
             if started:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from tests.lab.hosts import MANY_VIPS, PLAIN, VIRTUAL_RULES, Host
 from tests.lab.netns import Namespace, Switch
@@ -91,7 +91,8 @@ def keepalived_conf(name: str, vips: Sequence[str] = (VIP,), host: Host = PLAIN)
         vips=lines,
         more=host.keepalived,
     )
-    return (text + host.blocks).replace("@", NUMBER[name])
+    text = (text + host.blocks).replace("@", NUMBER[name])
+    return text.replace("~", NUMBER["b" if name == "a" else "a"])
 
 
 #: What netvip may leave behind nowhere: its rules, its nexthops, its shield.
@@ -107,6 +108,15 @@ KERNEL_RULES = ("lookup local", "lookup main", "lookup default", "lookup [l3mdev
 OPERATORS = ("proto static",)
 
 
+class Part(Protocol):
+    """What a pair is made of."""
+
+    def close(self) -> None:
+        """Remove it."""
+
+
+P = TypeVar("P", bound=Part)
+
 #: The scratch directories of this process's pairs: another run on this machine is none of ours.
 made: list[str] = []
 
@@ -120,30 +130,48 @@ class Pair:
         vips: Sequence[str] = (VIP,),
         ipv6: bool = False,
         host: Host = PLAIN,
+        surround: Callable[[Pair], object] | None = None,
     ) -> None:
+        """`surround` lays what the nodes need besides, before they boot."""
         self.suite, self._ipv6, self.host = suite, ipv6, host
         self.vips = tuple(vips)
         self._scratch = Path(tempfile.mkdtemp(prefix="netvip-lab-", dir=SCRATCH))
         made.append(self._scratch.name)
-        self._open: list[Namespace | Node] = []
+        self._open: list[Part] = []
         try:
             self._lay_cables()
             self.a, self.b = (self._node(name) for name in ("a", "b"))
+            if surround is not None:
+                surround(self)
             self._boot()
         except BaseException:
             self.close()
             raise
 
-    def _space(self, name: str) -> Namespace:
-        space = Namespace(f"nv{self.tag}-{name}")
-        self._open.append(space)
-        return space
+    def space(self, name: str) -> Namespace:
+        """A further namespace, which ends with the pair."""
+        return self.keep(Namespace(f"nv{self.tag}-{name}"))
+
+    def named(self, name: str) -> Namespace:
+        """A namespace by its name in the pair."""
+        spaces = (part for part in self.parts if isinstance(part, Namespace))
+        return next(space for space in spaces if space.name == f"nv{self.tag}-{name}")
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """All that ends with the pair."""
+        return tuple(self._open)
+
+    def keep(self, part: P) -> P:
+        """What ends with the pair, before all that was there earlier."""
+        self._open.append(part)
+        return part
 
     def _lay_cables(self) -> None:
         self.tag = tag(self._scratch.name)
         self.switch = Switch(f"nv{self.tag}-sw")
         self._open.append(self.switch)
-        self.near, self.far, self.gateway = map(self._space, ("near", "far", "gw"))
+        self.near, self.far, self.gateway = map(self.space, ("near", "far", "gw"))
         backbone = Switch(f"nv{self.tag}-bb")
         self._open.append(backbone)
         for switch, space, interface, address in (
@@ -172,7 +200,7 @@ class Pair:
             self.switch.run("bridge", "vlan", "del", "dev", port, "vid", "1")
 
     def _node(self, name: str) -> Node:
-        net, host = self._space(f"node-{name}"), self.host
+        net, host = self.space(f"node-{name}"), self.host
         host.lay_cables(self.switch, net)
         node = Node(name, self.suite, net, self._scratch, host.has_vips_on)
         self._open.append(node)
@@ -261,10 +289,11 @@ class Pair:
             self.adopt()
         self.make_master()
 
-    def adopt(self) -> None:
-        """Make both nodes' configurations guarded."""
+    def adopt(self, leased: bool = False) -> None:
+        """Make both configurations guarded; a source address that is leased has to be named."""
         for node in self.nodes:
-            node.run("netvip", "adopt", "--apply")
+            source = ("--source", OWN[node.name]) if leased else ()
+            node.run("netvip", "adopt", "--apply", *source)
         for node in self.nodes:
             self.wait_status(node, _is_guarded)
 

@@ -60,7 +60,10 @@ def work(stop: threading.Event) -> dict[str, object]:
         frame.ready()
         while not stop.is_set():
             if select.select([heard], [], [], 0.2)[0]:
-                seen += events(heard.recv(65536), time.monotonic())
+                try:
+                    seen += events(heard.recv(65536), time.monotonic())
+                except OSError:
+                    pass  # too many at once (ENOBUFS): some programs add and delete without end
     names = dict(socket.if_nameindex())
     return {"events": [{**event, "interface": names.get(event["index"])} for event in seen]}
 
