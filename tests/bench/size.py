@@ -6,6 +6,7 @@ Beside netvip stand `ip -batch`, which puts the same objects into the kernel, an
 from __future__ import annotations
 
 import json
+import math
 import statistics
 import tempfile
 import time
@@ -126,12 +127,14 @@ def _evaluated(found: dict[str, Any], vips: set[str], lost: int, spent: float) -
     ]
     back = {vip: time for time, vip in came}  # the last time, for each
     if missing := vips - back.keys():
-        say(f"{len(missing)} VIPs did not come back")
+        say(f"{len(missing)} VIPs did not come back while it was observed")
     shields = {vip: t for t, what, vip in reversed(_moves(found["a"], vips, "lo")) if what == "add"}
     carried = None
     if vips <= shields.keys():
         rules = [event["time"] for event in found["a"]["rules"] if event["what"] == "add"]
         carried = max(*shields.values(), *rules) - gone
+    if missing:
+        return Run(lost, math.inf, carried, math.inf, spent)
     times = back.values()
     return Run(lost, max(times) - gone, carried, max(times) - min(times), spent)
 
