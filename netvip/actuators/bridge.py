@@ -112,7 +112,7 @@ def _vip_rules(plan: Plan) -> list[RuleKey]:
     vip_table = plan.numbers.vip_table
     policies = {ip: policy.table for policy in plan.policies for ip in policy.vips}
     for family, before, _ in plan.prefs:
-        vips = [vip.ip for vip in plan.vips if family_of(vip.ip) == family]
+        vips = [ip for ip in plan.carried if family_of(ip) == family]
         for table in dict.fromkeys(policies.get(ip) for ip in vips):
             here = [ip for ip in vips if policies.get(ip) == table]
             for source, only_sent in _prefixes(here, plan.apart):

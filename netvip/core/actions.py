@@ -54,6 +54,7 @@ class Plan:
     (fact one-send)."""
 
     ifindex: int
+    #: What is shielded: VIPs, and the host's own addresses.
     vips: tuple[Address, ...]
     own: tuple[Address, ...] = ()
     routes: tuple[Route, ...] = ()
@@ -70,6 +71,8 @@ class Plan:
     #: By family, the prefix lengths of its routes, longest first, that compete with broader routes
     #: of other interfaces.
     longer: tuple[tuple[int, int], ...] = ()
+    #: The VIPs whose packets the bridge carries: those of the shield, and those that have none.
+    carried: tuple[IP, ...] = ()
 
     @property
     def every_route(self) -> tuple[Route, ...]:

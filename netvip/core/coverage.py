@@ -16,24 +16,51 @@ from netvip.core.model import InstanceSpec, Link, family_of
 VIPS_MOST = 1024
 #: include/net/flow.h: LOOPBACK_IFINDEX, in each network namespace.
 LOOPBACK = 1
+#: Kinds of links (IFLA_INFO_KIND) that have an interface below which answers ARP as well.
+STACKED = frozenset({"macvlan", "ipvlan"})
 
 
 def _missing_interface(spec: InstanceSpec, mirror: Mirror) -> str:
-    # While one of several exists, netvip protects the VIPs on it.
-    names = dict.fromkeys(vip.interface for vip in spec.vips)
+    # While one of several exists, netvip protects the VIPs on it. keepalived makes a VMAC as it
+    # starts.
+    names = dict.fromkeys(vip.base or vip.interface for vip in spec.vips)
     if not names or any(map(mirror.index, names)):
         return ""
     return f"there is no interface {', '.join(names)}"
 
 
-def _virtual_mac(spec: InstanceSpec, _: Mirror) -> str:
-    # The shield would answer ARP with the hardware address of the base interface.
-    return "its VIPs are on an interface of keepalived's own (use_vmac)" if spec.own_link else ""
+def _upper_link(spec: InstanceSpec, mirror: Mirror) -> str:
+    # What is on a VMAC of keepalived's needs no shield. Of one of others' that is not known.
+    own = {vip.interface for vip in spec.vips if vip.base}
+    if spec.own_link and spec.own_link not in own:
+        return f"its adverts leave by {spec.own_link}, and its VIPs are not on it (use_ipvlan)"
+    for interface in dict.fromkeys(vip.interface for vip in spec.vips if not vip.base):
+        link = mirror.links.get(mirror.index(interface))
+        if link is not None and link.kind in STACKED:
+            return f"{interface} is a {link.kind} that keepalived did not make"
+    return ""
+
+
+def _one_base(spec: InstanceSpec, _: Mirror) -> str:
+    bases = dict.fromkeys(vip.base for vip in spec.vips if vip.base)
+    others = [base for base in bases if base != spec.interface]
+    if not others:
+        return ""
+    return f"it has VMACs on {others[0]} besides its interface {spec.interface} (use_vmac)"
 
 
 def _place(spec: InstanceSpec, mirror: Mirror) -> str:
-    places = dict.fromkeys((vip.interface, family_of(vip.ip)) for vip in spec.vips)
+    on = dict.fromkeys((vip.base or vip.interface, family_of(vip.ip)) for vip in spec.vips)
+    if why := next((why for name, _ in on if (why := _loopback(name, mirror))), ""):
+        return why
+    places = dict.fromkeys((_leading_out(name, spec, mirror), family) for name, family in on)
     return next((why for place in places if (why := why_not_on(*place, mirror))), "")
+
+
+def _leading_out(interface: str, spec: InstanceSpec, mirror: Mirror) -> str:
+    """The interface by which what comes from an address of this one leaves the host."""
+    link = mirror.links.get(mirror.index(interface))
+    return interface if link is None or link.leads_out else spec.interface
 
 
 def why_not_on(interface: str, family: int, mirror: Mirror) -> str:
@@ -87,7 +114,8 @@ def _masters(mirror: Mirror, ifindex: int) -> Iterator[Link]:
 #: Each says why an instance cannot be protected; empty where it finds no reason.
 CONDITIONS: Final[tuple[Callable[[InstanceSpec, Mirror], str], ...]] = (
     _missing_interface,
-    _virtual_mac,
+    _upper_link,
+    _one_base,
     _place,
 )
 

@@ -61,7 +61,7 @@ class Holder(Protocol):
 
     @property
     def places(self) -> frozenset[int]:
-        """Numbers of the interfaces that it has VIPs on."""
+        """Numbers of the interfaces that its VIPs are on, and that their answers need."""
 
     def vip_keys(self) -> frozenset[AddressKey]:
         """Where the kernel has its VIPs."""

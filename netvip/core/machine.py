@@ -557,7 +557,7 @@ class Machine:
         instance.master_again(now)
         if instance.restore.unfinished:
             self._finish(now, instance)
-        elif instance.home in self.windows:
+        elif not instance.places.isdisjoint(self.windows):
             self._prepare_unplanned(instance)
             instance.threaten(now)
 
@@ -589,11 +589,17 @@ class Machine:
         if not expired and not self.windows.quiet(window, now, self._all_keys()):
             return
         for instance in self._at(window.ifindex):
-            instance.settle(now, expired)
+            if expired or self._is_quiet(instance, now):
+                instance.settle(now, expired)
         if expired or not any(instance.protected for instance in self._at(window.ifindex)):
             self.windows.close(window, now)
             self._list_objects()
             self.checks.want(now)
+
+    def _is_quiet(self, instance: Instance, now: float) -> bool:
+        """Whether networkd is done with every interface that the instance needs."""
+        windows = [self.windows[place] for place in instance.places if place in self.windows]
+        return all(self.windows.quiet(window, now, self._all_keys()) for window in windows)
 
     def _prepare(self) -> None:
         busy = {instance.home for instance in self.instances.values() if instance.protection}
@@ -635,7 +641,8 @@ class Machine:
         """Have adverts and announcements heard where the instances are."""
         specs = [instance.spec for instance in self.instances.values()]
         vips = [vip for spec in specs for vip in spec.vips]
-        names = {spec.interface for spec in specs} | {vip.interface for vip in vips}
+        # What leaves by a VMAC passes the interface below it, where it is heard once.
+        names = {spec.interface for spec in specs} | {vip.base or vip.interface for vip in vips}
         places = {self.mirror.index(name) for name in names} - {0}
         wanted = Listen(tuple(sorted(places)), frozenset(vip.ip for vip in vips))
         if wanted != self._listening:

@@ -169,6 +169,11 @@ class Link:
     lower: int = 0
     master: int = 0
 
+    @property
+    def leads_out(self) -> bool:
+        """Whether packets leave the host by it: a dummy and lo only hold addresses."""
+        return self.kind != "dummy" and self.name != "lo"
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -250,6 +255,8 @@ class Vip:
     prefixlen: int
     interface: str
     tracked: bool = True
+    #: The interface below, where keepalived made the VIP's interface itself (use_vmac).
+    base: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,8 +282,9 @@ class InstanceSpec:
     #: The configured source address whose absence at the start may keep this keepalived in FAULT
     #: for ever, where nothing else in the configuration can; None where that cannot happen.
     sticks_without: IP | None = None
-    #: Whether keepalived made the VIPs' interface itself (use_vmac, use_ipvlan).
-    own_link: bool = False
+    #: The interface that keepalived made for its adverts (use_vmac, use_ipvlan); `interface` is the
+    #: one below it then.
+    own_link: str = ""
     #: The name of its vrrp_sync_group; empty where it has none.
     group: str = ""
     #: Its virtual routes and rules.

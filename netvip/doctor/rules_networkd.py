@@ -152,7 +152,7 @@ def vmac(facts: Facts) -> Iterator[Finding]:
                 "NV404",
                 where,
                 f"this file matches {name}, keepalived's own interface: systemd-networkd deletes "
-                "the VIPs there, and netvip does not protect them",
+                "the VIPs there",
                 "[Match]   # in a file of its own: /etc/systemd/network/00-keepalived.network",
                 f"Name=vrrp.* vrrp6.*{'' if VMAC.fullmatch(name) else f' {name}'}",
                 "[Link]",

@@ -117,11 +117,14 @@ def unprotectable(instance: VrrpInstance, host: Host | None = None) -> str:
     can. Without a host the configuration alone decides."""
     if instance.find("use_ipvlan") is not None:
         return "its adverts leave by a link of keepalived's own (use_ipvlan)"
-    if instance.use_vmac or any(a.vmac and a.interface for a in instance.addresses):
-        return "its VIPs are on an interface of keepalived's own, which networkd leaves alone"
+    if any(a.vmac and "use_vmac" in a.statement.texts() for a in instance.addresses):
+        return "single VIPs of it have VMACs of their own (use_vmac behind an address)"
     if host is None:
         return ""
-    places = ((a.interface or instance.interface, a.ip.version) for a in instance.addresses)
+    places = (
+        (instance.interface if a.vmac else a.interface or instance.interface, a.ip.version)
+        for a in instance.addresses
+    )
     reasons = (host.unprotectable[place] for place in places if place in host.unprotectable)
     return next(reasons, "")
 

@@ -19,6 +19,8 @@ from netvip.keepalived.traps import in_unicast_trap
 
 #: keepalived reports a VIP's own state among its configured words.
 NO_TRACK = "no_track"
+#: The VIP has a VMAC of its own.
+USE_VMAC = "use_vmac"
 #: Whether keepalived has added it.
 IS_SET = " set"
 #: keepalived 2.0 is the first that reacts to the loss of a VIP or of its source address (fact
@@ -51,14 +53,12 @@ def _instance(
     data: Mapping[str, Any], version: tuple[int, ...], declared: Mapping[str, Declared]
 ) -> tuple[InstanceSpec, Role]:
     name, interface = data["iname"], data["ifp_ifname"]
-    vips = tuple(
-        vip(text.removesuffix(IS_SET), data.get("vmac_ifname") or interface)
-        for text in data.get("vips", ())
-    )
-    excluded = tuple(vip(text.removesuffix(IS_SET), interface) for text in data.get("evips", ()))
-    own_link = bool(data.get("vmac_ifname")) or any(
-        "@" in text for text in (*data.get("vips", ()), *data.get("evips", ()))
-    )
+    own_link = data.get("vmac_ifname") or ""
+    texts = (text.removesuffix(IS_SET) for text in (*data.get("vips", ()), *data.get("evips", ())))
+    listed = [vip(text, own_link or interface, own_link) for text in texts]
+    if own_link and interface == own_link:  # the dump names the configured one at its VIPs only
+        interface = next((v.base for v in listed if v.interface == own_link and v.base), interface)
+    vips = listed[: len(data.get("vips", ()))]
     family = socket.AF_INET6 if vips and vips[0].ip.version == 6 else socket.AF_INET
     known = declared.get(name, Declared())
     objects, unread = _objects(data)
@@ -67,7 +67,7 @@ def _instance(
         interface=interface,
         vrid=int(data["vrid"]),
         family=int(family),
-        vips=vips + excluded,
+        vips=tuple(listed),
         priority=int(data["effective_priority"]),
         advert_interval=_seconds(data["adver_int"]),
         source_configured=known.source,
@@ -112,12 +112,14 @@ def _seconds(value: Any) -> float:
 
 
 @lru_cache(VIPS_KEPT)  # each dump names the same ones, and a window waits for it
-def vip(text: str, interface: str) -> Vip:
-    """A virtual address as keepalived words it: "10.77.0.10/24 dev ens160 scope global set"."""
+def vip(text: str, interface: str, own_link: str = "") -> Vip:
+    """A virtual address as keepalived words it: "10.77.0.10/24 dev ens160 scope global set".
+    own_link is the link that keepalived made for the instance."""
     words = text.split()
-    where = ip_interface(words[0])
+    where, base = ip_interface(words[0]), ""
     if "dev" in words[1:-1]:
-        # An interface of keepalived's own reads vrrp.51@ens160 (fact vmac-in-the-dump).
-        interface = words[words.index("dev") + 1].partition("@")[0]
+        # A link above another reads vrrp.51@ens160, whoever made it (fact vmac-in-the-dump).
+        interface, _, below = words[words.index("dev") + 1].partition("@")
+        base = below if interface == own_link or USE_VMAC in words else ""
     ip, prefixlen = address(where.ip.packed), where.network.prefixlen
-    return Vip(ip, prefixlen, interface, tracked=NO_TRACK not in words)
+    return Vip(ip, prefixlen, interface, tracked=NO_TRACK not in words, base=base)

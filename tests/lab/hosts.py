@@ -356,7 +356,14 @@ NETPLAN_BOND_VLAN = replace(
 )
 
 #: What keepalived puts on a host besides VIPs on its interface.
-VMAC = replace(PLAIN, name="VMAC", vips_on="vrrp.51", keepalived="use_vmac", unprotected=True)
+VMAC = replace(PLAIN, name="VMAC", vips_on="vrrp.51", keepalived="use_vmac")
+#: The operator's file for it matches the VMAC as well.
+VMAC_MANAGED = replace(
+    VMAC,
+    name="a VMAC that networkd manages",
+    files=(("20-all.network", f"[Match]\nName=vrrp*\n\n[Network]\n{QUIET}"),),
+)
+VMAC_BASE = replace(VMAC, name="VMAC, vmac_xmit_base", keepalived="use_vmac\n    vmac_xmit_base")
 IPVLAN = replace(
     PLAIN,
     name="ipvlan",

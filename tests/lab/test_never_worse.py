@@ -13,7 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.hosts import AH, FILTERED, FRAGMENTS, ROUTES, VIRTUAL_ROUTE, VMAC, Host, many
+from tests.lab.hosts import (
+    AH,
+    FILTERED,
+    FRAGMENTS,
+    ROUTES,
+    VIRTUAL_ROUTE,
+    VMAC,
+    VMAC_BASE,
+    Host,
+    many,
+)
 from tests.lab.measure import REELECTED, Cost, measure, restart
 from tests.lab.node import Node
 from tests.lab.pair import Pair, leftovers, netvip_status
@@ -36,7 +46,8 @@ ACTIONS: dict[str, Callable[[Node], None]] = {"restart": restart, "reconfigure":
 
 
 LARGEST = many(1000)
-HOSTS = (VMAC, ROUTES, AH, FRAGMENTS, many(300), *([FILTERED, LARGEST] if ALL else []))
+VMACS = (VMAC, VMAC_BASE)
+HOSTS = (VMAC, ROUTES, AH, FRAGMENTS, many(300), *([VMAC_BASE, FILTERED, LARGEST] if ALL else []))
 
 
 @pytest.fixture(scope="module", params=HOSTS, ids=lambda host: host.name.replace(" ", "-"))
@@ -93,7 +104,9 @@ def test_it_costs_no_more_than_keepalived_alone(
 ) -> None:
     control = costs(pair)
     damage = max(cost.near["lost"] for cost in control.values())
-    assert damage > 300 or pair.host is VMAC, "the control shows no damage"
+    # networkd 257 leaves the interface below a VMAC as it is.
+    harmless = pair.host in VMACS and pair.suite != "bookworm"
+    assert damage > 300 or harmless, "the control shows no damage"
     pair.protect(package, guarded=False)
     modes = {"installed": costs(pair)}
     for node in pair.nodes:
@@ -107,7 +120,7 @@ def test_it_costs_no_more_than_keepalived_alone(
             for seen, alone in (near, far):
                 story = pair.a.journal("netvip.service")
                 assert seen["lost"] <= allowed(alone["lost"]), story
-                if pair.host is ROUTES and mode == "adopted":
+                if pair.host in (ROUTES, *VMACS) and mode == "adopted":
                     assert seen["lost"] <= 1 and not cost[name].failovers, story
     pair.make_master()
     assert leftovers(pair.a) == []
@@ -115,4 +128,4 @@ def test_it_costs_no_more_than_keepalived_alone(
         assert virtual_routes(pair) == [True, False], "keepalived's route is gone"
     for status in netvip_status(pair.a)["instances"]:
         assert (status["state"], status["verdict"]) == ("MASTER", "good"), status
-        assert bool(status["unprotected"]) is (pair.host is VMAC)
+        assert not status["unprotected"], status

@@ -507,3 +507,25 @@ def test_addresses_of_netvip_have_its_tag(lan: int, kernel: Kernel) -> None:
     mirror = mirrored()
     assert {a.proto for a in mirror.addresses(mirror.index("lo")) if a.dynamic} == {TAG}
     finish(kernel.protection.unprotect("VI_1"))
+
+
+def test_what_the_bridge_carries_need_not_be_shielded(lan: int, kernel: Kernel) -> None:
+    mirror = mirrored()
+    found = vips(mirror, lan)
+    keys = frozenset(address.key for address in found)
+    first = build.first_number(mirror.taken)
+    assert first is not None
+    where = build.numbers(first, 0)
+    before = everything()
+    plan = build.build(mirror, lan, found, keys, where, unshielded=keys)
+    assert plan.vips == () and plan.own
+    finish(kernel.protection.prepare("VI_1", plan))
+    finish(kernel.protection.protect("VI_1"))
+    shown = ip("-o", "address", "show", "dev", "lo")
+    assert all(f"from {vip.ip} " in ip("rule") for vip in found if vip.ip.version == 4)
+    assert not any(str(vip.ip) in shown for vip in found)
+    assert all(str(own.ip) in shown for own in plan.own)
+    finish(kernel.protection.unprotect("VI_1"))
+    assert everything() == before
+    kernel.close()
+    assert kernel.refused == []

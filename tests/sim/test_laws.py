@@ -14,8 +14,18 @@ from netvip.core.actions import Action
 from netvip.core.check.policy import Policy, Wishes
 from netvip.core.events import Request, RequestKind
 from netvip.core.instance.states import PROTECTED
-from netvip.core.model import Author, AuthorKind, Role, Tri
-from tests.sim.world import ANNOUNCED_AFTER, GATEWAY, LO, OPERATOR, OWN, VIP, Node
+from netvip.core.model import Author, AuthorKind, InstanceSpec, Role, Tri
+from tests.sim.world import (
+    ANNOUNCED_AFTER,
+    GATEWAY,
+    LO,
+    ON_VMAC,
+    OPERATOR,
+    OWN,
+    VMAC_LINKS,
+    Node,
+    with_vmac,
+)
 
 #: A takeover in progress: the old master removes its VIP as it hears of the new one.
 TAKEOVER = 0.05
@@ -48,7 +58,7 @@ class Peer(Node):
 
     def answering(self, role: Role) -> frozenset[bytes]:
         # An old master's last shield answers as well.
-        answers = self.other is not None and (self.other.has(VIP) or self.other.shielded)
+        answers = self.other is not None and (self.other.has(self.vip) or self.other.shielded)
         return frozenset({self.peer_mac}) if answers else frozenset()
 
     def advert(self, own: bool, priority: int) -> None:
@@ -65,7 +75,7 @@ class Peer(Node):
             return
         if self.role is Role.MASTER and priority > self.spec.priority:
             self.role = Role.BACKUP
-            self.unset(VIP.key, Author(AuthorKind.OTHER, "keepalived"))
+            self.unset(self.vip.key, Author(AuthorKind.OTHER, "keepalived"))
         delay = self.spec.skew if priority == 0 else self.spec.master_down
         self.heard = now = self.now
         self.after(delay, lambda: self.elect() if self.heard == now and self.alive else None)
@@ -99,12 +109,21 @@ class Peer(Node):
         super()._act(action)
 
 
+class OnVmac(Peer):
+    """Its VIP is on a VMAC: networkd takes what is the interface's below, and may take the VIP."""
+
+    vip, links = ON_VMAC, VMAC_LINKS
+
+    def configured(self, spec: InstanceSpec) -> InstanceSpec:
+        return with_vmac(spec)
+
+
 class Pair:
     """Both nodes on one clock."""
 
-    def __init__(self, guarded: bool) -> None:
-        self.a = Peer(guarded, 110, Role.MASTER)
-        self.b = Peer(guarded, 100, Role.BACKUP)
+    def __init__(self, guarded: bool, kind: type[Peer] = Peer) -> None:
+        self.a = kind(guarded, 110, Role.MASTER)
+        self.b = kind(guarded, 100, Role.BACKUP)
         self.a.other, self.b.other = self.b, self.a
         self.b.hears(110)
         self.both_since: float | None = None
@@ -135,7 +154,7 @@ class Pair:
 
     def _never_on_both(self) -> None:
         now = self.a.now
-        both = self.a.has(VIP) and self.b.has(VIP) and self.a.alive and self.b.alive
+        both = self.a.has(self.a.vip) and self.b.has(self.b.vip) and self.a.alive and self.b.alive
         self.both_since = (
             (self.both_since if self.both_since is not None else now) if both else None
         )
@@ -176,7 +195,7 @@ def _start(node: Peer) -> None:
 
 
 def _delete(node: Peer) -> None:
-    node.unset(VIP.key, OPERATOR)
+    node.unset(node.vip.key, OPERATOR)
     if not node.spec.guarded and node.role is Role.MASTER:
         node.release()
 
@@ -227,11 +246,11 @@ faults = st.lists(
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(guarded=st.booleans(), faults=faults)
+@given(guarded=st.booleans(), kind=st.sampled_from([Peer, OnVmac]), faults=faults)
 def test_the_laws_hold_under_any_faults(
-    guarded: bool, faults: list[tuple[str, bool, float]]
+    guarded: bool, kind: type[Peer], faults: list[tuple[str, bool, float]]
 ) -> None:
-    pair = Pair(guarded)
+    pair = Pair(guarded, kind)
     for fault, on_a, pause in faults:
         FAULTS[fault](pair.a if on_a else pair.b)
         pair.run(pause)
@@ -264,4 +283,4 @@ def _all_is_calm(pair: Pair) -> None:
         assert node.has(OWN)
         assert not node.fault, node.log
         assert not node.published_window, node.log
-        assert node.role is Role.MASTER or not node.has(VIP), node.log
+        assert node.role is Role.MASTER or not node.has(node.vip), node.log

@@ -52,6 +52,22 @@ PEER_MAC = b"\x02\0\0\0\0\x02"
 DEFAULT = Route(LAN, ip_network("0.0.0.0/0"), GATEWAY)
 
 
+#: Of a VIP on a VMAC: the link that keepalived makes, and what the node's links are then.
+VMAC = 9
+VMAC_LINKS = (
+    Link(LO, "lo"),
+    Link(LAN, "ens160"),
+    Link(VMAC, "vrrp.51", b"\x00\x00\x5e\x00\x01\x33", kind="macvlan", lower=LAN),
+)
+ON_VMAC = replace(VIP, ifindex=VMAC, label="vrrp.51")
+
+
+def with_vmac(spec: InstanceSpec) -> InstanceSpec:
+    """The instance with use_vmac."""
+    vips = tuple(replace(vip, interface="vrrp.51", base=vip.interface) for vip in spec.vips)
+    return replace(spec, vips=vips, own_link="vrrp.51")
+
+
 def spec(guarded: bool, priority: int = 110) -> InstanceSpec:
     """The one instance of the simulation."""
     vip = Vip(VIP.ip, VIP.prefixlen, "ens160", tracked=not guarded)
@@ -77,6 +93,10 @@ ECHOES = {
 class Node:
     """A node; `machine` is the real core, or None where netvip is dead."""
 
+    #: The VIP on its interface, and the host's links.
+    vip = VIP
+    links: tuple[Link, ...] = (Link(LO, "lo"), Link(LAN, "ens160"))
+
     def __init__(
         self,
         guarded: bool = True,
@@ -86,7 +106,7 @@ class Node:
     ) -> None:
         self.now = 0.0
         tracks = guarded if tracks is None else tracks
-        self.spec = replace(spec(guarded), track_file=Tri.of(tracks))
+        self.spec = self.configured(replace(spec(guarded), track_file=Tri.of(tracks)))
         self.role, self.dump_works = role, dump
         #: Whether netvip hears the adverts that keepalived sends.
         self.audible = True
@@ -124,9 +144,13 @@ class Node:
         self.machine: Machine | None = None
         self.set(OWN, EXPIRY)
         if role is Role.MASTER:
-            self.set(VIP, KEEPALIVED)
+            self.set(self.vip, KEEPALIVED)
         self.start_netvip()
         self._advertise()
+
+    def configured(self, spec: InstanceSpec) -> InstanceSpec:
+        """The instance as this node's keepalived runs it."""
+        return spec
 
     # --- time -----------------------------------------------------------------------------------
 
@@ -201,12 +225,12 @@ class Node:
     @property
     def shielded(self) -> bool:
         """Whether the VIP stands on lo."""
-        return any(key.ifindex == LO and key.ip == VIP.ip for key in self.addresses)
+        return any(key.ifindex == LO and key.ip == self.vip.ip for key in self.addresses)
 
     @property
     def answers(self) -> bool:
         """Whether the node answers for the VIP and its answers find a way out."""
-        local = self.has(VIP) or self.shielded
+        local = self.has(self.vip) or self.shielded
         return local and (self.has(OWN) or bool(self.bridged))
 
     @property
@@ -218,7 +242,7 @@ class Node:
         alive = self.machine is not None or self.now < self.died + ALIVE_FOR
         if alive and (record.held or self.published_window):
             return False
-        return not self.has(VIP)
+        return not self.has(self.vip)
 
     # --- netvip ---------------------------------------------------------------------------------
 
@@ -231,10 +255,9 @@ class Node:
             remembered = (saved.addresses, saved.put_back, (), saved.objects)
             self.feed(events.SnapshotLoaded(self.now, *remembered, saved.objects_put_back))
         addresses = tuple(lease.address for lease in self.addresses.values())
-        links = (Link(LO, "lo"), Link(LAN, "ens160"))
         rules = {2: Rules(), 10: Rules()}
         things = tuple(self.objects.values())
-        kernel = Kernel(addresses, links, (CONNECTED, DEFAULT), rules, objects=things)
+        kernel = Kernel(addresses, self.links, (CONNECTED, DEFAULT), rules, objects=things)
         self.feed(events.Resync(self.now, kernel))
         self.feed(events.NetworkdRunning(self.now, Tri.YES))
         self.feed(events.KeepalivedRunning(self.now, Tri.YES))
@@ -305,7 +328,7 @@ class Node:
                 for vip in subject.sources
                 for target in subject.targets
             ),
-            tuple(Served(VIP.ip, text, self.serves, "as it is") for text in subject.services),
+            tuple(Served(self.vip.ip, text, self.serves, "as it is") for text in subject.services),
         )
 
     def answering(self, role: Role) -> frozenset[bytes]:
@@ -388,7 +411,7 @@ class Node:
         """keepalived leaves MASTER: priority 0, then its VIPs go."""
         if self.role is Role.MASTER:
             self.advert(own=True, priority=0)
-            self.unset(VIP.key, KEEPALIVED)
+            self.unset(self.vip.key, KEEPALIVED)
         self.role = role
 
     def elect(self) -> None:
@@ -396,7 +419,7 @@ class Node:
         if self.role is not Role.MASTER and not self.fault:
             self.role = Role.MASTER
             self.advert(own=True, priority=self.spec.priority)
-            self.set(VIP, KEEPALIVED)
+            self.set(self.vip, KEEPALIVED)
 
     def track(self, fault: bool) -> None:
         """keepalived's track file says FAULT, or no longer does."""
@@ -416,12 +439,12 @@ class Node:
         self.advert(own=False, priority=100)
         if self.role is Role.MASTER:
             self.role = Role.BACKUP
-            self.unset(VIP.key, KEEPALIVED)
+            self.unset(self.vip.key, KEEPALIVED)
         self.after(ANNOUNCED_AFTER, self.claim)
 
     def claim(self) -> None:
         """The peer's gratuitous ARP arrives."""
-        self.feed(events.AddressAnnounced(self.now, LAN, VIP.ip))
+        self.feed(events.AddressAnnounced(self.now, LAN, self.vip.ip))
 
     # --- networkd -------------------------------------------------------------------------------
 
@@ -446,7 +469,7 @@ class Node:
             self.bridged.clear()
             if self.role is not Role.FAULT:
                 self.role = Role.FAULT
-                self.unset(VIP.key, KEEPALIVED)
+                self.unset(self.vip.key, KEEPALIVED)
                 self.feed(events.StateReported(self.now, "VI_1", Role.FAULT, "fifo"))
         elif self.role is Role.FAULT:
             self.role = Role.BACKUP
@@ -458,8 +481,8 @@ class Node:
             self.unset_object(thing, None if self.flushes else NETWORKD)
         if own_too:
             self.unset(OWN.key, NETWORKD)
-        if self.has(VIP):
-            self.unset(VIP.key, NETWORKD)
+        if self.has(self.vip):
+            self.unset(self.vip.key, NETWORKD)
             if not self.spec.guarded:
                 self.release()
                 self.after(self.spec.skew, self.elect)

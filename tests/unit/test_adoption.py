@@ -271,19 +271,36 @@ def test_what_stands_in_included_files_is_edited_there(conf: Path) -> None:
     assert changed[links].startswith("    interface ens160\n    mcast_src_ip 10.77.0.1\n")
 
 
-@pytest.mark.parametrize("words", ["use_vmac", "use_vmac front", "use_ipvlan"])
-def test_vips_on_an_interface_of_keepalived_s_own_stay_as_they_are(conf: Path, words: str) -> None:
+@pytest.mark.parametrize("words", ["use_vmac", "use_vmac front", "use_vmac\n    vmac_xmit_base"])
+def test_vips_on_a_vmac_are_guarded_as_others_are(conf: Path, words: str) -> None:
+    conf.write_text(instance("interface ens160", words))
+    changed = adopted(read(conf), HOST)[conf]
+    assert "10.77.0.10/24 no_track" in changed and "mcast_src_ip 10.77.0.1" in changed
+    assert words in changed and "netvip_VI_1" in changed
+
+
+@pytest.mark.parametrize(
+    ("words", "vip", "why"),
+    [
+        ("use_ipvlan", "10.77.0.10/24", "its adverts leave by"),
+        ("nopreempt", "10.77.0.10/24 use_vmac", "single VIPs of it"),
+        ("use_vmac", "10.77.0.10/24 dev ens161 use_vmac", "single VIPs of it"),
+    ],
+)
+def test_other_links_of_keepalived_s_own_stay_as_they_are(
+    conf: Path, words: str, vip: str, why: str
+) -> None:
     plain = instance("interface ens160").replace("VI_1", "VI_2")
-    conf.write_text(instance("interface ens160", words) + plain)
+    conf.write_text(instance("interface ens160", words, vip=vip) + plain)
     configuration = read(conf)
-    assert unprotectable(configuration.instances["VI_1"])
+    assert unprotectable(configuration.instances["VI_1"]).startswith(why)
     changed = adopted(configuration, HOST)[conf]
-    assert instance("interface ens160", words) in changed
+    assert instance("interface ens160", words, vip=vip) in changed
     assert "netvip_VI_2" in changed and "netvip_VI_1" not in changed
 
 
 def test_where_nothing_can_be_protected_nothing_changes(conf: Path) -> None:
-    conf.write_text(instance("interface ens160", "use_vmac"))
+    conf.write_text(instance("interface ens160", "use_ipvlan"))
     assert adopted(read(conf), HOST, wrap_checks=True) == {}
 
 
@@ -292,6 +309,8 @@ def test_an_interface_in_a_vrf_is_left_as_it_is(conf: Path) -> None:
     configuration = read(conf)
     assert adopted(configuration, host) == {}
     assert "VRF" in unprotectable(configuration.instances["VI_1"], host)
+    conf.write_text(instance("interface ens160", "use_vmac"))
+    assert "VRF" in unprotectable(read(conf).instances["VI_1"], host)
 
 
 def test_more_vips_on_a_host_than_were_tested_are_left_as_they_are(conf: Path) -> None:
@@ -311,12 +330,6 @@ def test_more_vips_on_a_host_than_were_tested_are_left_as_they_are(conf: Path) -
     assert "netvip_VI_1" in changed and "netvip_VI_2" not in changed and "VI_3" in changed
     left = {"VI_2": "it has 3 besides 2", "VI_3": "it has 1 besides 2"}
     assert unprotectable_ones(read(conf), host) == left
-
-
-def test_links_of_keepalived_s_own_are_told_apart(conf: Path) -> None:
-    for line, why in (("use_vmac", "its VIPs are on"), ("use_ipvlan", "its adverts leave by")):
-        conf.write_text(instance("interface ens160", line))
-        assert unprotectable(read(conf).instances["VI_1"]).startswith(why)
 
 
 @pytest.mark.parametrize(

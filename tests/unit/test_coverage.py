@@ -12,9 +12,14 @@ from netvip.core.model import InstanceSpec, Kernel, Link, Role, Rules, Tri, Vip
 from netvip.keepalived import dump
 
 
-def spec(interface: str = "ens160", own_link: bool = False) -> InstanceSpec:
+def spec(interface: str = "ens160") -> InstanceSpec:
     vip = Vip(ip_address("10.77.0.10"), 24, interface)
-    return InstanceSpec("VI_1", interface, 51, 2, (vip,), own_link=own_link)
+    return InstanceSpec("VI_1", interface, 51, 2, (vip,))
+
+
+def on_vmac(base: str = "ens160") -> InstanceSpec:
+    vip = Vip(ip_address("10.77.0.10"), 24, "vrrp.51", base=base)
+    return replace(spec(), vips=(vip,), own_link="vrrp.51")
 
 
 def mirror(*links: Link) -> Mirror:
@@ -39,9 +44,31 @@ def test_an_instance_of_which_one_interface_exists_is_protected() -> None:
     assert coverage.why_not(both, mirror()) == "there is no interface ens160, ens192"
 
 
-def test_an_interface_of_keepalived_s_own_is_not_protected() -> None:
-    links = mirror(Link(2, "ens160"), Link(9, "vrrp.51", kind="macvlan", lower=2))
-    assert "use_vmac" in coverage.why_not(spec("vrrp.51", own_link=True), links)
+VRRP_51 = Link(9, "vrrp.51", kind="macvlan", lower=2)
+
+
+def test_a_vmac_is_protected_where_it_is_above_the_instance_s_interface() -> None:
+    links = mirror(Link(2, "ens160"), VRRP_51)
+    assert coverage.why_not(on_vmac(), links) == ""
+    single = replace(on_vmac(), own_link="")  # use_vmac behind the address
+    assert coverage.why_not(single, links) == ""
+    elsewhere = coverage.why_not(on_vmac(base="ens192"), mirror(Link(3, "ens192"), VRRP_51))
+    assert elsewhere == "it has VMACs on ens192 besides its interface ens160 (use_vmac)"
+
+
+def test_the_interface_below_a_vmac_decides_for_it() -> None:
+    # keepalived makes the VMAC as it starts.
+    assert coverage.why_not(on_vmac(), mirror(Link(2, "ens160"))) == ""
+    assert coverage.why_not(on_vmac(), mirror(VRRP_51)) == "there is no interface ens160"
+    vrf = mirror(Link(7, "vrf0", kind="vrf"), Link(2, "ens160", master=7), VRRP_51)
+    assert coverage.why_not(on_vmac(), vrf) == "ens160 belongs to the VRF vrf0"
+
+
+def test_an_ipvlan_of_keepalived_s_own_and_a_macvlan_of_others_are_not_protected() -> None:
+    ipvlan = mirror(Link(2, "ens160"), Link(9, "ipvl51", kind="ipvlan", lower=2))
+    assert "use_ipvlan" in coverage.why_not(replace(spec(), own_link="ipvl51"), ipvlan)
+    macvlan = mirror(Link(2, "ens160"), Link(9, "mv0", kind="macvlan", lower=2))
+    assert "mv0 is a macvlan" in coverage.why_not(spec("mv0"), macvlan)
 
 
 def test_neither_is_one_in_a_vrf_be_it_below_a_bridge() -> None:
@@ -57,6 +84,14 @@ def test_a_vip_on_the_loopback_interface_is_left_alone() -> None:
     assert "on lo" in coverage.why_not(spec("lo"), links)
     assert "on lo" in coverage.why_not(elsewhere, links)
     assert coverage.why_not_on("lo", 2, links) and not coverage.why_not_on("ens160", 2, links)
+
+
+def test_so_is_a_dummy_whose_instance_is_in_a_vrf() -> None:
+    vrf, dummy = Link(7, "vrf0", kind="vrf"), Link(8, "dummy0", kind="dummy")
+    on_dummy = replace(spec(), vips=(Vip(ip_address("10.77.0.10"), 32, "dummy0"),))
+    assert coverage.why_not(on_dummy, mirror(Link(2, "ens160"), dummy)) == ""
+    port = Link(2, "ens160", master=7)
+    assert coverage.why_not(on_dummy, mirror(vrf, port, dummy)) == "ens160 belongs to the VRF vrf0"
 
 
 def with_rules(**rules: bool) -> Mirror:
@@ -113,8 +148,11 @@ def test_a_port_of_a_bridge_without_a_vrf_is_protected() -> None:
 
 
 def test_the_dump_of_a_vmac_names_its_interface_before_the_at() -> None:
-    vip = dump.vip("10.77.0.10/24 dev vrrp.51@ens160 scope global set", "ens160")
-    assert (vip.interface, str(vip.ip)) == ("vrrp.51", "10.77.0.10")
+    text = "10.77.0.10/24 dev vrrp.51@ens160"
+    found = dump.vip(f"{text} scope global set", "vrrp.51", "vrrp.51")
+    assert (found.interface, found.base, str(found.ip)) == ("vrrp.51", "ens160", "10.77.0.10")
+    assert dump.vip(f"{text} use_vmac scope global", "ens160").base == "ens160"
+    assert dump.vip("10.77.0.10/24 dev mv0@ens160", "mv0").base == "", "a macvlan of others"
 
 
 def test_the_daemon_counts_the_vips_of_the_host() -> None:

@@ -90,10 +90,11 @@ def test_excluded_vips_count_and_the_first_vip_gives_the_family() -> None:
     assert (spec.family, len(spec.vips), spec.vips[1]) == (socket.AF_INET6, 2, VIP)
 
 
-def test_a_vip_of_a_vmac_instance_is_on_the_vmac() -> None:
-    assert only(document(vmac_ifname="vrrp.51", vips=["10.77.0.10/24 set"]))[0].vips == (
-        Vip(VIP.ip, 24, "vrrp.51"),
-    )
+def test_a_vmac_instance_has_its_vips_on_the_vmac_and_its_interface_below() -> None:
+    vips = ["10.77.0.10/24 dev vrrp.51@ens160 scope global set"]
+    spec, _ = only(document(vmac_ifname="vrrp.51", ifp_ifname="vrrp.51", vips=vips))
+    assert spec.vips == (Vip(VIP.ip, 24, "vrrp.51", base="ens160"),)
+    assert (spec.interface, spec.own_link) == ("ens160", "vrrp.51")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from netvip.core.check.verdicts import REMEDIES, Problem, Remedy, Step, bad, by_
 from netvip.core.events import Advert, CheckFinished
 from netvip.core.instance.instance import Instance
 from netvip.core.mirror import Mirror
-from netvip.core.model import IP, Role, Tri
+from netvip.core.model import IP, AddressKey, Role, Tri
 from netvip.core.plan import build
 
 #: More targets are no better evidence.
@@ -121,16 +121,20 @@ class CheckSchedule:
         if role not in (Role.MASTER, Role.BACKUP) or instance.protection or instance.unprotected:
             return None
         keys = instance.vip_keys()
-        vips = tuple(key for key in instance.presence.vips if key.ifindex)
+        bases = instance.presence.bases.items()
+        vips = tuple(_asked_on(base, key) for key, base in bases if base)
         if role is Role.BACKUP:
             return Subject(spec.name, role, vips)
         own = build.own_addresses(self._mirror, instance.home, keys)
+        # An echo leaves by the interface below a VMAC, and so does the broadcast that asks for its
+        # target: it would give every neighbour that interface's hardware address for the VIP.
+        on_vmacs = instance.presence.on_vmacs
         return Subject(
             spec.name,
             role,
             vips,
-            tuple(key.ip for key in vips if self._mirror.get(key) is not None),
-            self._targets(instance, {address.ip for address in own}),
+            tuple(key.ip for key in instance.presence.vips if self._mirror.get(key) is not None),
+            self._targets(instance, {address.ip for address in own}) if not on_vmacs else (),
             tuple(address.ip for address in own),
             self._policy.services(spec.name),
         )
@@ -239,6 +243,13 @@ def _is_current(
     same = instance.role(event.time) is findings.role
     unmoved = event.asked >= instance.moved_at and not instance.protection
     return same and unmoved and instance.home not in acting_on
+
+
+def _asked_on(base: int, key: AddressKey) -> AddressKey:
+    """Where other hosts are asked about a VIP: on the interface by which its answers leave. By a
+    VMAC a BACKUP would send from the master's hardware address, and switches would send the
+    master's packets to it."""
+    return key if key.ifindex == base else AddressKey(base, key.ip, key.prefixlen)
 
 
 def _known(about: Iterable[Step]) -> bool:

@@ -108,12 +108,12 @@ class Instance:
 
     @property
     def home(self) -> int:
-        """Number of the interface that the VIPs are on; 0 while there is none of that name."""
+        """Number of the interface that the VIPs' answers need; 0 while there is none."""
         return self.presence.home
 
     @property
     def places(self) -> frozenset[int]:
-        """Numbers of all interfaces that it has VIPs on."""
+        """Numbers of all interfaces that the VIPs are on, and that their answers need."""
         return self.presence.places
 
     def key(self, vip: Vip) -> AddressKey:
@@ -308,8 +308,11 @@ class Instance:
         return self.mastership.is_silent(self.spec) and not by_networkd
 
     def restore_at_once(self, loss: Loss) -> None:
-        """Put back what a shield cannot stand in for: IPv6, or where a packet filter blocks it."""
-        immediate = loss.address.ip.version == 6 or self.protection.blocked
+        """Put back what a shield cannot stand in for: IPv6, or where a packet filter blocks it, or
+        what networkd takes from a VMAC. keepalived itself deletes VIPs before it reports FAULT."""
+        unshielded = loss.address.key in self.presence.on_vmacs
+        unshielded = unshielded and loss.author.kind is AuthorKind.NETWORKD
+        immediate = loss.address.ip.version == 6 or self.protection.blocked or unshielded
         immediate = immediate and not self._may_be_released(loss)
         if loss.meaning is Meaning.VIP and immediate and self._phase is Phase.SHIELDED:
             self.restore.put_back_at_once(loss)

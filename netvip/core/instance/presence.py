@@ -28,9 +28,21 @@ class Presence:
         # What was noted on an interface that was made again is of another number's.
         self._memory = {key: a for key, a in self._memory.items() if key in self._vips}
         self._unnoted = self._vips.keys() - self._memory.keys()
-        self._home = self._mirror.index(self._spec.vips[0].interface if self._spec.vips else "")
-        self._places = frozenset({self._home, *(key.ifindex for key in self._vips)} - {0})
+        # Many VIPs are on few interfaces.
+        bases = {place: self._base(*place) for place in {_place(vip) for vip in self._spec.vips}}
+        self._bases = {key: bases[_place(vip)] for key, vip in self._vips.items()}
+        self._on_vmacs = {key for key, vip in self._vips.items() if vip.base}
+        self._home = bases[_place(self._spec.vips[0])] if self._spec.vips else 0
+        on = {key.ifindex for key in self._vips}
+        self._places = frozenset({self._home, *bases.values(), *on} - {0})
         self._watch, self._named = self._mirror.watch(self._vips), None
+
+    def _base(self, interface: str, below: str) -> int:
+        """Number of the interface whose addresses and routes the answers of a VIP need."""
+        link = self._mirror.links.get(self._mirror.index(interface))
+        if link is not None and not link.leads_out:
+            below = self._spec.interface
+        return self._mirror.index(below or interface)
 
     def _found(self) -> Watch:
         if self._layout != self._mirror.layout:
@@ -54,19 +66,33 @@ class Presence:
 
     @property
     def home(self) -> int:
-        """Number of the interface that the VIPs are on; 0 while there is none of that name."""
+        """Number of the interface whose addresses and routes the VIPs' answers need: the one that
+        they are on, or the one below a VMAC, or the instance's where they are on a dummy; 0 while
+        there is none of that name."""
         self._found()
         return self._home
 
     @property
     def places(self) -> frozenset[int]:
-        """Numbers of all interfaces that the instance has VIPs on."""
+        """Numbers of all interfaces that the VIPs are on, and of those that their answers need."""
         self._found()
         return self._places
 
     @property
+    def bases(self) -> Mapping[AddressKey, int]:
+        """By VIP, the number of the interface that its answers need; 0 while there is none."""
+        self._found()
+        return self._bases
+
+    @property
+    def on_vmacs(self) -> Set[AddressKey]:
+        """The VIPs that are on links of keepalived's own."""
+        self._found()
+        return self._on_vmacs
+
+    @property
     def has_carrier(self) -> bool:
-        """Whether the interface of the VIPs can send and receive."""
+        """Whether the interface that the VIPs' answers need can send and receive."""
         link = self._mirror.links.get(self.home)
         return link is not None and link.carrier
 
@@ -175,3 +201,7 @@ class Presence:
     def name(self, ifindex: int) -> str:
         """The name of an interface, for the journal."""
         return self._mirror.name(ifindex)
+
+
+def _place(vip: Vip) -> tuple[str, str]:
+    return vip.interface, vip.base

@@ -46,7 +46,8 @@ class Restore:
         self._put_back: dict[AddressKey, Address] = {}
         self._unfinished: frozenset[AddressKey] = frozenset()
         self._pace = Pace(PACE_COUNT, PACE_PERIOD)
-        self._at_once_left = AT_ONCE_LIMIT
+        # How often each VIP went back at once since protection began.
+        self._at_once: dict[AddressKey, int] = {}
         # Fewest VIPs that were missing since they were put back.
         self._left = 0
         self._sent_at = float("-inf")
@@ -133,7 +134,7 @@ class Restore:
 
     def begin_window(self) -> None:
         """Protection begins: VIPs may go back at once again."""
-        self._at_once_left = AT_ONCE_LIMIT
+        self._at_once.clear()
 
     def put_back_missing(self, now: float) -> None:
         """Put back everything that is missing, in the order in which keepalived had added it."""
@@ -150,11 +151,13 @@ class Restore:
         self.add_by, self._left = now + RESTORE_LIMIT + left * RESTORE_EACH, left
 
     def put_back_at_once(self, loss: Loss) -> None:
-        """Put one VIP back that a shield cannot stand in for: IPv6, or where a packet filter
-        blocks the shield."""
-        key, allowed = loss.address.key, self._at_once_left and not self._conflict.confirmed
+        """Put one VIP back that a shield cannot stand in for: IPv6, on a VMAC, or where a packet
+        filter blocks the shield."""
+        key = loss.address.key
+        before = self._at_once.get(key, 0)
+        allowed = before < AT_ONCE_LIMIT and not self._conflict.confirmed
         if allowed and self.knows(key) and self._is_master(loss.time):
-            self._at_once_left -= 1
+            self._at_once[key] = before + 1
             self._send([key], loss.time)
 
     def _send(self, keys: list[AddressKey], now: float) -> None:

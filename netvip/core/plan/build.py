@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -241,9 +241,11 @@ def build(
     all_vips: frozenset[AddressKey],
     where: Numbers | None,
     here: Surroundings | None = None,
+    unshielded: Set[AddressKey] = frozenset(),
 ) -> Plan:
-    """The shield and the bridge of one instance whose VIPs are on `ifindex`.
+    """The shield and the bridge of one instance whose VIPs' answers need `ifindex`.
 
+    The bridge carries the packets of the VIPs in `unshielded` as well, but lo does not have them.
     The host's own address is shielded in IPv4 only: the kernel does not answer for an IPv6 address
     on lo. `here` is what the instances of the interface share, found once for all of them.
     """
@@ -251,11 +253,12 @@ def build(
     here = here or Surroundings(mirror, ifindex, all_vips)
     own = [a for a in here.own if a.ip.version == 4]
     routes = [route for route in here.carried if route.destination.version in _ip(families)]
-    shielded = tuple(vip for vip in vips if vip.ip.packed not in here.on_lo)
+    carried = tuple(vip for vip in vips if vip.ip.packed not in here.on_lo)
+    shielded = tuple(vip for vip in carried if vip.key not in unshielded)
     hosts = tuple(a for a in own if a.ip.packed not in here.on_lo) if 2 in families else ()
     if where is None:
         return Plan(ifindex, shielded, hosts)
-    vip_ips, own_ips = ([address.ip for address in group] for group in (shielded, hosts))
+    vip_ips, own_ips = ([address.ip for address in group] for group in (carried, hosts))
     return Plan(
         ifindex,
         shielded,
@@ -265,8 +268,9 @@ def build(
         _prefs(mirror, families),
         _policies(mirror, here.tables, vip_ips, own_ips, where),
         here.gateways,
-        here.apart(families) if len(shielded) > BRIDGE_PREFIXES else None,
+        here.apart(families) if len(carried) > BRIDGE_PREFIXES else None,
         tuple(pair for pair in here.longer if pair[0] in families),
+        tuple(vip_ips),
     )
 
 

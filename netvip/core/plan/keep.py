@@ -82,7 +82,8 @@ class PlanKeeper:
         if vips and (home := instance.home):
             where = self._numbers(home)
             here = found.setdefault(home, build.Surroundings(self._mirror, home, keys))
-            instance.prepare(build.build(self._mirror, home, vips, keys, where, here))
+            on_vmacs = instance.presence.on_vmacs
+            instance.prepare(build.build(self._mirror, home, vips, keys, where, here, on_vmacs))
 
     def _numbers(self, ifindex: int) -> Numbers | None:
         if self._first_number is None:
