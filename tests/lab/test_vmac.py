@@ -71,9 +71,11 @@ def test_a_vip_that_is_taken_from_the_vmac_is_put_back(
     figures.append(f"{VMAC_MANAGED.name}, {pair.suite}, {action}: lost {lost[1]}, alone {lost[0]}")
     assert alone.near["lost"] > 300, "the control shows no damage"
     assert cost.failovers == 0 and not cost.tcp_broken, story
-    # What another process deletes waits for keepalived's dump, and nothing is shielded.
-    most = alone.near["lost"] if action == "flush" else 1
-    assert cost.near["lost"] <= most and cost.far["lost"] <= most, story
+    # Nothing is shielded. What networkd deletes is back some ms later on a busy machine; what
+    # another process deletes waits for keepalived's dump.
+    times = 1 if action == "flush" else 40
+    assert cost.near["lost"] * times <= alone.near["lost"], story
+    assert cost.far["lost"] * times <= alone.far["lost"], story
     assert has_address(pair.a, VIP) and leftovers(pair.a) == []
 
 
