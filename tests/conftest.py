@@ -32,9 +32,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _runs_on_another_release(item: pytest.Item) -> bool:
-    marker = item.get_closest_marker("once")
-    parameters = item.callspec.params if isinstance(item, pytest.Function) else {}
-    return marker is not None and parameters.get("suite", marker.args[0]) != marker.args[0]
+    marker, parametrized = item.get_closest_marker("once"), getattr(item, "callspec", None)
+    if marker is None or parametrized is None:
+        return False
+    (release,) = marker.args
+    return bool(parametrized.params.get("suite", release) != release)
 
 
 @pytest.fixture
