@@ -17,7 +17,7 @@ AF_INET, AF_INET6 = 2, 10
 
 #: linux/rtnetlink.h
 SCOPE_UNIVERSE, SCOPE_LINK, SCOPE_HOST = 0, 253, 254
-TABLE_MAIN = 254
+TABLE_MAIN, RTPROT_RA = 254, 9
 #: include/uapi/linux/if_addr.h
 IFA_F_NODAD, IFA_F_DADFAILED, IFA_F_HOMEADDRESS, IFA_F_PERMANENT = 0x02, 0x08, 0x10, 0x80
 IFA_F_NOPREFIXROUTE, IFA_F_MCAUTOJOIN = 0x200, 0x400
@@ -186,6 +186,11 @@ class Route:
     metric: int = 0
     protocol: int = 0
     table: int = TABLE_MAIN
+
+    @property
+    def by_router(self) -> bool:
+        """Whether a router advertised it (RFC 4861)."""
+        return self.protocol == RTPROT_RA
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,8 @@ class Window:
     own: frozenset[AddressKey]
     #: IP version and table of the interface's default routes as the window opened.
     defaults: frozenset[tuple[int, int]]
+    #: The tables that had a default route by a router's advertisement.
+    advertised: frozenset[int] = frozenset()
     announced: float = float("-inf")
     changed: float = float("-inf")
 
@@ -111,7 +113,8 @@ class Windows(dict[int, Window]):
             return
         deadline = now + self._limit(ifindex, vips)
         own, defaults = self._own(ifindex, vips), self._defaults(ifindex)
-        window = Window(ifindex, reason, now, deadline, own, defaults, changed=now)
+        routers = self._advertised(ifindex)
+        window = Window(ifindex, reason, now, deadline, own, defaults, routers, changed=now)
         self[ifindex] = window
         self._log(Level.NOTICE, f"{self._mirror.name(ifindex)}: window opened: {reason}")
         if self._stopping:
@@ -158,6 +161,9 @@ class Windows(dict[int, Window]):
             return False
         all_there = all(self._mirror.get(key) is not None for key in window.own)
         if not all_there and not self._has_own_again(window, vips):
+            return False
+        # networkd asks for another advertisement, and does not count it as its work.
+        if not window.advertised <= self._advertised(window.ifindex):
             return False
         final = self._final.get(window.ifindex, Tri.UNKNOWN)
         if self._networkd is Tri.YES and final is Tri.YES:
@@ -250,6 +256,10 @@ class Windows(dict[int, Window]):
         routes = self._mirror.every_route(ifindex)
         defaults = (r for r in routes if not r.destination.prefixlen and not build.by_daemon(r))
         return frozenset((route.destination.version, route.table) for route in defaults)
+
+    def _advertised(self, ifindex: int) -> frozenset[int]:
+        routes = self._mirror.every_route(ifindex)
+        return frozenset(r.table for r in routes if r.by_router and not r.destination.prefixlen)
 
     def _log(self, level: Level, text: str) -> None:
         self._out.append(Log(level, text))

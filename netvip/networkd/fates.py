@@ -9,7 +9,6 @@ from enum import Enum
 from netvip.core.model import IP, Address
 from netvip.linux.routing import Nexthop, Route, Rule
 from netvip.networkd.owners import KEEPALIVED, ROUTING, Owner
-from netvip.networkd.takes import PROTOCOL_RA
 
 
 class Fate(Enum):
@@ -67,6 +66,5 @@ def fate(
     if watched is not None:
         return Fate.ADDED_AGAIN if watched else Fate.PUT_BACK
     if isinstance(thing, Route) and interface in protected.interfaces:
-        # A bridge leaves these to the next router advertisement (core/plan/build.py).
-        return Fate.LOST if thing.protocol == PROTOCOL_RA else Fate.CARRIED
+        return Fate.CARRIED
     return Fate.LOST

@@ -12,7 +12,6 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from tests.lab.hosts import FIREWALL, PLAIN, Host
 from tests.lab.measure import (
@@ -615,14 +614,6 @@ RA = Setting(
     aims=SIX,
 )
 
-#: All probes of the far client, for as long as the probes go on.
-UNTIL_THE_NEXT_RA: Any = {
-    "known": dict.fromkeys(SUITES, int(REELECTED * 1500)),
-    "known_at": "far IPv6",
-    "why": "the bridge leaves the default route of a router advertisement out",
-    "afterwards": REELECTED,
-}
-
 # --- a second interface ---------------------------------------------------------------------------
 
 SECOND_LAN = """[Match]
@@ -708,6 +699,6 @@ TABLE: tuple[tuple[Setting, tuple[Way, ...]], ...] = (
     (SYNC, (replace(RESTART, short="bookworm"), TOUCHED, RECONFIGURE)),
     (DHCP, DHCP_WAYS),
     (UNICAST, tuple(replace(way, short="") for way in SLOW)),
-    (RA, tuple(replace(way, **UNTIL_THE_NEXT_RA) for way in NETWORKDS)),
+    (RA, tuple(replace(way, afterwards=REELECTED) for way in NETWORKDS)),
     (SECOND, NETWORKDS),
 )

@@ -13,7 +13,6 @@ from netvip.linux.routing import Nexthop, Route, Rule
 from netvip.networkd import owners
 from netvip.networkd.fates import Fate, Protected, fate
 from netvip.networkd.owners import NOBODY, Owner
-from netvip.networkd.takes import PROTOCOL_RA
 
 VIP = Address(2, ip_address("10.77.0.10"), 24)
 PLACE = ("ens160", VIP.ip)
@@ -92,7 +91,7 @@ def test_of_rules(found: Rule, name: str) -> None:
 def test_every_routing_daemon_has_a_name() -> None:
     """Of those that a bridge leaves out (core/plan/build.py) networkd deletes the routes."""
     known = {n for n, owner in owners.PROTOCOLS.items() if owner.kind == owners.ROUTING}
-    assert known >= ROUTING_DAEMONS - {PROTOCOL_RA}
+    assert known >= ROUTING_DAEMONS
 
 
 HAND, BIRD = owners.PROTOCOLS[4], owners.PROTOCOLS[12]
@@ -111,7 +110,7 @@ UNWATCHED = Protected({PLACE: True}, {"10.99.0.0/16": False})
         (Address(2, ip_address("10.77.0.99"), 24), NOBODY, GUARDED, Fate.LOST),
         (route(4), HAND, GUARDED, Fate.CARRIED),
         (route(4), HAND, Protected(), Fate.LOST),
-        (route(9), owners.PROTOCOLS[9], GUARDED, Fate.LOST),
+        (route(9), owners.PROTOCOLS[9], GUARDED, Fate.CARRIED),
         (route(12), BIRD, GUARDED, Fate.ITS_DAEMON),
         (ROUTE, owners.PROTOCOLS[18], WATCHED, Fate.ADDED_AGAIN),
         (ROUTE, owners.PROTOCOLS[18], UNWATCHED, Fate.PUT_BACK),

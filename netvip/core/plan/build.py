@@ -29,7 +29,9 @@ from netvip.core.model import (
 )
 
 #: linux/rtnetlink.h: protocol numbers of routing daemons, which restore their routes themselves.
-ROUTING_DAEMONS = frozenset({8, 9, 10, 11, 12, 42, 186, 187, 188, 189, 192})
+#: RTPROT_RA (9) is none: networkd deletes what a router advertised, and has it again with the next
+#: advertisement.
+ROUTING_DAEMONS = frozenset({8, 10, 11, 12, 42, 186, 187, 188, 189, 192})
 #: netvip's rules stand directly before and after the one that leads to main, behind the operator's.
 BEFORE_MAIN, AFTER_MAIN = -1, +1
 #: Prefix lengths of a bridge's routes that have rules of their own: each costs two for each prefix
