@@ -186,12 +186,12 @@ def test_an_adoption_that_was_written_over_is_told(
         ("/etc/netvip/keepalived-notify VI_1", "/bin/true", "NV104"),
         (
             "    advert_int 1\n",
-            "    use_vmac\n    virtual_routes {\n 10.9.0.0/16 no_track\n }\n",
+            "    use_ipvlan\n    virtual_routes {\n 10.9.0.0/16 no_track\n }\n",
             "NV105",
         ),
         (
             "    advert_int 1\n",
-            "    use_vmac\n    virtual_rules {\n from 10.77.0.10 no_track\n }\n",
+            "    use_ipvlan\n    virtual_rules {\n from 10.77.0.10 no_track\n }\n",
             "NV105",
         ),
         ("    advert_int 1\n", "    virtual_routes {\n 10.9.0.0/16 no_track\n }\n", None),
