@@ -38,6 +38,7 @@ class Mirror:
         #: Changes with the name or the number of any interface.
         self.layout = 0
         self._watches: dict[AddressKey, list[Watch]] = {}
+        self._watching: list[Watch] = []
         self._index: dict[str, int] = {}
         self.rules: dict[int, Rules] = {}
         self.taken: frozenset[int] = frozenset()
@@ -101,14 +102,21 @@ class Mirror:
         watch = Watch(wanted, (key for key in wanted if self.get(key) is None))
         for key in wanted:
             self._watches.setdefault(key, []).append(watch)
+        self._watching.append(watch)
         return watch
 
     def unwatch(self, watch: Watch) -> None:
         """Follow them no more."""
+        self._watching.remove(watch)
         for key in watch.keys:
             self._watches[key].remove(watch)
             if not self._watches[key]:
                 del self._watches[key]
+
+    @property
+    def absent(self) -> int:
+        """How many addresses of all that are followed are absent."""
+        return sum(len(watch.absent) for watch in self._watching)
 
     def add_route(self, route: Route) -> None:
         """A route is there."""

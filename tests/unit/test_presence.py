@@ -57,3 +57,15 @@ def test_what_is_there_and_not_noted_is_known(happened: list[tuple[str, int]]) -
         assert [a.key for a in noted] == [key for key in presence.vips if key in presence.memory]
         assert set(presence.memory) <= wanted
         assert {ip for _, ip in presence.names} == {str(key.ip) for key in presence.memory}
+
+
+def test_the_missing_vips_of_all_instances_are_counted() -> None:
+    """The kernel adds them one after the other, whosever they are."""
+    mirror = Mirror()
+    mirror.add_link(Link(LAN, "ens160"))
+    first, second = Presence(spec(*ADDRESSES[:2]), mirror), Presence(spec(*ADDRESSES[2:]), mirror)
+    assert first.absent_of_all == second.absent_of_all == 4
+    mirror.add(ADDRESSES[3])
+    assert first.absent_of_all == 3 and len(first.absent) == 2
+    second.end()
+    assert first.absent_of_all == 2

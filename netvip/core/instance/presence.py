@@ -121,6 +121,11 @@ class Presence:
         return self._found().absent
 
     @property
+    def absent_of_all(self) -> int:
+        """How many VIPs are missing of all instances."""
+        return self._mirror.absent
+
+    @property
     def is_whole(self) -> bool:
         """Whether every VIP is on its interface."""
         return not self._found().absent

@@ -48,7 +48,7 @@ class Restore:
         self._pace = Pace(PACE_COUNT, PACE_PERIOD)
         # How often each VIP went back at once since protection began.
         self._at_once: dict[AddressKey, int] = {}
-        # Fewest VIPs that were missing since they were put back.
+        # Fewest VIPs, of all instances, that were missing since they were put back.
         self._left = 0
         self._sent_at = float("-inf")
         #: When the kernel should have added what was sent, and when evidence of MASTER that is
@@ -139,15 +139,16 @@ class Restore:
     def put_back_missing(self, now: float) -> None:
         """Put back everything that is missing, in the order in which keepalived had added it."""
         absent = self._presence.absent
-        self._expect(now, len(absent))
+        self._expect(now, self._presence.absent_of_all)
         self._send([key for key in self._presence.memory if key in absent], now)
 
     def progress(self, now: float) -> None:
         """A VIP is on its interface, and others are not yet: many of them take longer."""
-        if (left := len(self._presence.absent)) < self._left:
+        if (left := self._presence.absent_of_all) < self._left:
             self._expect(now, left)
 
     def _expect(self, now: float, left: int) -> None:
+        """So many VIPs wait for the kernel, of all instances: they have one queue."""
         self.add_by, self._left = now + RESTORE_LIMIT + left * RESTORE_EACH, left
 
     def put_back_at_once(self, loss: Loss) -> None:
