@@ -124,13 +124,14 @@ class Story:
         node.write(SAID, SCRIPT, mode=0o755)
         node.write(SAID_FIFO, FIFO_SCRIPT, mode=0o755)
         node.run("sh", "-c", f"mkdir -p {PLACE}; chmod 777 {PLACE}; echo 0 >{PLACE}/gate")
+        self.begin()
 
     def lines(self) -> set[str]:
         """All that was written since begin()."""
         return set(self._node.run("cat", f"{PLACE}/log").splitlines())
 
     def begin(self) -> None:
-        """Forget what was written."""
+        """Forget what was written; every user may write."""
         self._node.run("sh", "-c", f"rm -f {PLACE}/log; umask 0; : >{PLACE}/log")
 
     def wait(self, *starts: str) -> None:
