@@ -61,6 +61,7 @@ class KernelSource:
         self._before_news = before_news
         self._socket = open_socket(RECEIVE_BUFFER, rtnl.GROUPS)
         self._rules_changed = self._is_losing = self._has_turn = self._has_overflowed = False
+        self._reads_on = False
         # Read by report_after(), and not taken yet; what is to be reported stands behind what came
         # before it.
         self._waiting: deque[Message | Report] = deque()
@@ -86,9 +87,16 @@ class KernelSource:
         self._before_news()
         if self._waiting:
             return  # it has its own turn, and comes first
-        # Where something is left, the loop calls again.
         if receive(self._socket, take, self._overflowed, TURN):
             self._report_rest()
+        elif not self._reads_on:  # the loop calls again only where something is left
+            self._reads_on = True
+            asyncio.get_running_loop().call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        self._reads_on = False
+        if self._socket.fileno() >= 0:  # not closed meanwhile
+            self._readable()
 
     def _overflowed(self) -> None:
         """Some notifications are lost: a dump follows those that have arrived."""

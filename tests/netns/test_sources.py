@@ -147,6 +147,16 @@ def test_a_dump_follows_lost_notifications(recorder: Recorder, kernel: KernelSou
     assert "10.77.0.10/24" not in map(str, last.kernel.addresses)
 
 
+def test_rules_are_read_though_the_turn_ends_with_the_last_of_them(
+    recorder: Recorder, kernel: KernelSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is left then for which the loop would call again."""
+    recorder.wait(lambda event: isinstance(event, events.Resync))
+    monkeypatch.setattr(netlink, "TURN", 0.0)
+    ip("rule", "add", "from", "10.77.0.10", "lookup", "99")
+    recorder.wait(lambda event: isinstance(event, events.RulesSeen))
+
+
 def test_a_dump_comes_after_all_that_is_older(recorder: Recorder, kernel: KernelSource) -> None:
     """The kernel reports an overflow before what had arrived by then."""
     recorder.wait(lambda event: isinstance(event, events.Resync))
