@@ -10,20 +10,12 @@ import _socket as socket
 import sys
 
 from netvip.linux.addresses import parsed
-from netvip.linux.netlink_messages import (
-    HEADER,
-    NLM_F_DUMP,
-    NLM_F_REQUEST,
-    NLMSG_DONE,
-    NLMSG_ERROR,
-    attributes,
-    split,
-)
+from netvip.linux.light_dump import dump
+from netvip.linux.netlink_messages import HEADER, attributes
 
-#: linux/rtnetlink.h, linux/fib_rules.h and linux/netlink.h.
+#: linux/rtnetlink.h and linux/fib_rules.h.
 RTM_GETROUTE, RTM_GETRULE = 26, 34
 RTA_DST, RTA_TABLE, FRA_PRIORITY = 1, 15, 6
-SOL_NETLINK, NETLINK_GET_STRICT_CHK = 270, 12
 #: struct rtmsg and fib_rule_hdr are of one size.
 BODY_SIZE = 12
 #: RTPROT_KEEPALIVED: the kernel leaves the other routes out.
@@ -59,7 +51,7 @@ def _key(words: list[str]) -> Key:
 def _routes() -> set[Key]:
     found = set[Key]()
     for version, family in ((4, socket.AF_INET), (6, socket.AF_INET6)):
-        for data in _dump(RTM_GETROUTE, family, KEEPALIVED):
+        for data in dump(RTM_GETROUTE, _body(family, KEEPALIVED)):
             known = attributes(data, HEADER.size + BODY_SIZE)
             table = _number(known[RTA_TABLE])
             packed = known.get(RTA_DST, bytes(4 if version == 4 else 16))
@@ -70,7 +62,7 @@ def _routes() -> set[Key]:
 def _rules() -> set[Key]:
     found = set[Key]()
     for version, family in ((4, socket.AF_INET), (6, socket.AF_INET6)):
-        for data in _dump(RTM_GETRULE, family):
+        for data in dump(RTM_GETRULE, _body(family)):
             known = attributes(data, HEADER.size + BODY_SIZE)
             found.add((version, _number(known.get(FRA_PRIORITY, b""))))
     return found
@@ -80,20 +72,5 @@ def _number(value: bytes) -> int:
     return int.from_bytes(value, sys.byteorder)
 
 
-def _dump(kind: int, family: int, protocol: int = 0) -> list[bytes]:
-    sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
-    try:
-        sock.setsockopt(SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1)
-        body = bytes([family, 0, 0, 0, 0, protocol, 0, 0, 0, 0, 0, 0])
-        flags = NLM_F_REQUEST | NLM_F_DUMP
-        sock.send(HEADER.pack(HEADER.size + len(body), kind, flags, 1, 0) + body)
-        found: list[bytes] = []
-        while True:
-            for message in split(sock.recv(65536)):
-                if message.kind == NLMSG_DONE:
-                    return found
-                if message.kind == NLMSG_ERROR:
-                    raise OSError("the kernel refused a dump")
-                found.append(message.data)
-    finally:
-        sock.close()
+def _body(family: int, protocol: int = 0) -> bytes:
+    return bytes([family, 0, 0, 0, 0, protocol, 0, 0, 0, 0, 0, 0])

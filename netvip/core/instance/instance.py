@@ -253,7 +253,10 @@ class Instance:
         a while, and, guarded, does not notice that its VIPs are missing."""
         if self._phase is Phase.CARRYING and self.spec.guarded:
             self._move(Trigger.MASTER_AGAIN, now)
-            self.log(Level.NOTICE, f"MASTER again; {self.spec.words} put back if still missing")
+            self.log(
+                Level.NOTICE,
+                f"this node is MASTER again; netvip puts {self.spec.words} back if missing",
+            )
 
     def accepts(self, loss: Loss) -> bool:
         """Whether it protects itself against a loss (Law 6): deletions by processes other than
